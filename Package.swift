@@ -1,0 +1,165 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let root = Context.packageDirectory
+let sanitizing = Context.environment["QUBUS_SANITIZER"] != nil
+
+/// Settings of every Swift target: Swift 6 mode, warnings are errors, explicit existentials and imports.
+let swiftSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A Swift module of ours and its tests. Imports point one way; `scripts/check-imports` enforces it.
+func module(
+  _ name: String, _ dependencies: [Target.Dependency] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "qubus",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "qubusd", targets: ["qubusd"]),
+    .executable(name: "qubus", targets: ["qubus"]),
+    .library(name: "qubus-c", type: .dynamic, targets: ["QubusShared"]),
+    .library(name: "QubusClient", targets: ["QubusClient"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "CQubusProto", dependencies: ["CProtobufC"],
+      cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
+    .target(
+      name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
+      path: ".", sources: ["Sources/CQubus"], publicHeadersPath: "include",
+      cSettings: [
+        .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
+        .unsafeFlags([
+          "-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2",
+        ]),
+      ]),
+    .target(
+      name: "QubusShared", dependencies: ["CQubus"],
+      linkerSettings: [
+        .unsafeFlags(
+          [
+            "-enable-experimental-feature", "Embedded", "-wmo", "-nostartfiles",
+            "-no-toolchain-stdlib-rpath",
+            "-Xlinker", "-soname=libqubus.so.0",
+            "-Xlinker", "--version-script=\(root)/Sources/CQubus/libqubus.map",
+            "-Xlinker", "--as-needed",
+          ] + (sanitizing ? [] : ["-Xlinker", "-z", "-Xlinker", "defs"]))
+      ]),
+
+    module("QubusCore"),
+    module("QubusCircuit", ["QubusCore"]),
+    module("QubusQASM", ["QubusCore", "QubusCircuit"]),
+    module(
+      "QubusCompiler",
+      ["QubusCore", "QubusCircuit", .product(name: "Crypto", package: "swift-crypto")]),
+    module("QubusSimulator", ["QubusCore", "QubusCircuit", "QubusCompiler"]),
+    module(
+      "QubusDevices",
+      [
+        "QubusCore", "QubusCircuit", "QubusCompiler", "QubusSimulator",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    module(
+      "QubusJobs",
+      ["QubusCore", "QubusCircuit", .product(name: "Crypto", package: "swift-crypto")]),
+    module(
+      "QubusStoreSQLite",
+      [
+        "QubusCore", "QubusJobs", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    module(
+      "QubusScheduler",
+      [
+        "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "OrderedCollections", package: "swift-collections"),
+      ]),
+    module(
+      "QubusEngine",
+      [
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
+        "QubusDevices", "QubusJobs", "QubusScheduler",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "DequeModule", package: "swift-collections"),
+      ]),
+    module("QubusWire", ["QubusCore", "QubusJobs", "CQubusProto", "CProtobufC"]),
+    module(
+      "QubusServer",
+      [
+        "QubusCore", "QubusJobs", "QubusEngine", "QubusWire", "QubusDevices", "CZeroMQ",
+        "CQubusProto", "CProtobufC",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "DequeModule", package: "swift-collections"),
+      ]),
+    module("QubusClient", ["CQubus"]),
+    .executableTarget(
+      name: "qubusd",
+      dependencies: [
+        "QubusCore", "QubusJobs", "QubusStoreSQLite", "QubusEngine", "QubusDevices",
+        "QubusWire", "QubusServer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "TOMLKit", package: "TOMLKit"),
+      ],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "qubus",
+      dependencies: [
+        "QubusClient", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+
+    tests("QubusCoreTests", ["QubusCore"]),
+    tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),
+    tests("QubusQASMTests", ["QubusCore", "QubusCircuit", "QubusQASM"]),
+    tests(
+      "QubusSimulatorTests",
+      [
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
+        "QubusDevices",
+      ]),
+    tests("QubusStoreTests", ["QubusCore", "QubusJobs", "QubusStoreSQLite"]),
+    tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
+    tests(
+      "QubusEngineTests",
+      [
+        "QubusCore", "QubusCircuit", "QubusJobs", "QubusScheduler", "QubusDevices",
+        "QubusEngine", "QubusStoreSQLite", "QubusWire",
+      ]),
+    tests(
+      "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
+    tests(
+      "QubusServerTests",
+      [
+        "QubusCore", "QubusJobs", "QubusEngine", "QubusStoreSQLite", "QubusDevices",
+        "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto", "CProtobufC",
+      ]),
+  ],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,124 @@
+package import QubusCircuit
+package import QubusCompiler
+package import QubusCore
+package import QubusSimulator
+
+/// What one row of a pub asks for beyond shots.
+package struct ExactOutputs: Sendable, Hashable {
+  package var probabilities: Bool
+  package var stateVector: Bool
+  /// Exact expectation values, one number each, in this order.
+  package var observables: [PauliSum]
+
+  package init(probabilities: Bool = false, stateVector: Bool = false, observables: [PauliSum] = []) {
+    self.probabilities = probabilities
+    self.stateVector = stateVector
+    self.observables = observables
+  }
+}
+
+/// The part of a row that one chunk computes.
+package enum ChunkWork: Sendable, Hashable {
+  /// Shots `first ..< first + count` of the row.
+  case shots(first: UInt64, count: UInt64, memory: Bool)
+  case exact(ExactOutputs)
+}
+
+/// A numbered piece of work for a device; a plain value, so that a device may live elsewhere.
+package struct ChunkRequest: Sendable, Hashable {
+  package var jobID: Identifier
+  /// Numbers the attempt of the job; fences a stale worker.
+  package var attempt: UInt32
+  package var lease: UInt64
+  package var pub: UInt16
+  package var row: UInt32
+  package var work: ChunkWork
+
+  package init(
+    jobID: Identifier, attempt: UInt32, lease: UInt64, pub: UInt16, row: UInt32, work: ChunkWork
+  ) {
+    self.jobID = jobID
+    self.attempt = attempt
+    self.lease = lease
+    self.pub = pub
+    self.row = row
+    self.work = work
+  }
+}
+
+/// What a device answers to a `ChunkRequest`; fields that were not asked for are nil.
+package struct ChunkResult: Sendable {
+  package var request: ChunkRequest
+  package var counts: Counts?
+  /// Outcomes in order of shots, `(bitCount + 7) / 8` bytes a shot, little-endian bits.
+  package var memory: [UInt8]?
+  /// 2^bits numbers, index = classical bits (qubits, when the program measures nothing).
+  package var probabilities: [Double]?
+  /// 2^qubits amplitudes, re and im interleaved.
+  package var stateVector: [Double]?
+  package var expectationValues: [Double]?
+  /// Time on the device.
+  package var deviceMicroseconds: Microseconds
+  /// |1 - norm²| of the final state, when there is one.
+  package var normDrift: Double?
+
+  package init(request: ChunkRequest, deviceMicroseconds: Microseconds) {
+    self.request = request
+    self.deviceMicroseconds = deviceMicroseconds
+  }
+}
+
+/// What a row will need, known before the job is accepted.
+package struct ResourceEstimate: Sendable, Hashable {
+  package var memoryBytes: UInt64
+  /// Predicted device time of one row without shots, and of one shot beyond it.
+  package var rowSeconds: Double
+  package var shotSeconds: Double
+  /// True when every shot evolves its own state.
+  package var isPerShot: Bool
+  /// Shots of one chunk: the unit of preemption, streaming and reproducibility.
+  package var shotsPerChunk: UInt64
+
+  package init(
+    memoryBytes: UInt64, rowSeconds: Double, shotSeconds: Double, isPerShot: Bool,
+    shotsPerChunk: UInt64
+  ) {
+    self.memoryBytes = memoryBytes
+    self.rowSeconds = rowSeconds
+    self.shotSeconds = shotSeconds
+    self.isPerShot = isPerShot
+    self.shotsPerChunk = shotsPerChunk
+  }
+}
+
+/// One bound row on a device. State that chunks share (the evolved state vector) lives here.
+/// Used by one thread at a time.
+package protocol DeviceExecution: AnyObject {
+  /// Runs one chunk. Chunks may come in any order and be repeated: results do not depend on it.
+  /// - Throws: `execution_canceled` within 100 ms of the flag's setting, `loop_limit_exceeded`,
+  ///   `division_by_zero`, `simulator_norm_drift`, `out_of_memory`-like `insufficient_memory`.
+  func run(_ request: ChunkRequest) throws(QubusError) -> ChunkResult
+}
+
+/// Something that executes compiled programs.
+package protocol Device: Sendable {
+  /// Stable name, for example `sim.statevector`.
+  var name: String { get }
+  var summary: String { get }
+  var target: Target { get }
+  /// Goes into provenance, for example `baseline`.
+  var instructionSet: String { get }
+
+  /// Refuses what the device cannot run and predicts the rest.
+  /// - Throws: `too_many_qubits`, `insufficient_memory` with both figures, `invalid_outputs`.
+  func estimate(
+    _ program: CompiledProgram, outputs: ExactOutputs, wantsShots: Bool, memoryLimitBytes: UInt64
+  ) throws(QubusError) -> ResourceEstimate
+
+  /// Binds one row.
+  /// - Parameter inputs: one value per `Circuit.inputs`, converted to its type.
+  func open(
+    _ program: CompiledProgram, inputs: [Value], seed: UInt64, team: ComputeTeam,
+    cancellation: CancellationFlag
+  ) throws(QubusError) -> any DeviceExecution
+}

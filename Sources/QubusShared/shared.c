@@ -1,0 +1,1 @@
+/* link-only: see Package.swift */
