@@ -51,7 +51,9 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", sources: ["Sources/CQubus"], publicHeadersPath: "include",
+      path: ".",
+      exclude: ["libqubus.map", "exports.txt", "error_table.inc"].map { "Sources/CQubus/\($0)" },
+      sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
         .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([

@@ -1,11 +1,11 @@
+#include "internal.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "internal.h"
 
 enum { attempt_milliseconds = 5000, heartbeat_milliseconds = 2000, silence_milliseconds = 10000 };
 

@@ -158,6 +158,7 @@ struct qubus_client {
   monotonic next_deadline;
   qubus_call *first_completion, *last_completion;
   qubus_call *first_deferred, *last_deferred;
+  int32_t is_running_deferred;
 
   // driver.c
   int32_t has_driver, driver_sleeps;
