@@ -36,6 +36,11 @@ extension BoundProgram {
     _ program: CompiledProgram, inputs: [Value], limits: Limits = Limits(),
     cancellation: CancellationFlag
   ) throws(QubusError) {
+    guard program.circuit.qubitCount <= limits.qubits else {
+      throw QubusError(
+        .tooManyQubits,
+        "the program has \(program.circuit.qubitCount) qubits, the limit is \(limits.qubits)")
+    }
     guard inputs.count == program.circuit.inputs.count else {
       throw QubusError(
         .parameterCountMismatch,

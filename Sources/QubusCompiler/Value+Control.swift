@@ -4,7 +4,7 @@ internal import QubusCore
 /// Readings of a value that control flow and assignments to bits need.
 extension Value {
   /// The value as a condition: anything but zero is true.
-  func truth() throws(QubusError) -> Bool {
+  func condition() throws(QubusError) -> Bool {
     guard case .bool(let value) = try converted(to: .bool) else {
       throw QubusError(.invariantViolated, "a conversion to bool gave another type")
     }

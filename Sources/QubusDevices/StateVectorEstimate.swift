@@ -6,11 +6,12 @@ internal import QubusSimulator
 /// What a row needs on the state-vector simulator, from the circuit's size alone.
 struct StateVectorEstimate {
   /// Seconds of one pass of a one-qubit gate over one amplitude, two threads sharing the work
-  /// (measured by `scripts/bench`); and the fixed costs of a gate and of a shot.
-  private static let secondsPerAmplitude = 0.7e-9
+  /// (measured: 1.2 ns for one thread of this machine's two); and the fixed costs of a gate, a
+  /// sampled shot and a measurement on the way.
+  private static let secondsPerAmplitude = 1.0e-9
   private static let secondsPerGate = 60e-9
   private static let secondsPerSample = 30e-9
-  private static let secondsPerOutcome = 200e-9
+  private static let secondsPerOutcome = 1.2e-6
   /// What one chunk of shots should take.
   private static let chunkSeconds = 0.02
   static let largestChunk: UInt64 = 1 << 20
@@ -42,20 +43,20 @@ struct StateVectorEstimate {
   /// - Throws: `insufficient_memory` with both figures.
   func checked(memoryLimitBytes: UInt64) throws(QubusError) -> ResourceEstimate {
     let bytes = memoryBytes
-    guard bytes <= memoryLimitBytes else {
+    guard bytes <= Double(memoryLimitBytes) else {
       let needed = MemorySize.text(bytes)
-      let limit = MemorySize.text(memoryLimitBytes)
+      let limit = MemorySize.text(Double(memoryLimitBytes))
       throw QubusError(
         .insufficientMemory,
         "\(qubitCount) qubits need \(needed) of memory, the limit is \(limit)",
         violations: [
           FieldViolation(field: "program", explanation: "needs \(needed)", limit: limit)
         ],
-        details: ["needed_bytes": "\(bytes)", "limit_bytes": "\(memoryLimitBytes)"])
+        details: ["needed": needed, "limit_bytes": "\(memoryLimitBytes)"])
     }
     let isPerShot = program.analysis.mayRunPerShot
-    let amplitudes = Double(sign: .plus, exponent: qubitCount, significand: 1)
-    let pass = amplitudes * Self.secondsPerAmplitude
+    let pass =
+      StateVector.byteCount(qubitCount: qubitCount) / 16 * Self.secondsPerAmplitude
     let analysis = program.analysis
     let gateSeconds = analysis.passes * (pass + Self.secondsPerGate)
     let measurements = Double(analysis.measurementCount + analysis.resetCount)
@@ -67,7 +68,7 @@ struct StateVectorEstimate {
       : Self.secondsPerSample
     let chunk = min(max(1, Self.chunkSeconds / shotSeconds), Double(Self.largestChunk))
     return ResourceEstimate(
-      memoryBytes: bytes, rowSeconds: gateSeconds + pass + exactSeconds(pass),
+      memoryBytes: UInt64(bytes), rowSeconds: gateSeconds + pass + exactSeconds(pass),
       shotSeconds: shotSeconds, isPerShot: isPerShot,
       shotsPerChunk: isPerShot ? UInt64(chunk) : Self.largestChunk)
   }
@@ -79,21 +80,21 @@ struct StateVectorEstimate {
 
   /// The state; for shots that run by themselves a copy for each thread (counted as two, or one
   /// shared by all above the size where threads share it); the results; the samples of a chunk.
-  private var memoryBytes: UInt64 {
+  private var memoryBytes: Double {
     let state = StateVector.byteCount(qubitCount: qubitCount)
-    var bytes = state + (1 << 20)
+    var bytes = state + 0x1p20
     if program.analysis.mayRunPerShot {
       bytes += state * (qubitCount <= RowSimulation.ownStateQubits ? 16 : 1)
       if outputs.probabilities {
-        bytes += state * UInt64(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount))
+        bytes += state * Double(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount))
       }
     }
     if outputs.stateVector { bytes += state }
     if outputs.probabilities {
       let isMeasured = program.analysis.measurementCount > 0
       let bits = isMeasured ? program.circuit.bitCount : qubitCount
-      bytes += 8 << UInt64(bits)
-      if isMeasured { bytes += 8 << UInt64(min(qubitCount, bits)) }
+      bytes += Double(sign: .plus, exponent: bits + 3, significand: 1)
+      if isMeasured { bytes += 0x1p3 * Double(1 << min(qubitCount, bits)) }
     }
     return bytes
   }

@@ -17,10 +17,10 @@ package struct BranchEnumeration {
   static let branchLimit = 1 << 16
   /// States that may wait at once: 64 MiB of them, at least 8.
   package static func waitingLimit(qubitCount: Int) -> Int {
-    let fitting = (64 << 20) / StateVector.byteCount(qubitCount: qubitCount)
+    let fitting = 0x1p26 / StateVector.byteCount(qubitCount: qubitCount)
     return Int(min(max(fitting, 8), 4096))
   }
-  /// A branch below this weight cannot change a probability in double precision.
+  /// Branches of less weight are dropped: they change no probability by more than its rounding.
   static let negligibleWeight = 1e-16
 
   private let runner: ShotRunner
@@ -46,9 +46,15 @@ package struct BranchEnumeration {
     var weight = 1.0
     while true {
       try context.check()
-      if let step = try runner.advance(&machine, workspace, context) {
-        try fork(step, &machine, workspace, &weight)
-        continue
+      // A loop until success goes on for ever on a path that is ever less likely.
+      if weight > Self.negligibleWeight {
+        if let step = try runner.advance(&machine, workspace, context) {
+          try fork(step, &machine, workspace, &weight)
+          continue
+        }
+        var key = 0
+        for (bit, isSet) in machine.state.bits.enumerated() where isSet { key |= 1 << bit }
+        result[key] += weight
       }
       ends += 1
       guard ends <= Self.branchLimit else {
@@ -57,9 +63,6 @@ package struct BranchEnumeration {
           "the program's measurements branch too often for exact probabilities",
           limit: "\(Self.branchLimit) branches")
       }
-      var key = 0
-      for (bit, isSet) in machine.state.bits.enumerated() where isSet { key |= 1 << bit }
-      result[key] += weight
       guard let next = branches.popLast() else { return result }
       try workspace.state.copy(next.state, context)
       idleStates.append(next.state)
@@ -84,8 +87,8 @@ package struct BranchEnumeration {
     let rest = weight * less / (zero + one)
     if rest > Self.negligibleWeight {
       try wait(step, !likely, probability: less, weight: rest, machine, workspace.state)
-      weight *= more / (zero + one)
     }
+    weight *= more / (zero + one)
     try runner.apply(step, likely, probability: more, &machine, workspace.state, context)
   }
 

@@ -16,23 +16,24 @@ package final class StateVector: @unchecked Sendable {
   package let amplitudes: UnsafeMutablePointer<Amplitude>
 
   /// Bytes of a state of `qubitCount` qubits.
-  package static func byteCount(qubitCount: Int) -> UInt64 { 16 << UInt64(qubitCount) }
+  package static func byteCount(qubitCount: Int) -> Double {
+    Double(sign: .plus, exponent: qubitCount + 4, significand: 1)
+  }
 
   /// Reserves memory; contents are undefined until `reset` or `copy`.
   /// - Throws: `insufficient_memory` when the system refuses.
   package init(qubitCount: Int) throws(QubusError) {
     let bytes = Self.byteCount(qubitCount: qubitCount)
+    let size = qubitCount < 48 ? max(64, Int(bytes)) : Int.max
     // Above 2 MiB whole huge pages: fewer faults and fewer TLB misses.
-    let isHuge = bytes >= 2 << 20
+    let isHuge = size >= 2 << 20
     var memory: UnsafeMutableRawPointer?
-    guard qubitCount < 48,
-      posix_memalign(&memory, isHuge ? 2 << 20 : 64, max(64, Int(bytes))) == 0, let memory
-    else {
+    guard posix_memalign(&memory, isHuge ? 2 << 20 : 64, size) == 0, let memory else {
       throw QubusError(
         .insufficientMemory,
         "the system refused \(MemorySize.text(bytes)) for a state of \(qubitCount) qubits")
     }
-    if isHuge { madvise(memory, Int(bytes), MADV_HUGEPAGE) }
+    if isHuge { madvise(memory, size, MADV_HUGEPAGE) }
     self.qubitCount = qubitCount
     count = 1 << qubitCount
     amplitudes = memory.bindMemory(to: Amplitude.self, capacity: count)
@@ -44,15 +45,16 @@ package final class StateVector: @unchecked Sendable {
 /// Sizes as people read them.
 package enum MemorySize {
   /// For example `16 GiB`, `1.5 MiB`, `64 bytes`.
-  package static func text(_ bytes: UInt64) -> String {
-    var value = Double(bytes)
-    for unit in ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
-      if value < 1024 || unit == "EiB" {
-        let rounded = (value * 10).rounded() / 10
-        return rounded == rounded.rounded() ? "\(Int(rounded)) \(unit)" : "\(rounded) \(unit)"
-      }
+  package static func text(_ bytes: Double) -> String {
+    var value = bytes
+    var index = 0
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    while value >= 1024 && index < units.count - 1 {
       value /= 1024
+      index += 1
     }
-    return "\(bytes) bytes"
+    let rounded = (value * 10).rounded() / 10
+    let isWhole = rounded == rounded.rounded() && rounded < 1e15
+    return (isWhole ? "\(Int(rounded))" : "\(rounded)") + " " + units[index]
   }
 }

@@ -48,21 +48,30 @@ final class TerminalSampler {
     try indices.withUnsafeMutableBufferPointer { (indices) throws(QubusError) in
       nonisolated(unsafe) let indices = indices
       try context.forBlocks(uniforms.count) { range in
-        for shot in range { indices[shot] = UInt64(find(uniforms[shot])) }
+        find(range, uniforms, indices)
       }
       if table.isEmpty { try resolveInChunks(indices, uniforms, context) }
     }
     return indices
   }
 
-  /// Position in `table`, or chunk when there are several.
-  @inline(__always)
-  private func find(_ uniform: Double) -> Int {
-    let ends = table.isEmpty ? chunkEnds : table
-    let target = uniform * total
-    var position = Int(guide[Int(uniform * Double(guide.count))])
-    while ends[position] <= target { position += 1 }
-    return position
+  /// For some shots the position in `table`, or the chunk when there are several.
+  private func find(
+    _ shots: Range<Int>, _ uniforms: [Double], _ indices: UnsafeMutableBufferPointer<UInt64>
+  ) {
+    let size = Double(guide.count)
+    let total = total
+    (table.isEmpty ? chunkEnds : table).withUnsafeBufferPointer { ends in
+      guide.withUnsafeBufferPointer { guide in
+        for shot in shots {
+          let uniform = uniforms[shot]
+          let target = uniform * total
+          var position = Int(guide[Int(uniform * size)])
+          while ends[position] <= target { position += 1 }
+          indices[shot] = UInt64(position)
+        }
+      }
+    }
   }
 
   /// Replaces chunk numbers by amplitude indices, chunk by chunk.
