@@ -23,8 +23,6 @@ package struct BoundProgram: Sendable {
   /// Gates from |0…0⟩ up to the end or to the first measurement or reset that must happen on its way.
   package let gates: BoundGateList
   package let form: Form
-  /// True when the row reached a `measure`.
-  package let isMeasured: Bool
 }
 
 extension BoundProgram {
@@ -51,7 +49,6 @@ extension BoundProgram {
     self.program = program
     self.inputs = inputs
     self.limits = limits
-    isMeasured = tracer.isMeasured
     if isTerminal {
       form = .terminal(bits: tracer.bitSources)
     } else {
@@ -66,7 +63,6 @@ private struct PrefixTracer {
   private let program: CompiledProgram
   private var machine: ClassicalMachine
   private(set) var gates = BoundGateList()
-  private(set) var isMeasured = false
   /// Qubits that left |0⟩, and qubits whose measurement is open.
   private var touched: UInt64 = 0
   private var measured: UInt64 = 0
@@ -107,7 +103,6 @@ private struct PrefixTracer {
         touched |= qubits
         try gates.append(application, machine.state)
       case .measure(let qubit, let target):
-        isMeasured = true
         noteOutcome()
         measured |= 1 << UInt64(qubit)
         if let target, try !machine.leaveOpen(qubit: qubit, into: target) { return false }

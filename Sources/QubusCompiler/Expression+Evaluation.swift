@@ -15,7 +15,9 @@ extension Expression {
     case .unary(.not, let e):
       if case .bool(let b) = try e.evaluate(state).converted(to: .bool) { return .bool(!b) }
     case .unary(.minus, let e):
-      if case .float(let b) = try e.evaluate(state).converted(to: .float(width: 64)) { return .float(-b) }
+      if case .float(let b) = try e.evaluate(state).converted(to: .float(width: 64)) {
+        return .float(-b)
+      }
     case .binary(let op, let l, let r):
       guard case .float(let a) = try l.evaluate(state).converted(to: .float(width: 64)),
         case .float(let b) = try r.evaluate(state).converted(to: .float(width: 64))
@@ -42,7 +44,8 @@ extension Value {
     case .int(let i, _): d = Double(i)
     case .uint(let i, _), .bits(let i, _): d = Double(i)
     case .float(let f): d = f
-    case .angle(let r, let w): d = Double(r) / Double(sign: .plus, exponent: w, significand: 1) * 2 * .pi
+    case .angle(let r, let w):
+      d = Double(r) / Double(sign: .plus, exponent: w, significand: 1) * 2 * .pi
     }
     switch type {
     case .bool: return .bool(d != 0)

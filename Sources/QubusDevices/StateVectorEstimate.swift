@@ -15,10 +15,13 @@ struct StateVectorEstimate {
   /// What one chunk of shots should take.
   private static let chunkSeconds = 0.02
   static let largestChunk: UInt64 = 1 << 20
+  /// Uniforms, indices, order and keys of the largest chunk.
+  private static let sampleBytes = 0x1p25
 
   private let program: CompiledProgram
   private let outputs: ExactOutputs
   private let limits: Limits
+  private let wantsShots: Bool
   private let qubitCount: Int
 
   init(
@@ -27,6 +30,7 @@ struct StateVectorEstimate {
     self.program = program
     self.outputs = outputs
     self.limits = limits
+    self.wantsShots = wantsShots
     qubitCount = program.circuit.qubitCount
     guard qubitCount <= limits.qubits else {
       throw QubusError(
@@ -82,7 +86,7 @@ struct StateVectorEstimate {
   /// shared by all above the size where threads share it); the results; the samples of a chunk.
   private var memoryBytes: Double {
     let state = StateVector.byteCount(qubitCount: qubitCount)
-    var bytes = state + 0x1p20
+    var bytes = state + (wantsShots ? Self.sampleBytes : 0)
     if program.analysis.mayRunPerShot {
       bytes += state * (qubitCount <= RowSimulation.ownStateQubits ? 16 : 1)
       if outputs.probabilities {

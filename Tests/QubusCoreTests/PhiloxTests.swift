@@ -32,7 +32,8 @@ struct PhiloxTests {
     for draw: UInt32 in [0, 1, 6, 7] {
       let block = Philox.block(
         counter: SIMD4(
-          draw >> 1, 0x1234_5678, 0xAB | UInt32(Philox.Purpose.midCircuit.rawValue) << 8
+          draw >> 1, 0x1234_5678,
+          0xAB | UInt32(Philox.Purpose.midCircuit.rawValue) << 8
             | 0xBEEF << 16, 0xCAFE_F00D),
         key0: 0xa409_3822, key1: 0x299f_31d0)
       let words = draw & 1 == 0 ? (block.x, block.y) : (block.z, block.w)
