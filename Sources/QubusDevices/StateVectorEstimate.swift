@@ -11,7 +11,7 @@ struct StateVectorEstimate {
   private static let secondsPerAmplitude = 1.0e-9
   private static let secondsPerGate = 60e-9
   private static let secondsPerSample = 30e-9
-  private static let secondsPerOutcome = 1.2e-6
+  private static let secondsPerOutcome = 0.4e-6
   /// What one chunk of shots should take.
   private static let chunkSeconds = 0.02
   static let largestChunk: UInt64 = 1 << 20
@@ -66,7 +66,7 @@ struct StateVectorEstimate {
     let measurements = Double(analysis.measurementCount + analysis.resetCount)
     let shotSeconds =
       isPerShot
-      ? (analysis.passesAfterOutcome + 2 * measurements + 1) * pass
+      ? (analysis.passesAfterOutcome + 0.6 * measurements + 0.5) * pass
         + analysis.passesAfterOutcome * Self.secondsPerGate
         + (measurements + 1) * Self.secondsPerOutcome
       : Self.secondsPerSample

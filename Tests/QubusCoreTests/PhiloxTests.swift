@@ -57,6 +57,14 @@ struct PhiloxTests {
     #expect((others + [base]).allSatisfy { $0 >= 0 && $0 < 1 })
   }
 
+  @Test("draws of a run of shots are those of the single shots")
+  func runs() {
+    let first: UInt64 = (1 << 32) - 3
+    let run = Philox(seed: 42).uniforms(
+      shots: first..<first + 6, purpose: .terminalSampling, pub: 3, row: 4)
+    #expect(run == (0..<6).map { draw(0, first + $0, .terminalSampling, 3, 4) })
+  }
+
   @Test("the mean of a million draws is 1/2 within six standard errors (false alarm 2e-9)")
   func mean() {
     let shots = 1_000_000
