@@ -20,7 +20,8 @@ package struct BoundProgram: Sendable {
   package let program: CompiledProgram
   package let inputs: [Value]
   package let limits: Limits
-  /// Gates from |0…0⟩ up to the end or to the first measurement or reset that must happen on its way.
+  /// Gates from |0…0⟩ up to the end, or to the first measurement or reset of a row that runs shot
+  /// by shot.
   package let gates: BoundGateList
   package let form: Form
 }

@@ -2,8 +2,8 @@
 ///
 /// The 128-bit counter is, from its low bits: draw (32), shot (40), purpose (8), pub (16), row or
 /// step (32). Any draw can be computed alone, so results do not depend on threads, chunking or
-/// order. A block of 128 bits holds two draws of 64 bits: draw `d` is half `d & 1` of the block whose
-/// counter carries `d >> 1` in the draw field.
+/// order. A block of 128 bits holds two draws of 64 bits: draw `d` is half `d & 1` of the block
+/// whose counter carries `d >> 1` in the draw field.
 /// - Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", §3.3; the known
 ///   answers of the Random123 distribution are checked by `PhiloxTests`.
 package struct Philox: Sendable {

@@ -217,7 +217,7 @@ package final class RowSimulation {
     return values
   }
 
-  /// Exact probabilities over the classical bits, over all qubits when the program measures nothing.
+  /// Exact probabilities over the classical bits; over all qubits if the program measures nothing.
   /// - Throws: `invalid_outputs` when a program that measures on its way branches too often.
   package func probabilities() throws(QubusError) -> [Double] {
     switch bound.form {

@@ -2,9 +2,9 @@ internal import QubusCore
 
 /// Draws basis states from a final state by inverting its cumulative distribution.
 ///
-/// A uniform u picks the first chunk, and in it the first amplitude, whose cumulative |a|² in order
-/// of index exceeds u·Σ|a|². The sums have one fixed order, so a shot's outcome depends on the state
-/// and on its own uniform only.
+/// A uniform u picks the first chunk, and in it the first amplitude, whose cumulative |a|² in
+/// order of index exceeds u·Σ|a|². The sums have one fixed order, so a shot's outcome depends on
+/// the state and on its own uniform only.
 final class TerminalSampler {
   private let state: StateVector
   /// Cumulative |a|² at the end of every chunk; infinite from the last one that can occur on.

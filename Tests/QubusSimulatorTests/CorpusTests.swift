@@ -31,7 +31,7 @@ struct CorpusTests {
 
   private func parse(_ path: String) throws -> Circuit {
     let url = URL(fileURLWithPath: "\(try #require(corpus))/\(path)")
-    return try OpenQASM.compile( Array(try Data(contentsOf: url)))
+    return try OpenQASM.compile(Array(try Data(contentsOf: url)))
   }
 
   @Test("all 39 circuits with a distribution are in the corpus")
