@@ -51,10 +51,13 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", exclude: ["Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc"],
+      path: ".", exclude: [
+        "Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc",
+        "Sources/CQubus/exports.txt",
+      ],
       sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
-        .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
+        .define("QUBUS_BUILD"), .define("_GNU_SOURCE"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([
           "-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2",
         ]),
