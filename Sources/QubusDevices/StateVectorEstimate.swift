@@ -124,6 +124,11 @@ extension ExactOutputs {
         .invalidOutputs, "outputs.state_vector", "\(circuit.qubitCount) qubits",
         limit: "\(limits.stateVectorQubits)")
     }
+    if stateVector || !observables.isEmpty, analysis.mustRunPerShot {
+      throw .field(
+        .invalidOutputs, stateVector ? "outputs.state_vector" : "observables",
+        "the program measures or resets qubits on its way, so it has no single final state")
+    }
     for (index, observable) in observables.enumerated()
     where observable.qubitCount != circuit.qubitCount {
       throw .field(
