@@ -1,4 +1,4 @@
-package import Synchronization
+internal import Synchronization
 
 /// A one-way switch that running work polls; set from any thread.
 package final class CancellationFlag: Sendable {

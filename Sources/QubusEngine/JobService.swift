@@ -1,0 +1,246 @@
+package import QubusCore
+package import QubusJobs
+
+/// A job as its owner sees it: the stored record and what only the running service knows.
+package struct JobView: Sendable {
+  package var record: JobRecord
+  /// 1 is next; nil unless queued.
+  package var queuePosition: UInt64?
+  package var estimatedStartAt: Microseconds?
+
+  package init(record: JobRecord, queuePosition: UInt64? = nil, estimatedStartAt: Microseconds? = nil) {
+    self.record = record
+    self.queuePosition = queuePosition
+    self.estimatedStartAt = estimatedStartAt
+  }
+}
+
+/// Who calls and from where; goes into the job's row, provenance and log lines.
+package struct CallContext: Sendable {
+  package var principal: Principal
+  package var clientVersion: String
+  package var traceID: String
+
+  package init(principal: Principal, clientVersion: String, traceID: String) {
+    self.principal = principal
+    self.clientVersion = clientVersion
+    self.traceID = traceID
+  }
+}
+
+package struct SubmitReport: Sendable {
+  package var job: JobView
+  package var isDuplicate: Bool
+
+  package init(job: JobView, isDuplicate: Bool) {
+    self.job = job
+    self.isDuplicate = isDuplicate
+  }
+}
+
+package enum CancelOutcome: UInt8, Sendable {
+  case beforeStart = 1
+  case duringRun = 2
+  case tooLate = 3
+}
+
+package struct CancelReport: Sendable {
+  package var outcome: CancelOutcome
+  /// Shots done and charged, of `duringRun`.
+  package var shotsDone: UInt64
+  package var job: JobView
+
+  package init(outcome: CancelOutcome, shotsDone: UInt64, job: JobView) {
+    self.outcome = outcome
+    self.shotsDone = shotsDone
+    self.job = job
+  }
+}
+
+package enum ReplayOutcome: UInt8, Sendable {
+  case pending = 0
+  case identical = 1
+  case mismatch = 2
+  case notComparable = 3
+}
+
+package struct ReplayReport: Sendable {
+  package var replay: JobView
+  package var outcome: ReplayOutcome
+  package var originalHash: [UInt8]
+  package var replayHash: [UInt8]
+  package var explanation: String
+  package var totalVariationDistance: Double?
+
+  package init(
+    replay: JobView, outcome: ReplayOutcome, originalHash: [UInt8], replayHash: [UInt8],
+    explanation: String, totalVariationDistance: Double? = nil
+  ) {
+    self.replay = replay
+    self.outcome = outcome
+    self.originalHash = originalHash
+    self.replayHash = replayHash
+    self.explanation = explanation
+    self.totalVariationDistance = totalVariationDistance
+  }
+}
+
+package struct PlanPubReport: Sendable {
+  package var qubitCount: UInt32
+  package var bitCount: UInt32
+  package var operationCount: UInt64
+  package var rows: UInt64
+  package var memoryBytes: UInt64
+  package var estimatedSeconds: Double
+  package var isPerShot: Bool
+  package var shotsPerChunk: UInt64
+  package var notices: [String]
+
+  package init(
+    qubitCount: UInt32, bitCount: UInt32, operationCount: UInt64, rows: UInt64,
+    memoryBytes: UInt64, estimatedSeconds: Double, isPerShot: Bool, shotsPerChunk: UInt64,
+    notices: [String]
+  ) {
+    self.qubitCount = qubitCount
+    self.bitCount = bitCount
+    self.operationCount = operationCount
+    self.rows = rows
+    self.memoryBytes = memoryBytes
+    self.estimatedSeconds = estimatedSeconds
+    self.isPerShot = isPerShot
+    self.shotsPerChunk = shotsPerChunk
+    self.notices = notices
+  }
+}
+
+package struct PlanReport: Sendable {
+  package var device: String
+  package var lane: String
+  package var pubs: [PlanPubReport]
+  package var memoryBytes: UInt64
+  package var memoryLimitBytes: UInt64
+  package var estimatedSeconds: Double
+  package var fingerprint: [UInt8]
+  package var jobsAhead: UInt64
+
+  package init(
+    device: String, lane: String, pubs: [PlanPubReport], memoryBytes: UInt64,
+    memoryLimitBytes: UInt64, estimatedSeconds: Double, fingerprint: [UInt8], jobsAhead: UInt64
+  ) {
+    self.device = device
+    self.lane = lane
+    self.pubs = pubs
+    self.memoryBytes = memoryBytes
+    self.memoryLimitBytes = memoryLimitBytes
+    self.estimatedSeconds = estimatedSeconds
+    self.fingerprint = fingerprint
+    self.jobsAhead = jobsAhead
+  }
+}
+
+package struct DeviceReport: Sendable {
+  package var name: String
+  package var summary: String
+  package var qubitCount: UInt32
+  package var isSimulator: Bool
+  package var isIdeal: Bool
+  package var jobsQueued: UInt64
+  package var jobsRunning: UInt64
+  package var memoryLimitBytes: UInt64
+  package var instructionSet: String
+  package var supportsMidCircuitMeasurement: Bool
+  package var nativeGates: [String]
+  package var outputs: [OutputKind]
+
+  package init(
+    name: String, summary: String, qubitCount: UInt32, isSimulator: Bool, isIdeal: Bool,
+    jobsQueued: UInt64, jobsRunning: UInt64, memoryLimitBytes: UInt64, instructionSet: String,
+    supportsMidCircuitMeasurement: Bool, nativeGates: [String], outputs: [OutputKind]
+  ) {
+    self.name = name
+    self.summary = summary
+    self.qubitCount = qubitCount
+    self.isSimulator = isSimulator
+    self.isIdeal = isIdeal
+    self.jobsQueued = jobsQueued
+    self.jobsRunning = jobsRunning
+    self.memoryLimitBytes = memoryLimitBytes
+    self.instructionSet = instructionSet
+    self.supportsMidCircuitMeasurement = supportsMidCircuitMeasurement
+    self.nativeGates = nativeGates
+    self.outputs = outputs
+  }
+}
+
+package struct ServiceLoad: Sendable {
+  package var jobsQueued: UInt64
+  package var jobsRunning: UInt64
+  /// Empty while everything works; else what is wrong, for example that the disk is full.
+  package var trouble: String
+
+  package init(jobsQueued: UInt64, jobsRunning: UInt64, trouble: String) {
+    self.jobsQueued = jobsQueued
+    self.jobsRunning = jobsRunning
+    self.trouble = trouble
+  }
+}
+
+/// Ends an observation when told to; dropping it ends it too.
+package protocol Observation: AnyObject, Sendable {
+  func end()
+}
+
+/// What the server needs of the engine. `Engine` implements it; server tests use a small fake.
+///
+/// Completions run on engine or store threads and must not block. Every call is authorised against
+/// `context.principal`: other principals' jobs answer `job_not_found`.
+package protocol JobService: Sendable {
+  /// `request` is the wire's `JobRequest` verbatim, `spec` its decoded form. Completes after the
+  /// commit. Validation, compilation and the memory check happen before.
+  func submit(
+    _ spec: JobSpec, request: [UInt8], context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void)
+  func plan(
+    _ spec: JobSpec, context: CallContext,
+    completion: @escaping @Sendable (Result<PlanReport, QubusError>) -> Void)
+  func cancel(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<CancelReport, QubusError>) -> Void)
+  func annotate(
+    _ id: Identifier, annotations: [String: String], context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// Submits the stored request again under the stored seed.
+  func replay(
+    _ id: Identifier, context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void)
+  /// Compares a replay with its original; `pending` while the replay runs.
+  func compareReplay(
+    _ id: Identifier, replay: Identifier, context: CallContext
+  ) throws(QubusError) -> ReplayReport
+
+  // Reads; may touch the disk unless the job is active, so callers use a thread that may block.
+  func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView
+  func jobs(_ filter: JobFilter, context: CallContext) throws(QubusError) -> [JobView]
+  func result(
+    _ id: Identifier, context: CallContext
+  ) throws(QubusError) -> (JobView, ResultManifest, Provenance)
+  func resultChunk(
+    _ id: Identifier, item: Int, chunk: Int, context: CallContext
+  ) throws(QubusError) -> [UInt8]
+  /// Events after a sequence, in order, at most `limit`.
+  func events(
+    _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
+  ) throws(QubusError) -> [JobEvent]
+  /// The same from memory, without blocking; nil when they are only on disk.
+  func recentEvents(_ id: Identifier, after sequence: UInt64, limit: Int) -> [JobEvent]?
+
+  /// Calls `changed(lastSequence, status)` after each commit that adds events to the job, and once
+  /// at the start with the present state. `job_not_found` as above.
+  func observe(
+    _ id: Identifier, context: CallContext,
+    changed: @escaping @Sendable (UInt64, JobStatus) -> Void
+  ) throws(QubusError) -> any Observation
+
+  func devices() -> [DeviceReport]
+  func load() -> ServiceLoad
+}
