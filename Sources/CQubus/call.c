@@ -162,6 +162,15 @@ int32_t call_begin(qubus_call *call, monotonic deadline, qubus_error *error) {
     pthread_mutex_unlock(&client->mutex);
     return error_set(error, QUBUS_E_CLIENT_CLOSED, "the client was closed");
   }
+  // The server would drop the connection of one who sends more, without a word.
+  size_t bytes = zmq_msg_size(&call->request);
+  uint64_t limit = client->message_limit;
+  if (limit != 0 && bytes > limit) {
+    pthread_mutex_unlock(&client->mutex);
+    return error_set(error, QUBUS_E_MESSAGE_TOO_LARGE,
+                     "%s has %zu bytes, the server takes at most %llu", call->method->name, bytes,
+                     (unsigned long long)limit);
+  }
   link_open(client, call);
   call->state = call_queued;
   call->deadline = deadline;

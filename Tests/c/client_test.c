@@ -259,6 +259,30 @@ static void bad_arguments_are_named(void) {
   mock_stop(server);
 }
 
+static void a_request_beyond_the_server_s_limit_is_not_sent(void) {
+  mock *server = mock_start(endpoint);
+  qubus_client *client = open_client();
+  qubus_error error = QUBUS_ERROR_INIT;
+  qubus_job_spec spec = *bell();
+  qubus_pub pub = *spec.pubs;
+  qubus_job *job;
+  char *program = calloc(1000001, 1);
+  spec.pubs = &pub;
+  pub.program = program;
+  pub.program_bytes = 1000001;
+  CHECK_CODE(QUBUS_E_MESSAGE_TOO_LARGE,
+             qubus_job_submit(client, &spec, 5000, NULL, 0, &job, &error), error);
+  CHECK(strstr(error.message, "1000000") != NULL);
+  // NUL inside a program is the server's to judge.
+  pub.program_bytes = 990000;
+  CHECK_OK(qubus_job_submit(client, &spec, 5000, NULL, 0, &job, &error), error);
+  qubus_job_free(&job);
+  free(program);
+  CHECK(atomic_load(&server->record.hellos) == 1);
+  qubus_client_free(&client);
+  mock_stop(server);
+}
+
 static void an_absent_server_is_named(void) {
   qubus_client_options options = QUBUS_CLIENT_OPTIONS_INIT;
   options.endpoint = "ipc:///nonexistent/place/qubus.sock";
@@ -768,6 +792,7 @@ int main(int argc, char **argv) {
   RUN(a_batch_has_an_error_for_each_entry);
   RUN(an_error_carries_all_that_the_server_said);
   RUN(bad_arguments_are_named);
+  RUN(a_request_beyond_the_server_s_limit_is_not_sent);
   RUN(an_absent_server_is_named);
   RUN(a_silent_server_ends_in_a_time_out);
   RUN(another_protocol_version_is_refused);

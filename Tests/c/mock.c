@@ -185,6 +185,11 @@ static void answer_hello(server *s, const message *m) {
   Qubus__V1__HelloResponse response = QUBUS__V1__HELLO_RESPONSE__INIT;
   response.protocol_version = (uint32_t)atomic_load(&b->protocol_version);
   response.server_version = (char *)"mock";
+  Qubus__V1__KeyValue limit = QUBUS__V1__KEY_VALUE__INIT, *limits = &limit;
+  limit.key = (char *)"message_bytes";
+  limit.value = (char *)"1000000";
+  response.limits = &limits;
+  response.n_limits = 1;
   response.server_instance_id = s->instance;
   finish(s, m, &response.base);
 }
