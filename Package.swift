@@ -95,6 +95,7 @@ let package = Package(
       "QubusStoreSQLite",
       [
         "QubusCore", "QubusJobs", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module(
@@ -148,7 +149,13 @@ let package = Package(
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
         "QubusDevices",
       ]),
-    tests("QubusStoreTests", ["QubusCore", "QubusJobs", "QubusStoreSQLite"]),
+    .testTarget(
+      name: "QubusStoreTests",
+      dependencies: [
+        "QubusCore", "QubusJobs", "QubusStoreSQLite",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      exclude: ["Fixtures"], swiftSettings: swiftSettings),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests(
       "QubusEngineTests",
