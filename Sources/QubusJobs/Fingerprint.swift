@@ -1,5 +1,5 @@
 package import QubusCircuit
-package import QubusCore
+internal import QubusCore
 
 /// What makes two requests the same request: SHA-256 over the normalised programs, parameters,
 /// observables, outputs and execution options. White space, comments, names of registers, and what
