@@ -1,6 +1,7 @@
+internal import QubusCircuit
 package import QubusCore
-package import QubusJobs
 internal import QubusDevices
+package import QubusJobs
 internal import QubusScheduler
 
 extension Engine {
@@ -58,7 +59,7 @@ extension Engine {
 
   package func devices() -> [DeviceReport] {
     let load = load()
-    return devices.map { device in
+    return installedDevices.map { device in
       DeviceReport(
         name: device.name, summary: device.summary, qubitCount: UInt32(device.target.qubitCount),
         isSimulator: device.name.hasPrefix("sim."), isIdeal: device.target.isIdeal,

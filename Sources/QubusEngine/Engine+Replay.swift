@@ -1,5 +1,5 @@
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 internal import QubusSimulator
 
 extension Engine: JobService {

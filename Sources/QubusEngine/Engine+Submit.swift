@@ -1,4 +1,8 @@
+internal import Logging
+internal import QubusCircuit
+internal import QubusCompiler
 package import QubusCore
+internal import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
 

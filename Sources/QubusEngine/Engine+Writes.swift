@@ -1,3 +1,4 @@
+internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler

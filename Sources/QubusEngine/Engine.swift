@@ -15,7 +15,7 @@ package final class Engine: Sendable {
   let configuration: EngineConfiguration
   let store: any JobStore
   let codec: any JobCodec
-  let devices: [any Device]
+  let installedDevices: [any Device]
   let clock: any Clock
   let identifiers: IdentifierSource
   let logger: Logger
@@ -55,7 +55,7 @@ package final class Engine: Sendable {
     self.configuration = configuration
     self.store = store
     self.codec = codec
-    self.devices = devices
+    installedDevices = devices
     self.clock = clock
     self.identifiers = identifiers
     self.logger = logger

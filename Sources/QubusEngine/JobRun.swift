@@ -1,3 +1,5 @@
+internal import QubusCircuit
+internal import QubusCompiler
 internal import QubusCore
 internal import QubusDevices
 internal import QubusJobs
@@ -73,10 +75,7 @@ final class JobRun {
             stateVector: pub.outputs.contains(.stateVector),
             observables: observables[row].map { pub.observables[$0.observable] }))
         let chunk = try run(work, index, row, execution)
-        result.probabilities = chunk.probabilities
-        result.stateVector = chunk.stateVector
-        result.expectationValues = chunk.expectationValues
-        result.normDrift = chunk.normDrift
+        result.merge(chunk)
       }
       if pub.shots > 0 { try runShots(pub, index, row, execution, &result) }
       rowsDone += 1
@@ -106,7 +105,7 @@ final class JobRun {
         let chunk = try run(work, index, row, execution)
         if let chunk = chunk.counts { counts.add(chunk) }
         if let chunk = chunk.memory { memory += chunk }
-        result.normDrift = chunk.normDrift ?? result.normDrift
+        if let drift = chunk.normDrift { result.normDrift = max(drift, result.normDrift ?? 0) }
         first += count
         shotsDone += count
         setShotsDone()

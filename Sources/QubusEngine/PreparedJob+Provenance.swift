@@ -1,4 +1,7 @@
+internal import QubusCircuit
+internal import QubusCompiler
 internal import QubusCore
+internal import QubusDevices
 internal import QubusJobs
 
 extension PreparedJob {

@@ -1,7 +1,8 @@
-package import QubusCompiler
-package import QubusCore
 internal import Crypto
 internal import DequeModule
+internal import QubusCircuit
+package import QubusCompiler
+package import QubusCore
 internal import Synchronization
 
 /// Compiled programs by the SHA-256 of their source, the least recently used dropped first.

@@ -1,5 +1,8 @@
 internal import Crypto
+internal import QubusCircuit
+internal import QubusCompiler
 internal import QubusCore
+internal import QubusDevices
 internal import QubusJobs
 internal import QubusSimulator
 
