@@ -4,7 +4,7 @@ import PackageDescription
 let root = Context.packageDirectory
 let sanitizing = Context.environment["QUBUS_SANITIZER"] != nil
 
-/// Settings of every Swift target: Swift 6 mode, warnings are errors, explicit existentials and imports.
+/// Settings of every Swift target: Swift 6 mode, warnings are errors.
 let swiftSettings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .treatAllWarnings(as: .error),
@@ -13,7 +13,7 @@ let swiftSettings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A Swift module of ours and its tests. Imports point one way; `scripts/check-imports` enforces it.
+/// A Swift module of ours. Imports point one way; `scripts/check-imports` enforces it.
 func module(
   _ name: String, _ dependencies: [Target.Dependency] = []
 ) -> Target {
@@ -51,7 +51,8 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", sources: ["Sources/CQubus"], publicHeadersPath: "include",
+      path: ".", exclude: ["Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc"],
+      sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
         .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([
