@@ -151,8 +151,9 @@ let package = Package(
     tests(
       "QubusEngineTests",
       [
-        "QubusCore", "QubusCircuit", "QubusJobs", "QubusScheduler", "QubusDevices",
-        "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
+        "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
       "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),

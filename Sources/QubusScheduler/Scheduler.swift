@@ -92,7 +92,8 @@ package struct Scheduler: Sendable {
       if let decision = passDeadline(entry, now: now) { decisions.append(decision) }
     }
     guard !isDrained else { return decisions }
-    for slot in [SlotClass.compute, .express] {
+    // The extra slot first, so that compute slots stay for those that may use no other.
+    for slot in [SlotClass.express, .compute] {
       while let job = policy.next(for: slot), fits(job, slot) {
         start(job, in: slot, now: now)
         decisions.append(.start(job.id, slot))
