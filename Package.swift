@@ -102,7 +102,7 @@ let package = Package(
       "QubusScheduler",
       [
         "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module(
       "QubusEngine",
@@ -112,6 +112,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module("QubusWire", ["QubusCore", "QubusJobs", "CQubusProto", "CProtobufC"]),
     module(
@@ -160,8 +161,9 @@ let package = Package(
     tests(
       "QubusEngineTests",
       [
-        "QubusCore", "QubusCircuit", "QubusJobs", "QubusScheduler", "QubusDevices",
-        "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
+        "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
       "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
