@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from .client import Client
 from .errors import (
     AuthError, BackendError, ClientError, ConflictError, ConnectionFailedError,
-    ConnectionLostError, DeadlineExceededError, ExecutionError, InternalError, JobDetached,
-    JobNotFoundError, PostProcessingError, ProgramError, QubusError, QuotaError,
+    ConnectionLostError, DeadlineExceededError, ExecutionError, InternalError, JobNotFoundError,
+    PostProcessingError, ProgramError, QubusError, QuotaError,
     ResultNotReadyError, ValidationError)
 from .job import Job
 from .records import CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes
@@ -40,7 +40,7 @@ __all__ = [
     "AsyncClient", "AsyncJob", "AuthError", "BackendError", "CancelResult", "Client",
     "ClientError", "ConflictError", "ConnectionFailedError", "ConnectionLostError",
     "DeadlineExceededError", "Estimate", "Event", "ExecutionError", "InternalError", "Job",
-    "JobDetached", "JobInfo", "JobNotFoundError", "JobSpec", "PostProcessingError",
+    "JobInfo", "JobNotFoundError", "JobSpec", "PostProcessingError",
     "ProgramError", "Provenance", "Pub", "PubResult", "QubusError", "QuotaError", "Record",
     "Replay", "ReplayHashes", "Result", "ResultNotReadyError", "ValidationError", "__version__",
     "connect", "load_bundle",

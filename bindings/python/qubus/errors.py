@@ -150,14 +150,16 @@ class ConnectionLostError(ClientError, ConnectionError):
     """The connection broke while the call was open."""
 
 
-class JobDetached(KeyboardInterrupt):
-    """Ctrl-C while waiting for a job. The job goes on; `job_id` finds it again."""
+def detached(job_id: str) -> KeyboardInterrupt:
+    """Ctrl-C while waiting for a job: the job goes on, and the message tells how to resume.
 
-    def __init__(self, job_id: str):
-        super().__init__(
-            f'detached from job {job_id}; it goes on. '
-            f'Resume with: client.job("{job_id}").result()')
-        self.job_id = job_id
+    A plain KeyboardInterrupt, with the attribute `job_id`: for a subclass Python would not end the
+    process as shells expect of Ctrl-C.
+    """
+    interrupt = KeyboardInterrupt(
+        f'detached from job {job_id}; it goes on. Resume with: client.job("{job_id}").result()')
+    interrupt.job_id = job_id  # type: ignore[attr-defined]
+    return interrupt
 
 
 _OF_CLASS: dict[str, type[QubusError]] = {

@@ -9,7 +9,7 @@ from . import operations, records
 from ._native import (
     DEADLINE_EXCEEDED, END_OF_STREAM, SLICE_MILLISECONDS, STATUS_NAMES, TERMINAL_STATUSES, Handle,
     check, exception_from, ffi, give_error, lib, milliseconds, stream_handle, take_error, text_at)
-from .errors import ClientError, JobDetached, QubusError, ResultNotReadyError, of_name
+from .errors import ClientError, QubusError, ResultNotReadyError, detached, of_name
 from .progress import ProgressBar
 from .records import Event
 from .result import Result
@@ -126,13 +126,13 @@ class Job:
         Raises:
             ExecutionError: the job's own error; a canceled job gives its partial result if it has one.
             TimeoutError: `deadline_exceeded`, or `result_not_ready` for a time-out of 0.
-            JobDetached: Ctrl-C; the message tells how to resume.
+            KeyboardInterrupt: Ctrl-C; the message tells how to resume.
         """
         bar = ProgressBar(self) if ProgressBar.is_wanted(progress) else None
         try:
             native = self._fetch(timeout, False, bar)
         except KeyboardInterrupt:
-            raise JobDetached(self.id) from None
+            raise detached(self.id) from None
         finally:
             if bar is not None:
                 bar.close()
@@ -147,7 +147,7 @@ class Job:
         try:
             native = self._fetch(timeout, True, None)
         except KeyboardInterrupt:
-            raise JobDetached(self.id) from None
+            raise detached(self.id) from None
         except (ResultNotReadyError, TimeoutError):
             raise
         except QubusError as failure:
@@ -194,7 +194,7 @@ class Job:
                     raise of_name(
                         "deadline_exceeded", f"no event of job {self.id} in {timeout:g} s")
         except KeyboardInterrupt:
-            raise JobDetached(self.id) from None
+            raise detached(self.id) from None
         finally:
             give_error(error)
             stream.free()
