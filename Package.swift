@@ -131,7 +131,8 @@ let package = Package(
     .executableTarget(
       name: "qubus",
       dependencies: [
-        "QubusClient", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "QubusCore", "QubusClient",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
