@@ -1,0 +1,14 @@
+internal import ArgumentParser
+internal import QubusClient
+
+/// How to reach the daemon.
+struct ConnectionOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Endpoint of the daemon, for example ipc:///run/qubus/qubus.sock.", valueName: "address"))
+  var endpoint: String?
+
+  func connect() throws -> Client {
+    try Client(endpoint: endpoint, name: "qubus \(Client.version)")
+  }
+}
