@@ -73,6 +73,20 @@ public final class Job: Sendable {
       })
   }
 
+  /// Fetches the result of a job that has ended, without waiting for an end.
+  /// - Parameter timeout: for the transfer.
+  /// - Throws: `result_not_ready`, which names the state, and as `result(timeout:)`.
+  public func resultIfReady(timeout: Duration = .seconds(600)) throws(ClientError) -> JobResult {
+    let fetch = try Handle.make(release: { qubus_call_free($0) }) {
+      qubus_job_result_start(handle.pointer, 0, 0, 0, $0, $1)
+    }
+    try call { qubus_call_wait(fetch.pointer, timeout.milliseconds, $0) }
+    return JobResult(
+      try Handle.make(release: { qubus_result_free($0) }) {
+        qubus_call_take_result(fetch.pointer, $0, $1)
+      })
+  }
+
   /// Cancels the job; idempotent.
   public func cancel(
     reason: String? = nil, timeout: Duration = .seconds(30)

@@ -7,9 +7,9 @@ struct Qubus: ParsableCommand {
     commandName: "qubus",
     abstract: "Runs quantum programs on a Qubus daemon.",
     discussion: """
-      The daemon is found by --endpoint, then QUBUS_ENDPOINT, then the default sockets.
-      Output is a table on a terminal and JSON otherwise; -o chooses. The exit status is 0 only
-      when the job succeeded; docs/cli.md lists the others.
+      The daemon is found by --endpoint, then QUBUS_ENDPOINT, then the default sockets. Output is \
+      a table on a terminal and JSON otherwise; -o chooses. The exit status is 0 only when the \
+      job succeeded; docs/cli.md lists the others.
       """,
     groupedSubcommands: [
       CommandGroup(

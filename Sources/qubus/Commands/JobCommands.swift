@@ -34,15 +34,10 @@ struct ResultCommand: ParsableCommand {
       let job = try connection.connect().job(self.job.jobID)
       Detach.watching(job.id)
       if wait.timeout == nil {
-        let status = try job.status()
-        guard status.isTerminal else {
-          throw UsageFailure(
-            .conflict,
-            "result_not_ready [4004]: the job is \(status.name); wait with --timeout, or see "
-              + "'qubus watch \(job.id)'")
-        }
+        try ResultDocument(job.resultIfReady()).finish(format)
+      } else {
+        try JobWait(job: job, timeout: wait.duration, format: format).finish()
       }
-      try JobWait(job: job, timeout: wait.duration ?? .seconds(600), format: format).finish()
     }
   }
 }

@@ -46,13 +46,7 @@ struct JobWait {
       } else if isatty(STDERR_FILENO) == 1 {
         try showProgress(until: deadline)
       }
-      let result = try ResultDocument(job.result(timeout: Self.remaining(deadline)))
-      try result.print(format)
-      let status = ExitStatus(result.status)
-      if status != .success {
-        Console.error("qubus: the job was \(result.status.name); this is what it had.")
-        throw SilentExit(status: status)
-      }
+      try ResultDocument(job.result(timeout: Self.remaining(deadline))).finish(format)
     } catch let error as ClientError {
       try fail(error)
     }

@@ -15,7 +15,9 @@ struct JobOptions: ParsableArguments {
     }
   }
 
+  // Unconditional, so that the server judges -5 too and not the parser.
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Repetitions. Without shots and without other outputs: 1024.", valueName: "count"))
   var shots: Int64?

@@ -3,6 +3,7 @@ internal import ArgumentParser
 /// How long to wait for a job.
 struct WaitOptions: ParsableArguments {
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Wait at most this long for the end; the job itself goes on.", valueName: "seconds"))
   var timeout: Double?

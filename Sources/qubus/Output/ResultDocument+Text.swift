@@ -4,7 +4,18 @@ extension ResultDocument {
   /// Rows that a table of outcomes shows; -o json and csv show all.
   private static let rowsShown = 32
 
-  func print(_ format: OutputFormat) throws(ClientError) {
+  /// Prints the result.
+  /// - Throws: `SilentExit` when the job did not succeed and this is only what it had.
+  func finish(_ format: OutputFormat) throws {
+    try print(format)
+    let exit = ExitStatus(status)
+    if exit != .success {
+      Console.error("qubus: the job was \(status.name); this is what it had.")
+      throw SilentExit(status: exit)
+    }
+  }
+
+  private func print(_ format: OutputFormat) throws(ClientError) {
     switch format {
     case .json: Console.print(try json(), format: .json)
     case .jsonl: Console.print(try json(), format: .jsonl)
