@@ -51,9 +51,14 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", sources: ["Sources/CQubus"], publicHeadersPath: "include",
+      path: ".",
+      exclude: [
+        "Sources/CQubus/error_table.inc", "Sources/CQubus/exports.txt",
+        "Sources/CQubus/libqubus.map",
+      ],
+      sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
-        .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
+        .define("QUBUS_BUILD"), .define("_GNU_SOURCE"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([
           "-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2",
         ]),
@@ -122,8 +127,8 @@ let package = Package(
     .executableTarget(
       name: "qubusd",
       dependencies: [
-        "QubusCore", "QubusJobs", "QubusStoreSQLite", "QubusEngine", "QubusDevices",
-        "QubusWire", "QubusServer",
+        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusStoreSQLite",
+        "QubusEngine", "QubusWire", "QubusServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -156,6 +161,7 @@ let package = Package(
       ]),
     tests(
       "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
+    tests("QubusClientTests", ["QubusClient"]),
     tests(
       "QubusServerTests",
       [

@@ -134,6 +134,7 @@ extension ClientError.Violation {
 }
 
 extension ClientError: CustomStringConvertible {
+  /// Name, number, message and place on one line.
   public var description: String {
     let place = location.map { " at line \($0.line), column \($0.column)" } ?? ""
     return "\(name) [\(code)]: \(message)\(place)"

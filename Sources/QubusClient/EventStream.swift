@@ -40,7 +40,7 @@ public final class EventStream: Sequence, IteratorProtocol, Sendable {
       try call {
         qubus_stream_next(handle.pointer, timeout.timeoutMilliseconds, &event, $0)
       }
-    } catch where error.code == QUBUS_E_END_OF_STREAM {
+    } catch  where error.code == QUBUS_E_END_OF_STREAM {
       return nil
     }
     return JobEvent(

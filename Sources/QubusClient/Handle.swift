@@ -4,7 +4,7 @@ internal import CQubus
 ///
 /// `@unchecked Sendable`, because a raw pointer is not: libqubus promises that any call may be made
 /// on a handle from any thread at any time except during its free, and `deinit` runs only when no
-/// other reference is left. `QubusClientTests` hammers one client from many threads.
+/// other reference is left. `ClientTests` shares one client between many threads.
 final class Handle: @unchecked Sendable {
   let pointer: OpaquePointer
   private let release: @Sendable (UnsafeMutablePointer<OpaquePointer?>) -> Void
@@ -61,7 +61,8 @@ extension Duration {
   var milliseconds: Int64 {
     let (seconds, attoseconds) = components
     let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-    return overflow ? Int64.max : product + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+    return overflow
+      ? Int64.max : product + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
   }
 }
 

@@ -5,6 +5,7 @@ public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
   /// What was expected there.
   public let message: String
 
+  /// The fault and its place on one line.
   public var description: String { "not JSON at byte \(offset): \(message)" }
 }
 

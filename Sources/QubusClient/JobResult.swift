@@ -96,7 +96,8 @@ public final class JobResult: Sendable {
         qubus_result_counts_entry(
           handle.pointer, pub, row, index, &characters, UInt64(characters.count), &count, $0)
       }
-      let bits = String(decoding: characters.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      let bits = String(
+        decoding: characters.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
       result.append((bits, count))
     }
     return result

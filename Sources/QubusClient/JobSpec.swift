@@ -50,7 +50,9 @@ public struct JobSpec: Sendable, Hashable {
 public struct Pub: Sendable, Hashable {
   /// Results to ask for.
   public struct Outputs: OptionSet, Sendable, Hashable {
+    /// Bits as in `qubus.h`.
     public let rawValue: UInt32
+    /// Outputs from their bits.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// How often each outcome was seen.

@@ -47,7 +47,8 @@ struct PlanCommand: ParsableCommand {
     let rows = (plan["pubs"]?.elements ?? []).enumerated().map { index, pub in
       ["\(index)"]
         + columns.map { name in
-          name == "is_per_shot" ? (pub[name]?.isTrue == true ? "true" : "false")
+          name == "is_per_shot"
+            ? (pub[name]?.isTrue == true ? "true" : "false")
             : pub[name]?.string ?? "0"
         }
     }

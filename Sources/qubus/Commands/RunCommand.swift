@@ -86,7 +86,7 @@ struct JobWait {
     if let deadline, deadline < quietEnd { return }
     do {
       if try job.wait(timeout: Self.quiet).isTerminal { return }
-    } catch where error.name == "deadline_exceeded" {
+    } catch  where error.name == "deadline_exceeded" {
       // Still going after half a second: worth a line.
     }
     let line = ProgressLine()

@@ -14,7 +14,8 @@ struct DevicesCommand: ParsableCommand {
       let devices = answer["devices"]?.elements ?? []
       switch output.format {
       case .json: Console.print(Document.versioned(answer), format: .json)
-      case .jsonl: for device in devices { Console.print(Document.versioned(device), format: .jsonl) }
+      case .jsonl:
+        for device in devices { Console.print(Document.versioned(device), format: .jsonl) }
       case .csv:
         Console.print("name,state,qubit_count,jobs_queued,jobs_running,memory_limit_bytes")
         for device in devices {
@@ -91,7 +92,7 @@ struct VersionCommand: ParsableCommand {
     let server: JSONValue
     let trouble: String
     do {
-      server = try connection.connect().serverVersion()
+      server = try connection.connect(timeout: .seconds(1)).serverVersion()
       trouble = ""
     } catch let error as ClientError {
       server = .null

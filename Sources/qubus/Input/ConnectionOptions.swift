@@ -8,7 +8,8 @@ struct ConnectionOptions: ParsableArguments {
       "Endpoint of the daemon, for example ipc:///run/qubus/qubus.sock.", valueName: "address"))
   var endpoint: String?
 
-  func connect() throws -> Client {
-    try Client(endpoint: endpoint, name: "qubus \(Client.version)")
+  func connect(timeout: Duration = .seconds(5)) throws -> Client {
+    try Client(
+      endpoint: endpoint, name: "qubus \(Client.version)", connectTimeout: timeout)
   }
 }

@@ -54,7 +54,8 @@ extension ResultDocument {
   }
 
   func table() throws(ClientError) -> String {
-    let deviceTime = (job["phases"]?["device_microseconds"]?.integer)
+    let deviceTime =
+      (job["phases"]?["device_microseconds"]?.integer)
       .map { ", \(Summary.duration(microseconds: $0)) on the device" } ?? ""
     var blocks = [
       Table.fields([
@@ -85,7 +86,8 @@ extension ResultDocument {
     var table = Table([("outcome", .left), ("count", .right), ("share", .right), ("", .left)])
     // The most frequent when there are too many; otherwise all, by outcome.
     let tooMany = counts.count > Self.rowsShown
-    let shown = tooMany ? Array(counts.sorted { $0.count > $1.count }.prefix(Self.rowsShown)) : counts
+    let shown =
+      tooMany ? Array(counts.sorted { $0.count > $1.count }.prefix(Self.rowsShown)) : counts
     for (bits, count) in shown {
       let tenths = (Double(count) / Double(total) * 1000).rounded() / 10
       let bar = String(repeating: "█", count: Int(count * 24 / most))
@@ -106,7 +108,8 @@ extension ResultDocument {
       table.append(
         ["\(index)"] + doubles[index * width..<(index + 1) * width].map { "\($0)" })
     }
-    let rest = count > Self.rowsShown ? "\n… \(count - Self.rowsShown) further; -o csv shows all" : ""
+    let rest =
+      count > Self.rowsShown ? "\n… \(count - Self.rowsShown) further; -o csv shows all" : ""
     return table.text + rest
   }
 }

@@ -34,7 +34,9 @@ struct ResultDocument {
 
   func bitCount(pub: Int) -> Int { summary(pub: pub)?["bit_count"]?.integer ?? 0 }
 
-  func hasCounts(pub: Int) -> Bool { arrays.contains { $0.pub == pub && $0.name == "counts.values" } }
+  func hasCounts(pub: Int) -> Bool {
+    arrays.contains { $0.pub == pub && $0.name == "counts.values" }
+  }
 
   func array(_ name: String, pub: Int) -> JobResult.Array? {
     arrays.first { $0.pub == pub && $0.name == name }

@@ -68,7 +68,10 @@ enum Summary {
       ("shots", progress(job)), ("queue position", job["queue_position"]?.string ?? ""),
       ("submitted", time(job["submitted_at"])), ("started", time(phases?["started_at"])),
       ("finished", time(phases?["finished_at"])), ("attempt", job["attempt"]?.string ?? ""),
-      ("device time", (phases?["device_microseconds"]?.integer).map { duration(microseconds: $0) } ?? ""),
+      (
+        "device time",
+        (phases?["device_microseconds"]?.integer).map { duration(microseconds: $0) } ?? ""
+      ),
       ("seed", job["seed"]?.string ?? ""), ("tags", tags),
       ("annotations", annotations.joined(separator: ", ")), ("notices", notices),
       ("replay of", job["replay_of"]?.string ?? ""),
