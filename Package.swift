@@ -51,10 +51,14 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", exclude: ["Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc"],
+      path: ".",
+      exclude: [
+        "Sources/CQubus/error_table.inc", "Sources/CQubus/exports.txt",
+        "Sources/CQubus/libqubus.map",
+      ],
       sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
-        .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
+        .define("QUBUS_BUILD"), .define("_GNU_SOURCE"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([
           "-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2",
         ]),
@@ -92,13 +96,14 @@ let package = Package(
       "QubusStoreSQLite",
       [
         "QubusCore", "QubusJobs", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module(
       "QubusScheduler",
       [
         "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module(
       "QubusEngine",
@@ -108,6 +113,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module("QubusWire", ["QubusCore", "QubusJobs", "CQubusProto", "CProtobufC"]),
     module(
@@ -122,8 +128,8 @@ let package = Package(
     .executableTarget(
       name: "qubusd",
       dependencies: [
-        "QubusCore", "QubusJobs", "QubusStoreSQLite", "QubusEngine", "QubusDevices",
-        "QubusWire", "QubusServer",
+        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusStoreSQLite",
+        "QubusEngine", "QubusWire", "QubusServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -132,7 +138,8 @@ let package = Package(
     .executableTarget(
       name: "qubus",
       dependencies: [
-        "QubusClient", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "QubusCore", "QubusClient",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
@@ -145,16 +152,24 @@ let package = Package(
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
         "QubusDevices",
       ]),
-    tests("QubusStoreTests", ["QubusCore", "QubusJobs", "QubusStoreSQLite"]),
+    .testTarget(
+      name: "QubusStoreTests",
+      dependencies: [
+        "QubusCore", "QubusJobs", "QubusStoreSQLite",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      exclude: ["Fixtures"], swiftSettings: swiftSettings),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests(
       "QubusEngineTests",
       [
-        "QubusCore", "QubusCircuit", "QubusJobs", "QubusScheduler", "QubusDevices",
-        "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
+        "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
       "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
+    tests("QubusClientTests", ["QubusClient"]),
     tests(
       "QubusServerTests",
       [
