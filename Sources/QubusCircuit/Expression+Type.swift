@@ -5,7 +5,8 @@ extension Expression {
   package func type(inputs: [InputParameter], variables: [ClassicalVariable]) -> ScalarType? {
     switch self {
     case .constant(let value): return value.type
-    case .input(let index): return inputs.indices.contains(index) ? inputs[index].type : .float(width: 64)
+    case .input(let index):
+      return inputs.indices.contains(index) ? inputs[index].type : .float(width: 64)
     case .variable(let index): return variables[index].type
     case .bit, .element, .bitOf: return .bits(width: 1)
     case .register(_, let width): return .bits(width: width)

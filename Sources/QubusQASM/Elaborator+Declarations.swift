@@ -34,7 +34,8 @@ extension Elaborator {
     if let designator = syntax.width {
       width = try size(designator)
       guard width <= 64 else {
-        throw unsupported("\(source.text(syntax.span)): more than 64 bits are not supported", syntax.span)
+        throw unsupported(
+          "\(source.text(syntax.span)): more than 64 bits are not supported", syntax.span)
       }
     }
     switch syntax.base {
@@ -43,7 +44,8 @@ extension Elaborator {
     case .uint: return .uint(width: width)
     case .float:
       if let designator = syntax.width, ![16, 32, 64].contains(width) {
-        throw unsupported("float widths other than 16, 32 and 64 are not supported", designator.span)
+        throw unsupported(
+          "float widths other than 16, 32 and 64 are not supported", designator.span)
       }
       return .float(width: 64)
     case .angle: return .angle(width: width)

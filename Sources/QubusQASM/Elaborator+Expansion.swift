@@ -75,7 +75,9 @@ extension Elaborator {
     _ step: GateApplication, _ call: GateCall, _ span: Span
   ) throws(QubusError) -> GateApplication? {
     var gate = step
-    for position in gate.targets.indices { gate.targets[position] = call.qubits[gate.targets[position]] }
+    for position in gate.targets.indices {
+      gate.targets[position] = call.qubits[gate.targets[position]]
+    }
     for position in gate.controls.indices {
       gate.controls[position].qubit = call.qubits[gate.controls[position].qubit]
     }
@@ -116,7 +118,9 @@ extension Elaborator {
         call.powers[position] = try call.powers[position].replacingInputs { outer.parameters[$0] }
       }
     }
-    for position in call.qubits.indices { call.qubits[position] = outer.qubits[call.qubits[position]] }
+    for position in call.qubits.indices {
+      call.qubits[position] = outer.qubits[call.qubits[position]]
+    }
     for position in call.controls.indices {
       call.controls[position].qubit = outer.qubits[call.controls[position].qubit]
     }

@@ -63,8 +63,8 @@ extension Elaborator {
       throw unsupported("slices of variables with a step are not supported", span)
     }
     // Bits keep their pattern on the way to an unsigned integer of the same width.
-    let pattern = try folded(
-      .cast(.uint(width: width), .cast(.bits(width: width), value.expression)), span)
+    let bits = try folded(.cast(.bits(width: width), value.expression), span)
+    let pattern = try folded(.cast(.uint(width: width), bits.expression), span)
     let shifted = try folded(
       .binary(
         .shiftRight, pattern.expression, .constant(.int(Int64(positions.first), width: 64))), span)

@@ -42,7 +42,8 @@ extension Elaborator {
     }
     let start = try integer(startSyntax)
     let stop = try integer(stopSyntax)
-    let step = try range.step.map { syntax throws(QubusError) in try self.integer(syntax) }
+    let step =
+      try range.step.map { syntax throws(QubusError) in try self.integer(syntax) }
       ?? .constant(.int(1, width: 64))
     if step.constantValue?.integer == 0 {
       throw semantic("the step of a range is zero", range.span)

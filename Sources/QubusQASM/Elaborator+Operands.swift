@@ -12,12 +12,16 @@ extension Elaborator {
   /// A compile-time size: positive.
   func size(_ syntax: ExpressionSyntax) throws(QubusError) -> Int {
     let value = try constantInteger(syntax, "a size")
-    guard value > 0 else { throw semantic("a size must be positive, this is \(value)", syntax.span) }
+    guard value > 0 else {
+      throw semantic("a size must be positive, this is \(value)", syntax.span)
+    }
     return Int(value)
   }
 
   func constantInteger(_ syntax: ExpressionSyntax, _ what: String) throws(QubusError) -> Int64 {
-    if case .integer(let value) = syntax.kind, let integer = Int64(exactly: value) { return integer }
+    if case .integer(let value) = syntax.kind, let integer = Int64(exactly: value) {
+      return integer
+    }
     guard dialect == .openqasm3 else {
       throw semantic("\(what) must be an integer", syntax.span)
     }
@@ -140,16 +144,19 @@ extension Elaborator {
   func positions(
     _ range: RangeSyntax, below count: Int
   ) throws(QubusError) -> (first: Int, step: Int, count: Int) {
-    let step = try range.step.map { syntax throws(QubusError) in
-      try self.constantInteger(syntax, "the step of a range")
-    } ?? 1
+    let step =
+      try range.step.map { syntax throws(QubusError) in
+        try self.constantInteger(syntax, "the step of a range")
+      } ?? 1
     guard step != 0 else { throw semantic("the step of a range is zero", range.span) }
-    let low = try range.start.map { syntax throws(QubusError) in
-      try self.position(syntax, below: count)
-    } ?? (step > 0 ? 0 : count - 1)
-    let high = try range.stop.map { syntax throws(QubusError) in
-      try self.position(syntax, below: count)
-    } ?? (step > 0 ? count - 1 : 0)
+    let low =
+      try range.start.map { syntax throws(QubusError) in
+        try self.position(syntax, below: count)
+      } ?? (step > 0 ? 0 : count - 1)
+    let high =
+      try range.stop.map { syntax throws(QubusError) in
+        try self.position(syntax, below: count)
+      } ?? (step > 0 ? count - 1 : 0)
     let distance = step > 0 ? high - low : low - high
     guard distance >= 0 else { throw semantic("this range is empty", range.span) }
     let length = distance / Int(clamping: step.magnitude) + 1

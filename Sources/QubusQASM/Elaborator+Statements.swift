@@ -50,9 +50,10 @@ extension Elaborator {
     case .breakLoop: return try elaborateExit(isBreak: true, span)
     case .continueLoop: return try elaborateExit(isBreak: false, span)
     case .end: operations.append(.end)
-    case .block(let statements): return try inScope { () throws(QubusError) in
-      try elaborate(statements)
-    }
+    case .block(let statements):
+      return try inScope { () throws(QubusError) in
+        try elaborate(statements)
+      }
     case .pragma: notice("pragmas are ignored", span)
     case .annotation: notice("annotations are ignored", span)
     case .empty: break
@@ -125,11 +126,16 @@ extension Elaborator {
           + " other files are not read", span)
     }
     for gate in library {
-      let name = names.intern(gate.name)
-      if dialect == .openqasm3, file == "qelib1.inc" {
-        _ = scopes.declare(name, .gate(gate))
+      let name = NameSyntax(name: names.intern(gate.name), span: span)
+      // OpenQASM 2 follows Qiskit, where a gate of qelib1.inc cannot be declared again. The
+      // library of OpenQASM 3 takes names as short as `s` and `t`; a program may reuse them.
+      if dialect == .openqasm2 {
+        try declare(name, .gate(gate))
       } else {
-        try declare(NameSyntax(name: name, span: span), .gate(gate))
+        guard scopes.declareReplaceable(name.name, .gate(gate)) else {
+          throw semantic(
+            "'\(gate.name)' of \"\(file)\" is already declared by the program", span)
+        }
       }
     }
   }

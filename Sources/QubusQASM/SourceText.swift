@@ -59,7 +59,8 @@ struct SourceText: Sendable {
 
   private func shortText(_ span: Span) -> String {
     if span.start >= count { return "end of program" }
-    let window = Span(start: span.start, end: min(span.end, span.start + 4 * SourceText.textColumns))
+    let window = Span(
+      start: span.start, end: min(span.end, span.start + 4 * SourceText.textColumns))
     let scalars = text(window).unicodeScalars
     guard scalars.count > SourceText.textColumns || window.end < span.end else {
       return String(scalars)

@@ -16,7 +16,7 @@ enum StandardGates {
       row("sxdg", .sxdg), row("swap", .swap), row("cswap", .swap, controls: 1),
       row("crx", .rx, controls: 1), row("cry", .ry, controls: 1), row("cp", .phase, controls: 1),
       row("csx", .sx, controls: 1), cu, row("rxx", .rxx), row("ryy", .ryy), row("rzz", .rzz),
-      row("rzx", .rzx), row("r", .r), row("iswap", .iswap), row("dcx", .dcx), row("ecr", .ecr),
+      row("rzx", .rzx), row("iswap", .iswap), row("dcx", .dcx), row("ecr", .ecr),
       row("xx_minus_yy", .xxMinusYY), row("xx_plus_yy", .xxPlusYY), row("cs", .s, controls: 1),
       row("csdg", .sdg, controls: 1), row("ccz", .z, controls: 2), row("c3x", .x, controls: 3),
       row("c3sqrtx", .sx, controls: 3), row("c4x", .x, controls: 4), rccx, rc3x,

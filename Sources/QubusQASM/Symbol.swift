@@ -57,9 +57,14 @@ struct Scopes {
     return true
   }
 
-  /// Gives a name of this scope another meaning: an alias that is declared again in a loop.
-  mutating func replace(_ name: Int, _ symbol: Symbol) {
-    bindings[name] = Binding(symbol: symbol, level: level)
+  /// Declares what a library brings in from inside the global scope, so that the program's own
+  /// declarations may replace it.
+  /// - Returns: false when the program has declared the name before.
+  mutating func declareReplaceable(_ name: Int, _ symbol: Symbol) -> Bool {
+    while bindings.count <= name { bindings.append(nil) }
+    if let previous = bindings[name], previous.level > 0 { return false }
+    bindings[name] = Binding(symbol: symbol, level: 0)
+    return true
   }
 
   mutating func push() { marks.append(undo.count) }

@@ -26,11 +26,12 @@ struct BombTests {
       code(head + "rx(" + String(repeating: opening, count: 1_000_000) + "1") == .programTooDeep)
   }
 
-  @Test("so are a million blocks, conditions and modifiers",
+  @Test(
+    "so are a million blocks, conditions and modifiers",
     arguments: [
-    "{", "if (true) ", "if (true) {} else ", "while (true) ", "for int i in [0:1] ", "inv @ ",
-    "let a = q[", "ctrl(",
-  ])
+      "{", "if (true) ", "if (true) {} else ", "while (true) ", "for int i in [0:1] ", "inv @ ",
+      "let a = q[", "ctrl(",
+    ])
   func statements(opening: String) {
     let found = code(head + String(repeating: opening, count: 500_000))
     #expect(found == .programTooDeep || found == .programSyntaxError)
@@ -41,7 +42,8 @@ struct BombTests {
   func chain() {
     let sum = Array(repeating: "1", count: 1_000_000).joined(separator: "+")
     #expect(code(head + "rx(\(sum)) q;") == .programTooDeep)
-    let nested = String(repeating: "(1+1+1+1+", count: 200) + "1" + String(repeating: ")", count: 200)
+    let nested =
+      String(repeating: "(1+1+1+1+", count: 200) + "1" + String(repeating: ")", count: 200)
     #expect(throws: Never.self) { try OpenQASM.compile(head + "rx(\(nested)) q;") }
   }
 
@@ -76,7 +78,9 @@ struct BombTests {
     #expect(throws: Never.self) { try OpenQASM.compile(program + "qubit q; g3 q;") }
     let power = "include \"stdgates.inc\"; gate g a { x a; h a; } qubit q;"
     #expect(code(power + "pow(1000000000000) @ g q;") == .programTooLarge)
-    #expect(code(power + "pow(9000000000) @ pow(9000000000) @ pow(9000000000) @ g q;") == .programTooLarge)
+    #expect(
+      code(power + "pow(9000000000) @ pow(9000000000) @ pow(9000000000) @ g q;") == .programTooLarge
+    )
   }
 
   @Test("doubling gates with an empty body expand to nothing")

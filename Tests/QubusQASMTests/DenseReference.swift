@@ -73,7 +73,9 @@ struct DenseReference {
       return [branch]
     case .assignRegister(let offset, let width, let expression):
       let pattern = try expression.evaluate(branch.classical).pattern ?? 0
-      for bit in 0..<width { branch.classical.bits[offset + bit] = (pattern >> UInt64(bit)) & 1 == 1 }
+      for bit in 0..<width {
+        branch.classical.bits[offset + bit] = (pattern >> UInt64(bit)) & 1 == 1
+      }
       return [branch]
     case .assign(let variable, let expression):
       branch.classical.variables[variable] = try expression.evaluate(branch.classical)

@@ -90,7 +90,8 @@ struct ErrorTests {
 
   @Test("crop long lines around the column")
   func longLine() throws {
-    let program = head2 + String(repeating: "x q[0]; ", count: 100) + "x r[0]; "
+    let program =
+      head2 + String(repeating: "x q[0]; ", count: 100) + "x r[0]; "
       + String(repeating: "x q[0]; ", count: 100)
     let error = #expect(throws: QubusError.self) { try OpenQASM.compile(program) }
     let lines = try #require(error?.location?.excerpt.split(separator: "\n"))

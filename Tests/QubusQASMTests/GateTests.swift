@@ -19,7 +19,9 @@ private func state(_ program: String, header: String = "include \"stdgates.inc\"
   return try #require(try DenseReference(circuit: circuit).run().first).state
 }
 
-private func expectSame(_ a: String, _ b: String, header: String = "include \"stdgates.inc\";") throws {
+private func expectSame(_ a: String, _ b: String, header: String = "include \"stdgates.inc\";")
+  throws
+{
   let difference = zip(try state(a, header: header), try state(b, header: header))
     .map { ($0 - $1).squaredMagnitude }.reduce(0, +)
   #expect(difference < 1e-18, "\(a) and \(b)")
@@ -103,9 +105,14 @@ struct GateTests {
       ("inv @ ctrl @ s q[0], q[1];", "ctrl @ sdg q[0], q[1];"),
       ("pow(0.5) @ ctrl @ x q[0], q[1];", "ctrl @ sx q[0], q[1];"),
       ("pow(0.5) @ single q[1];", "pow(0.5) @ h q[1];"),
-      ("pow(0.5) @ U(0.3, 0.5, 0.7) q[1]; pow(0.5) @ U(0.3, 0.5, 0.7) q[1];", "U(0.3, 0.5, 0.7) q[1];"),
-      ("ctrl @ pow(0.5) @ U(pi, 0, pi) q[0], q[1]; ctrl @ pow(0.5) @ U(pi, 0, pi) q[0], q[1];",
-        "ctrl @ U(pi, 0, pi) q[0], q[1];"),
+      (
+        "pow(0.5) @ U(0.3, 0.5, 0.7) q[1]; pow(0.5) @ U(0.3, 0.5, 0.7) q[1];",
+        "U(0.3, 0.5, 0.7) q[1];"
+      ),
+      (
+        "ctrl @ pow(0.5) @ U(pi, 0, pi) q[0], q[1]; ctrl @ pow(0.5) @ U(pi, 0, pi) q[0], q[1];",
+        "ctrl @ U(pi, 0, pi) q[0], q[1];"
+      ),
       ("pow(1/2.0) @ pow(1/2.0) @ z q[1];", "t q[1];"),
       ("pow(3) @ rx(0.5) q[1];", "rx(1.5) q[1];"),
       ("pow(3) @ sx q[1];", "x q[1]; sx q[1];"),
@@ -171,7 +178,8 @@ struct GateTests {
       ("rxx(0.7) q[0],q[1];", "h q; rzz(0.7) q[0],q[1]; h q;"),
       (
         "rccx q[0],q[1],q[2];",
-        "h q[2]; t q[2]; cx q[1],q[2]; tdg q[2]; cx q[0],q[2]; t q[2]; cx q[1],q[2]; tdg q[2]; h q[2];"
+        "h q[2]; t q[2]; cx q[1],q[2]; tdg q[2]; cx q[0],q[2]; "
+          + "t q[2]; cx q[1],q[2]; tdg q[2]; h q[2];"
       ),
       ("rccx q[0],q[1],q[2]; rccx q[0],q[1],q[2];", ""),
       ("cu(0.3,0.5,0.7,0) q[0],q[1];", "cu3(0.3,0.5,0.7) q[0],q[1];"),

@@ -23,7 +23,8 @@ struct MutationTests {
     """,
   ]
 
-  @Test("give a circuit or an error with a code, never a crash", arguments: [1, 2, 3, 4] as [UInt64])
+  @Test(
+    "give a circuit or an error with a code, never a crash", arguments: [1, 2, 3, 4] as [UInt64])
   func mutate(seed: UInt64) {
     var state = seed &* 0x9E37_79B9_7F4A_7C15
     func random(_ bound: Int) -> Int {
@@ -58,7 +59,8 @@ struct MutationTests {
       } catch {
         // The limit on source bytes aside, every refusal has a place in the program.
         #expect(error.location != nil, "seed \(seed), round \(round): \(error)")
-        #expect(error.code.rawValue < 2000 || error.code == .divisionByZero, "seed \(seed): \(error)")
+        #expect(
+          error.code.rawValue < 2000 || error.code == .divisionByZero, "seed \(seed): \(error)")
       }
     }
     #expect(accepted > 0, "seed \(seed)")

@@ -1,13 +1,13 @@
 import QubusCircuit
 import Testing
 
+@testable import QubusQASM
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
   import Darwin
 #endif
-
-@testable import QubusQASM
 
 /// Matrices of the gate table by their definitions, row-major, first target least significant.
 enum ReferenceMatrix {
