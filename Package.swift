@@ -4,7 +4,7 @@ import PackageDescription
 let root = Context.packageDirectory
 let sanitizing = Context.environment["QUBUS_SANITIZER"] != nil
 
-/// Settings of every Swift target: Swift 6 mode, warnings are errors, explicit existentials and imports.
+/// Settings of every Swift target: Swift 6 mode, warnings are errors.
 let swiftSettings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .treatAllWarnings(as: .error),
@@ -13,7 +13,7 @@ let swiftSettings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A Swift module of ours and its tests. Imports point one way; `scripts/check-imports` enforces it.
+/// A Swift module of ours. Imports point one way; `scripts/check-imports` enforces it.
 func module(
   _ name: String, _ dependencies: [Target.Dependency] = []
 ) -> Target {
@@ -51,9 +51,13 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", sources: ["Sources/CQubus"], publicHeadersPath: "include",
+      path: ".", exclude: [
+        "Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc",
+        "Sources/CQubus/exports.txt",
+      ],
+      sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
-        .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
+        .define("QUBUS_BUILD"), .define("_GNU_SOURCE"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([
           "-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2",
         ]),
@@ -91,13 +95,14 @@ let package = Package(
       "QubusStoreSQLite",
       [
         "QubusCore", "QubusJobs", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module(
       "QubusScheduler",
       [
         "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module(
       "QubusEngine",
@@ -107,6 +112,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module("QubusWire", ["QubusCore", "QubusJobs", "CQubusProto", "CProtobufC"]),
     module(
@@ -144,13 +150,20 @@ let package = Package(
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
         "QubusDevices",
       ]),
-    tests("QubusStoreTests", ["QubusCore", "QubusJobs", "QubusStoreSQLite"]),
+    .testTarget(
+      name: "QubusStoreTests",
+      dependencies: [
+        "QubusCore", "QubusJobs", "QubusStoreSQLite",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      exclude: ["Fixtures"], swiftSettings: swiftSettings),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests(
       "QubusEngineTests",
       [
-        "QubusCore", "QubusCircuit", "QubusJobs", "QubusScheduler", "QubusDevices",
-        "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
+        "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
       "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
