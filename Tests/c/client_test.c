@@ -762,26 +762,42 @@ static void frees_of_null_and_in_any_order_do_nothing_wrong(void) {
   mock_stop(server);
 }
 
-static void the_round_trip_is_short(void) {
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static void print_times(const char *what, double *times, int count) {
+  qsort(times, (size_t)count, sizeof *times, compare);
+  printf("  %s: median %.1f µs, p99 %.1f µs\n", what, times[count / 2] * 1e6,
+         times[count * 99 / 100] * 1e6);
+}
+
+/// Against the mock; prints, and judges nothing: the budgets are checked against the daemon.
+static void round_trips_are_measured(void) {
+  enum { rounds = 4000 };
+  static double ping[rounds], health[rounds], submits[rounds];
   mock *server = mock_start(endpoint);
   qubus_client *client = open_client();
   qubus_error error = QUBUS_ERROR_INIT;
-  enum { rounds = 2000 };
-  double best[2] = {1, 1};
   for (int i = 0; i < rounds; i++) {
     double start = seconds();
     CHECK_OK(qubus_client_ping(client, 5000, &error), error);
-    double ping = seconds() - start;
+    ping[i] = seconds() - start;
     qubus_text *text;
     start = seconds();
     CHECK_OK(qubus_client_request(client, QUBUS_METHOD_HEALTH, NULL, NULL, 0, 5000, &text, &error),
              error);
-    double health = seconds() - start;
+    health[i] = seconds() - start;
     qubus_text_free(&text);
-    if (ping < best[0]) best[0] = ping;
-    if (health < best[1]) best[1] = health;
+    start = seconds();
+    qubus_job *job = submit(client);
+    submits[i] = seconds() - start;
+    qubus_job_free(&job);
   }
-  printf("  best of %d: ping %.1f µs, health %.1f µs\n", rounds, best[0] * 1e6, best[1] * 1e6);
+  print_times("ping", ping, rounds);
+  print_times("health", health, rounds);
+  print_times("submit", submits, rounds);
   qubus_client_free(&client);
   mock_stop(server);
 }
@@ -808,7 +824,7 @@ int main(int argc, char **argv) {
   RUN(completions_come_through_the_descriptor);
   RUN(a_forked_child_is_refused);
   RUN(frees_of_null_and_in_any_order_do_nothing_wrong);
-  RUN(the_round_trip_is_short);
+  RUN(round_trips_are_measured);
   unlink(endpoint + 6);
   return 0;
 }
