@@ -8,7 +8,8 @@ import pytest
 import qubus
 from qubus._native import ffi, lib
 from qubus.observables import parse_observables
-from qubus.spec import JobSpec, pack
+from qubus.packing import pack
+from qubus.spec import JobSpec
 
 
 def refused(code, /, *arguments, **options):

@@ -5,7 +5,8 @@ import json
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import errors
-from ._qubus import ffi, lib
+from ._qubus import ffi as ffi
+from ._qubus import lib as lib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,11 +25,15 @@ class Array:
     def __init__(self, shape: tuple[int, ...], array: Any = None):
         self.shape = shape
         self._array = array
+        self._pointer: Any = None
+        self._bytes = 0
+        self._type = 0
+        self._owner: Handle | None = None
 
     @classmethod
     def of_native(cls, struct: Any, owner: Handle) -> Array:
         """A view of the array that `struct` describes; the view keeps `owner` alive."""
-        self = cls(tuple(struct.shape[axis] for axis in range(struct.rank)))
+        self = cls(tuple(ffi.unpack(struct.shape, struct.rank)))
         self._pointer = struct.data
         self._bytes = struct.bytes
         self._type = struct.data_type
@@ -57,7 +61,8 @@ class Array:
             array = array.reshape(self.shape)
             array.flags.writeable = False
             self._array = array
-        return self._array
+        found: numpy.ndarray[Any, Any] = self._array
+        return found
 
     def unsigned(self) -> list[int]:
         """The numbers of a uint64 array in order, without numpy where it is not needed."""

@@ -26,7 +26,7 @@ from .spec import JobSpec
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .spec import SubmitOptions
+    from .spec import EstimateOptions, SubmitOptions
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class AsyncClient:
 
     async def estimate(
         self, source: Any, observables: Any, parameters: Any = None, *,
-        timeout: float | None = None, **options: Unpack[SubmitOptions],
+        timeout: float | None = None, **options: Unpack[EstimateOptions],
     ) -> Estimate:
         """See `Client.estimate`."""
         job = await self.submit(source, observables=observables, parameters=parameters, **options)

@@ -83,7 +83,11 @@ def save_bundle(
 ) -> None:
     import numpy
 
-    sources = result.programs if programs is None else [program_bytes(p) for p in programs]
+    sources = result.programs
+    if programs is not None:
+        if len(programs) != len(result):
+            raise ValueError(f"the result has {len(result)} pubs, but {len(programs)} programs are given")
+        sources = [program_bytes(program) for program in programs]
     _check_programs(sources, result.provenance.get("program_hashes", []))
     contents: dict[str, bytes] = {
         "request.json": json.dumps(_request_document(result, sources), indent=1).encode()}

@@ -12,14 +12,15 @@ from ._native import (
 from .errors import QubusError, of_name
 from .job import Job
 from .operations import Operation
+from .packing import fill, text_argument
 from .result import Estimate
-from .spec import JobSpec, fill, text_argument
+from .spec import JobSpec
 from .version import __version__
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .spec import SubmitOptions
+    from .spec import EstimateOptions, SubmitOptions
 
 T = TypeVar("T")
 
@@ -100,6 +101,7 @@ class Client:
         connect_timeout: float | None = None, call_timeout: float | None = None,
     ):
         self._handle = open_native(endpoint, client_name, connect_timeout, call_timeout)
+        self._call_timeout = milliseconds(call_timeout, default=30_000)
 
     def close(self) -> None:
         """Ends open calls with `client_closed`. Jobs go on at the server."""
@@ -200,7 +202,7 @@ class Client:
             entry.struct_size = ffi.sizeof("qubus_error")
         error = take_error()
         check(lib.qubus_job_submit_batch(
-            self._handle.pointer, packed, count, self._call_timeout_milliseconds(), out, errors,
+            self._handle.pointer, packed, count, self._call_timeout, out, errors,
             error), error)
         outcomes: list[Any] = []
         for number, spec in enumerate(jobs):
@@ -212,16 +214,13 @@ class Client:
                 outcomes.append(exception_from(errors[number].code, errors[number]))
         return batch_outcomes(outcomes, return_exceptions)
 
-    def _call_timeout_milliseconds(self) -> int:
-        return 120_000
-
     def plan(self, source: Any, **options: Unpack[SubmitOptions]) -> records.Record:
         """Dry run: device, lane, memory, time and cost of a job (message PlanResponse)."""
         return self._perform(operations.plan(JobSpec(source, **options)))
 
     def estimate(
         self, source: Any, observables: Any, parameters: Any = None, *,
-        timeout: float | None = None, **options: Unpack[SubmitOptions],
+        timeout: float | None = None, **options: Unpack[EstimateOptions],
     ) -> Estimate:
         """Expectation values: submits a job and waits for it.
 

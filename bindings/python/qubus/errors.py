@@ -27,9 +27,11 @@ class QubusError(Exception):
         text: the offending text of the program; excerpt: its source line and a caret line.
         details: further names and values.
         idempotency_key: of a submit that failed; a new submit under it makes no second job.
+        batch: outcomes of the whole batch, when one of its jobs was refused.
     """
 
     idempotency_key: str | None = None
+    batch: list[Any] | None = None
 
     def __init__(
         self,

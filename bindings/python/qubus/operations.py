@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 from . import records
 from ._native import (
     NULL, UNSET, Handle, call_handle, check, ffi, lib, take_error, take_job, take_result, take_text)
-from .spec import JobSpec, pack, text_argument
+from .packing import pack, text_argument
+from .spec import JobSpec
 
 T = TypeVar("T")
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import records
 from ._native import Handle, ffi, lib
 from .arrays import Array, native_arrays
 from .errors import of_name
+from .lazy import lazy
 
 if TYPE_CHECKING:
     import numpy
@@ -67,7 +67,7 @@ class PubResult:
                 "unknown_result_item", f"pub {self.number} has no {name}; it has: {present}"
             ) from None
 
-    @cached_property
+    @lazy
     def _summary(self) -> records.Record:
         for summary in self._parent.manifest.get("pubs", ()):
             if summary.get("pub", 0) == self.number:
@@ -75,14 +75,14 @@ class PubResult:
                 return found
         return records.Record()
 
-    @cached_property
+    @lazy
     def shape(self) -> tuple[int, ...]:
         """Broadcast shape of the rows; () for one row without array parameters."""
         if self._parent._is_one_row:
             return ()
         return tuple(self._summary.get("shape", ()))
 
-    @cached_property
+    @lazy
     def bit_count(self) -> int:
         """Number of classical bits: the length of every key of `counts`."""
         return self._parent._bit_count(self.number) or int(self._summary.get("bit_count", 0))
@@ -111,7 +111,7 @@ class PubResult:
         array[:] = rows
         return array.reshape(self.shape) if self.shape else array
 
-    @cached_property
+    @lazy
     def counts(self) -> Any:
         """How often each outcome was seen: {"00": 509, "11": 515}; highest bit leftmost."""
         keys = self._array("counts.keys").unsigned()
@@ -130,7 +130,7 @@ class PubResult:
         array = self._array("memory").numpy
         return array.reshape(*self.shape, *array.shape[-2:])
 
-    @cached_property
+    @lazy
     def memory(self) -> Any:
         """The outcome of every shot, in order: a list of bit strings."""
         packed = self.memory_array
@@ -210,7 +210,7 @@ class Result:
 
     # Pubs
 
-    @cached_property
+    @lazy
     def pubs(self) -> list[PubResult]:
         count = max(self._pubs, default=-1) + 1
         if count != 1:
@@ -265,19 +265,19 @@ class Result:
 
     # Where it came from
 
-    @cached_property
+    @lazy
     def manifest(self) -> records.Record:
         """The message ResultManifest: every array with its shape and SHA-256."""
         manifest: records.Record = records.parse(self._text("manifest"))
         return manifest
 
-    @cached_property
+    @lazy
     def provenance(self) -> records.Provenance:
         """The message Provenance: everything needed to replay the result."""
         provenance: records.Provenance = records.parse(self._text("provenance"), records.Provenance)
         return provenance
 
-    @cached_property
+    @lazy
     def job(self) -> records.JobInfo:
         """The job as it was when the result was fetched."""
         job: records.JobInfo = records.parse(self._text("job"), records.JobInfo)
