@@ -1,5 +1,5 @@
-package import QubusCore
 internal import Crypto
+package import QubusCore
 internal import Synchronization
 
 /// A store that forgets: the reference of the contract suite, and the store of engine tests.

@@ -19,10 +19,11 @@ enum RecordReader {
   static let byID = selection + " WHERE jobs.id = ?"
   /// Read once, at start: a scan of an index that exists anyway, instead of one more page to write
   /// with every submit.
-  static let unfinished = selection + """
-     WHERE jobs.job IN (SELECT job FROM jobs INDEXED BY jobs_by_status WHERE status < 6)
-    ORDER BY jobs.id
-    """
+  static let unfinished =
+    selection + """
+       WHERE jobs.job IN (SELECT job FROM jobs INDEXED BY jobs_by_status WHERE status < 6)
+      ORDER BY jobs.id
+      """
   static let events = """
     SELECT events.sequence,time,kind,events.status,events.reason,events.attempt,body
     FROM jobs JOIN events ON events.job = jobs.job

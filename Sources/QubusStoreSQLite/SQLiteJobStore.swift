@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// The durable home of jobs: one SQLite database in WAL mode and files for large results.
 ///
-/// One thread writes, in groups: whatever waits shares one transaction and one fsync, and no command
+/// One thread writes, in groups: whatever waits shares one transaction and one fsync, and nothing
 /// waits for company. A completion runs after the commit, on that thread. Commands of one job keep
 /// their order; a result above 16 KiB is prepared beside the writer, and commands of other jobs may
 /// overtake it, flushes not.

@@ -174,8 +174,8 @@ final class StoreWriter: Sendable {
     }
   }
 
-  /// A busy writer copies beside its readers; only when one of them pins the log far above its limit
-  /// does the writer wait for it.
+  /// A busy writer copies beside its readers; only when one of them pins the log far above its
+  /// limit does the writer wait for it.
   private func bound(_ log: WriteAheadLog) {
     checkpoint(log, .passive)
     if log.pageCount > 8 * options.checkpointLimitPages { checkpoint(log, .restart) }

@@ -6,8 +6,8 @@ internal import Synchronization
 /// compressed or written to files first.
 ///
 /// Commands of one job keep their order, and a flush waits for everything before it; commands of
-/// other jobs overtake a large result in preparation. Lock order: there is one lock, and completions
-/// never run under it.
+/// other jobs overtake a large result in preparation. There is one lock, and completions never run
+/// under it.
 final class WriteQueue: Sendable {
   private struct State {
     var pending: [WriteTask] = []

@@ -71,7 +71,8 @@ struct JobStoreContractTests {
     #expect(try fixture.store.events(job.id, after: .max, limit: 5).isEmpty)
   }
 
-  @Test("a stale attempt, an illegal move and an unknown job change nothing",
+  @Test(
+    "a stale attempt, an illegal move and an unknown job change nothing",
     arguments: StoreKind.allCases)
   func fencing(_ kind: StoreKind) async throws {
     let fixture = try StoreFixture(kind)
@@ -236,8 +237,10 @@ struct JobStoreContractTests {
     #expect(try list { $0.principal = nil }.count == 10)
     #expect(
       try list { $0.principal = Principal(tenant: "default", project: "none", name: "") } == [])
-    #expect(try store.unfinishedJobs().map(\.id) == ids.enumerated()
-      .filter { $0.offset != 4 && $0.offset != 5 }.map(\.element))
+    #expect(
+      try store.unfinishedJobs().map(\.id)
+        == ids.enumerated()
+        .filter { $0.offset != 4 && $0.offset != 5 }.map(\.element))
   }
 
   @Test("producers on several threads each keep their order", arguments: StoreKind.allCases)
