@@ -51,9 +51,10 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", exclude: [
-        "Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc",
-        "Sources/CQubus/exports.txt",
+      path: ".",
+      exclude: [
+        "Sources/CQubus/error_table.inc", "Sources/CQubus/exports.txt",
+        "Sources/CQubus/libqubus.map",
       ],
       sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
@@ -102,7 +103,7 @@ let package = Package(
       "QubusScheduler",
       [
         "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module(
       "QubusEngine",
@@ -112,6 +113,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module("QubusWire", ["QubusCore", "QubusJobs", "CQubusProto", "CProtobufC"]),
     module(
@@ -126,8 +128,8 @@ let package = Package(
     .executableTarget(
       name: "qubusd",
       dependencies: [
-        "QubusCore", "QubusJobs", "QubusStoreSQLite", "QubusEngine", "QubusDevices",
-        "QubusWire", "QubusServer",
+        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusStoreSQLite",
+        "QubusEngine", "QubusWire", "QubusServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -136,7 +138,8 @@ let package = Package(
     .executableTarget(
       name: "qubus",
       dependencies: [
-        "QubusClient", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "QubusCore", "QubusClient",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
@@ -160,11 +163,13 @@ let package = Package(
     tests(
       "QubusEngineTests",
       [
-        "QubusCore", "QubusCircuit", "QubusJobs", "QubusScheduler", "QubusDevices",
-        "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
+        "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
       "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
+    tests("QubusClientTests", ["QubusClient"]),
     tests(
       "QubusServerTests",
       [

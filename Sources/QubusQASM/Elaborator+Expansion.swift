@@ -71,7 +71,7 @@ extension Elaborator {
 
   /// One row of the table with the call's parameters, qubits, powers and controls; nil for the
   /// identity.
-  private func primitive(
+  func primitive(
     _ step: GateApplication, _ call: GateCall, _ span: Span
   ) throws(QubusError) -> GateApplication? {
     var gate = step
@@ -102,7 +102,7 @@ extension Elaborator {
   }
 
   /// A call in a gate's body, with the parameters and qubits of the outer call put in.
-  private func instantiated(
+  func instantiated(
     _ inner: GateCall, _ outer: GateCall, _ span: Span
   ) throws(QubusError) -> GateCall {
     var call = inner

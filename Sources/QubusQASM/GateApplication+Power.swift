@@ -19,6 +19,13 @@ extension GateApplication {
     let factor =
       power.constantValue == nil ? Expression.cast(.float(width: 64), power) : power
     guard let exponent else {
+      if gate == .globalPhase, let phase = parameters[0].constantValue?.real,
+        let fraction = factor.constantValue?.real
+      {
+        let principal = phase.remainder(dividingBy: 2 * .pi)
+        result.parameters[0] = .radians(fraction * (principal == -.pi ? .pi : principal))
+        return result
+      }
       result.exponent = factor
       return result
     }

@@ -14,7 +14,8 @@ extension Parser {
     case .bit?, .creg?: base = .bit
     case .complex?: throw unsupported("complex numbers", start)
     case .array?: throw unsupported("arrays", start)
-    case .duration?, .stretch?: throw unsupported("durations", start)
+    case .duration?, .stretch?:
+      throw unsupported("durations ('\(source.text(start))')", start)
     default: throw unexpected("a type")
     }
     try advance()

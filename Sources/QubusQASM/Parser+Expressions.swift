@@ -156,7 +156,8 @@ extension Parser {
       try expect(.rightParenthesis, after: "the operand of a cast")
       let span = Span(start: name.span.start, end: previousEnd)
       return try node(.cast(type, operand), span, operand)
-    case .durationof?, .duration?, .stretch?: throw unsupported("durations", name.span)
+    case .durationof?, .duration?, .stretch?:
+      throw unsupported("durations ('\(source.text(name.span))')", name.span)
     case .array?: throw unsupported("arrays", name.span)
     case .complex?: throw unsupported("complex numbers", name.span)
     case .measure?:

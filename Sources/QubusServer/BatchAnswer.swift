@@ -1,0 +1,34 @@
+internal import QubusCore
+internal import QubusEngine
+internal import Synchronization
+
+/// Gathers the outcomes of a batch's items, in their order, and answers after the last.
+final class BatchAnswer: Sendable {
+  typealias Outcome = Result<SubmitReport, QubusError>
+
+  private struct State {
+    var outcomes: [Outcome?]
+    var missing: Int
+  }
+  private let state: Mutex<State>
+  private let traceID: String
+  private let completion: @Sendable ([UInt8]) -> Void
+
+  init(count: Int, traceID: String, completion: @escaping @Sendable ([UInt8]) -> Void) {
+    state = Mutex(State(outcomes: Array(repeating: nil, count: count), missing: count))
+    self.traceID = traceID
+    self.completion = completion
+    if count == 0 { completion(Responses.batch([], traceID: traceID)) }
+  }
+
+  func set(_ index: Int, _ outcome: Outcome) {
+    let all = state.withLock { state -> [Outcome?]? in
+      guard state.outcomes[index] == nil else { return nil }
+      state.outcomes[index] = outcome
+      state.missing -= 1
+      return state.missing == 0 ? state.outcomes : nil
+    }
+    guard let all else { return }
+    completion(Responses.batch(all.compactMap { $0 }, traceID: traceID))
+  }
+}

@@ -1,0 +1,94 @@
+internal import QubusCore
+internal import QubusEngine
+internal import QubusJobs
+internal import QubusWire
+
+/// One client's connection, as the transport thread knows it.
+final class Connection {
+  let key: UInt32
+  let routingID: [UInt8]
+  let principal: Principal
+  /// From Hello.
+  var clientVersion = "unknown"
+  var calls: [UInt64: Call] = [:]
+  var streams = 0
+  var lastHeard: Microseconds
+  /// The peer did not read its answers: what was in flight is lost, and it is told so.
+  var isBroken = false
+
+  init(key: UInt32, routingID: [UInt8], principal: Principal, now: Microseconds) {
+    self.key = key
+    self.routingID = routingID
+    self.principal = principal
+    lastHeard = now
+  }
+}
+
+/// A call in flight.
+final class Call {
+  let key: CallKey
+  let method: Method
+  let traceID: String
+  let context: CallContext
+  let startedAt: Microseconds
+  var credit: StreamCredit
+  var observation: (any Observation)?
+  var state = State.working
+
+  /// What the call waits for, beyond its answer.
+  enum State {
+    case working
+    /// WatchJob.
+    case watching(EventStream)
+    /// GetResult with a wait: until the job ends.
+    case awaitingResult(GetResultRequest)
+    /// GetResult whose chunks are being sent.
+    case sendingResult(ResultStream)
+    /// ReplayJob with a wait: until the replay ends.
+    case awaitingReplay(original: Identifier, replay: Identifier)
+  }
+
+  init(
+    key: CallKey, method: Method, context: CallContext, credit: UInt64, startedAt: Microseconds
+  ) {
+    self.key = key
+    self.method = method
+    self.context = context
+    self.startedAt = startedAt
+    traceID = context.traceID
+    self.credit = StreamCredit(initial: credit)
+  }
+
+  var isStream: Bool { method.declaration.shape == .stream }
+}
+
+/// What a stream may still send, in bytes of bodies and attachments.
+struct StreamCredit {
+  /// A window beyond this is a mistake of the client.
+  static let maximum: Int64 = 1 << 40
+
+  private(set) var bytes: Int64
+  private(set) var sequence: UInt64 = 0
+
+  init(initial: UInt64) { bytes = Int64(min(initial, UInt64(Self.maximum))) }
+
+  /// A message goes out whole while any credit is left, so that a small window never blocks a large
+  /// message; what it takes too much is owed.
+  var maySend: Bool { bytes > 0 }
+
+  mutating func grant(_ more: UInt64) throws(QubusError) {
+    guard more > 0, more <= UInt64(Self.maximum), bytes + Int64(more) <= Self.maximum else {
+      throw .field(
+        .streamCreditViolation, "credit_bytes", "\(more) on top of \(bytes)",
+        limit: "1 to \(Self.maximum) in all")
+    }
+    bytes += Int64(more)
+  }
+
+  /// - Returns: the sequence of the PARTIAL that is sent.
+  mutating func spend(_ count: Int) -> UInt64 {
+    bytes -= Int64(count)
+    sequence += 1
+    return sequence
+  }
+}

@@ -1,0 +1,33 @@
+package import QubusCore
+
+/// What the server is told; everything has a default but the endpoints.
+package struct ServerConfiguration: Sendable {
+  /// For example `ipc:///run/qubus/qubus.sock` and `tcp://127.0.0.1:7400`; port 0 takes a free one.
+  package var endpoints: [String]
+  /// Group that may use the ipc sockets: directory 0750 and socket 0660 instead of 0700 and 0600.
+  package var socketGroup: String?
+  package var limits = Limits()
+  /// Threads for reads that may block on the disk.
+  package var readerThreads = 2
+  package var connections = 16_384
+  /// Calls in flight on all connections together.
+  package var callsInFlight = 65_536
+  /// Frames of one message that are kept; the rest of a longer one is dropped unread.
+  package var framesPerMessage = 64
+  /// Overrides the process's limit of file descriptors, for tests.
+  package var descriptorLimit: Int?
+  /// Bytes up to which a result comes whole with its FINAL.
+  package var inlineResultBytes = 64 << 10
+  package var heartbeatMilliseconds: Int32 = 5000
+  /// A connection without calls is forgotten after this long; it costs the client nothing.
+  package var idleConnectionSeconds: Int64 = 600
+  /// A connection with calls is asked for after this long in silence.
+  package var probeSeconds: Int64 = 30
+  /// How long `close` waits for calls in flight.
+  package var closeGraceMilliseconds: Int64 = 1000
+  /// Of the store, for `Version`.
+  package var storeSchemaVersion: UInt32 = 0
+  package var instructionSet = ""
+
+  package init(endpoints: [String]) { self.endpoints = endpoints }
+}

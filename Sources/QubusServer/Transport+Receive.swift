@@ -1,0 +1,223 @@
+internal import Logging
+internal import QubusCore
+internal import QubusEngine
+internal import QubusJobs
+internal import QubusWire
+
+extension Transport {
+  /// Takes one message from the ROUTER. Whatever is in it, the thread goes on.
+  func received(_ message: ReceivedMessage) {
+    let now = clock.monotonic()
+    guard let connection = connection(of: message, now: now) else { return }
+    connection.lastHeard = now
+    if connection.isBroken { resynchronize(connection) }
+    let envelope: Envelope
+    do throws(QubusError) {
+      envelope = try checkedEnvelope(message)
+    } catch {
+      refuse(error, callID: 0, connection, now: now)
+      return
+    }
+    do throws(QubusError) {
+      try handle(envelope, message.frames, connection, now: now)
+    } catch {
+      refuse(error, callID: envelope.callID, connection, now: now, envelope: envelope)
+    }
+  }
+
+  private func connection(of message: ReceivedMessage, now: Microseconds) -> Connection? {
+    let id = message.routingID
+    // ZeroMQ's own routing ids are 0 and a number; those that clients choose begin otherwise.
+    guard id.count == 5, id[0] == 0 else {
+      logMalformed("a client chose its routing id; its messages are dropped", now)
+      return nil
+    }
+    let key = id[1...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    if let known = connections[key] { return known }
+    let connection = Connection(
+      key: key, routingID: id,
+      principal: PeerAddress(property: socket.peerAddress).principal, now: now)
+    guard connections.count < configuration.connections else {
+      refuse(
+        QubusError(
+          .tooManyConnections, "the server holds \(connections.count) connections",
+          retryAfterMilliseconds: 1000),
+        callID: 0, connection, now: now)
+      return nil
+    }
+    connections[key] = connection
+    return connection
+  }
+
+  private func checkedEnvelope(_ message: ReceivedMessage) throws(QubusError) -> Envelope {
+    guard let first = message.frames.first else {
+      throw QubusError(.malformedFrame, "the message has no envelope frame")
+    }
+    let envelope = try first.withUnsafeBytes { raw in
+      Result { () throws(QubusError) in try Envelope(decoding: raw) }
+    }.get()
+    guard !message.isTruncated else {
+      throw QubusError(
+        .malformedFrame,
+        "the message has too many frames (limit: \(configuration.framesPerMessage))")
+    }
+    return envelope
+  }
+
+  private func handle(
+    _ envelope: Envelope, _ frames: [[UInt8]], _ connection: Connection, now: Microseconds
+  ) throws(QubusError) {
+    guard envelope.protocolVersion == Versions.protocol else {
+      throw .field(
+        .unsupportedProtocolVersion, "protocol_version",
+        "version \(envelope.protocolVersion) is not spoken here", limit: "\(Versions.protocol)")
+    }
+    switch envelope.kind {
+    case .call: try startCall(envelope, frames, connection, now: now)
+    case .cancel: cancel(envelope.callID, connection)
+    case .credit: grant(envelope, connection)
+    case .ping:
+      var pong = Envelope(.pong, callID: envelope.callID)
+      pong.serverInstanceID = instanceID
+      send(pong, [], to: connection)
+    case .partial, .final, .pong, .goAway, nil:
+      throw .field(
+        .unknownMessageKind, "kind", "\(envelope.rawKind) is no kind that clients send",
+        limit: "CALL, CANCEL, CREDIT, PING")
+    }
+  }
+
+  private func startCall(
+    _ envelope: Envelope, _ frames: [[UInt8]], _ connection: Connection, now: Microseconds
+  ) throws(QubusError) {
+    guard envelope.callID != 0 else {
+      throw .field(.invalidRequest, "call_id", "must not be 0")
+    }
+    guard let method = Self.methods[envelope.method] else {
+      throw .field(
+        .unknownMethod, "method", "\"\(envelope.method.prefix(64))\" is no method of this server")
+    }
+    guard frames.count >= 2 else {
+      throw QubusError(.malformedFrame, "a CALL needs a body frame, empty or not")
+    }
+    guard envelope.attachments.isEmpty, frames.count == 2 else {
+      throw .field(.invalidAttachment, "attachments", "\(method.rawValue) takes none", limit: "0")
+    }
+    guard connection.calls[envelope.callID] == nil else {
+      throw .field(
+        .duplicateCallID, "call_id", "call \(envelope.callID) has not ended; it goes on")
+    }
+    try checkRoom(for: method, connection)
+    let call = makeCall(method, envelope, connection, now: now)
+    do throws(QubusError) {
+      try dispatch(call, frames[1], connection)
+    } catch {
+      finish(call, Answer(error))
+    }
+  }
+
+  private func checkRoom(
+    for method: Method, _ connection: Connection
+  ) throws(QubusError) {
+    let declaration = method.declaration
+    if isStopping && !declaration.isServedWhileStopping {
+      throw QubusError(
+        .serverShuttingDown, "the server stops and takes no new calls",
+        retryAfterMilliseconds: 1000)
+    }
+    let limits = configuration.limits
+    guard connection.calls.count < limits.callsInFlightPerConnection else {
+      throw QubusError(
+        .tooManyCallsInFlight,
+        "\(connection.calls.count) calls in flight (limit: \(limits.callsInFlightPerConnection))")
+    }
+    guard declaration.shape == .unary || connection.streams < limits.streamsPerConnection else {
+      throw QubusError(
+        .tooManyStreams,
+        "\(connection.streams) streams are open (limit: \(limits.streamsPerConnection))")
+    }
+    guard callsInFlight < configuration.callsInFlight else {
+      throw QubusError(
+        .serverOverloaded, "\(callsInFlight) calls in flight (limit: \(configuration.callsInFlight))",
+        retryAfterMilliseconds: 100)
+    }
+  }
+
+  private func makeCall(
+    _ method: Method, _ envelope: Envelope, _ connection: Connection, now: Microseconds
+  ) -> Call {
+    serial += 1
+    let call = Call(
+      key: CallKey(connection: connection.key, callID: envelope.callID, serial: serial),
+      method: method,
+      context: CallContext(
+        principal: connection.principal, clientVersion: connection.clientVersion,
+        traceID: traceID(of: envelope)),
+      credit: envelope.creditBytes, startedAt: now)
+    connection.calls[envelope.callID] = call
+    callsInFlight += 1
+    if call.isStream { connection.streams += 1 }
+    if envelope.timeoutMilliseconds > 0 {
+      timers.add(
+        TimerQueue.Entry(
+          time: now + Microseconds(envelope.timeoutMilliseconds) * 1000, key: call.key,
+          purpose: .timeout))
+    }
+    logger.trace(
+      "call",
+      metadata: [
+        "method": "\(method.rawValue)", "trace_id": "\(call.traceID)",
+        "principal": "\(connection.principal.name)",
+      ])
+    return call
+  }
+
+  func traceID(of envelope: Envelope?) -> String {
+    if let parent = envelope?.traceContext, !parent.isEmpty,
+      let id = TraceContext.traceID(of: parent)
+    {
+      return id
+    }
+    return TraceContext.makeTraceID(&generator)
+  }
+
+  private func cancel(_ callID: UInt64, _ connection: Connection) {
+    // An unknown call has ended: its FINAL and the CANCEL crossed.
+    guard let call = connection.calls[callID] else { return }
+    finish(call, Answer(QubusError(.callCanceled, "the client canceled the call; no job is affected")))
+  }
+
+  private func grant(_ envelope: Envelope, _ connection: Connection) {
+    guard let call = connection.calls[envelope.callID] else { return }
+    do throws(QubusError) {
+      guard call.isStream else {
+        throw QubusError(
+          .streamCreditViolation, "\(call.method.rawValue) sends no stream and takes no credit")
+      }
+      try call.credit.grant(envelope.creditBytes)
+      pump(call)
+    } catch {
+      finish(call, Answer(error))
+    }
+  }
+
+  /// Answers what never became a call.
+  private func refuse(
+    _ error: QubusError, callID: UInt64, _ connection: Connection, now: Microseconds,
+    envelope: Envelope? = nil
+  ) {
+    let traceID = traceID(of: envelope)
+    logMalformed("refused: \(error.description) trace_id=\(traceID)", now)
+    var final = Envelope(.final, callID: callID)
+    final.status = WireStatus(error, traceID: traceID)
+    send(final, [], to: connection)
+  }
+
+  private func logMalformed(_ text: String, _ now: Microseconds) {
+    guard let suppressed = malformedLog.admit(now) else { return }
+    logger.notice("\(text)", metadata: ["suppressed": "\(suppressed)"])
+  }
+
+  static let methods = Dictionary(
+    uniqueKeysWithValues: Method.allCases.map { ($0.rawValue, $0) })
+}

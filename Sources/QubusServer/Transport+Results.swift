@@ -1,0 +1,122 @@
+internal import QubusCore
+internal import QubusEngine
+internal import QubusJobs
+internal import QubusWire
+
+extension Transport {
+  func getResult(_ call: Call, _ request: GetResultRequest) throws(QubusError) {
+    guard request.waitMilliseconds > 0 else {
+      openResult(call, request)
+      return
+    }
+    call.state = .awaitingResult(request)
+    addWait(call, milliseconds: request.waitMilliseconds)
+    try observe(call, request.jobID)
+  }
+
+  /// Reads manifest and provenance on a reader thread, and the data too when it is small.
+  func openResult(_ call: Call, _ request: GetResultRequest) {
+    call.state = .working
+    call.observation?.end()
+    call.observation = nil
+    do throws(QubusError) {
+      try read(call) { [key = call.key, limit = configuration.inlineResultBytes] service, context in
+        do throws(QubusError) {
+          return try Self.open(key, request, service, context, inlineBytes: limit)
+        } catch {
+          return .answered(key, Self.withoutResult(error, request.jobID, service, context))
+        }
+      }
+    } catch {
+      finish(call, Answer(error))
+    }
+  }
+
+  private static func open(
+    _ key: CallKey, _ request: GetResultRequest, _ service: any JobService,
+    _ context: CallContext, inlineBytes: Int
+  ) throws(QubusError) -> TransportEvent {
+    let (view, manifest, provenance) = try service.result(request.jobID, context: context)
+    let chunks = request.manifestOnly ? [] : try manifest.chunks(of: request.selection)
+    let opened = OpenedResult(
+      jobID: request.jobID, view: view, manifest: manifest, provenance: provenance, chunks: chunks)
+    let bytes = chunks.reduce(UInt64(0)) {
+      $0 &+ manifest.items[$1.item].chunks[$1.chunk].bytes
+    }
+    guard bytes <= UInt64(inlineBytes) else { return .resultOpened(key, opened) }
+    var attachments: [Attachment] = []
+    for chunk in chunks {
+      attachments.append(
+        Attachment(
+          chunk.dataType,
+          try service.resultChunk(
+            request.jobID, item: chunk.item, chunk: chunk.chunk, context: context)))
+    }
+    var answer = Answer { Responses.result(opened, inline: true) }
+    answer.attachments = attachments
+    return .answered(key, answer)
+  }
+
+  /// A job that ended without a result answers with its own error and the job.
+  private static func withoutResult(
+    _ error: QubusError, _ id: Identifier, _ service: any JobService, _ context: CallContext
+  ) -> Answer {
+    let view: JobView
+    do throws(QubusError) {
+      view = try service.job(id, context: context)
+    } catch {
+      return Answer(error)
+    }
+    let isOver = view.record.status.isTerminal && view.record.status != .succeeded
+    let own = isOver && !view.record.hasResult ? view.record.error : nil
+    return Answer(own ?? error) { Responses.result(job: view) }
+  }
+
+  // MARK: Chunks
+
+  func pumpChunks(_ call: Call) {
+    guard case .sendingResult(var stream) = call.state else { return }
+    call.state = .working
+    if call.credit.maySend, let bytes = stream.loaded {
+      let chunk = stream.opened.chunks[stream.next - 1]
+      stream.loaded = nil
+      sendPartial(
+        call, body: Responses.chunk(chunk), attachment: Attachment(chunk.dataType, bytes))
+    }
+    do throws(QubusError) {
+      if stream.loaded == nil, !stream.isReading, stream.next < stream.opened.chunks.count {
+        let chunk = stream.opened.chunks[stream.next]
+        stream.next += 1
+        stream.isReading = true
+        try read(call) { [key = call.key, id = stream.opened.jobID] service, context in
+          .chunkRead(
+            key,
+            Result { () throws(QubusError) in
+              try service.resultChunk(id, item: chunk.item, chunk: chunk.chunk, context: context)
+            })
+        }
+      }
+    } catch {
+      finish(call, Answer(error))
+      return
+    }
+    if stream.isComplete {
+      let opened = stream.opened
+      finish(call, Answer { Responses.result(opened, inline: false) })
+    } else {
+      call.state = .sendingResult(stream)
+    }
+  }
+
+  func chunkRead(_ call: Call, _ result: Result<[UInt8], QubusError>) {
+    guard case .sendingResult(var stream) = call.state else { return }
+    switch result {
+    case .failure(let error): finish(call, Answer(error))
+    case .success(let bytes):
+      stream.isReading = false
+      stream.loaded = bytes
+      call.state = .sendingResult(stream)
+      pumpChunks(call)
+    }
+  }
+}

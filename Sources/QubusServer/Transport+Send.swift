@@ -1,0 +1,93 @@
+internal import Logging
+internal import QubusCore
+internal import QubusEngine
+internal import QubusJobs
+internal import QubusWire
+
+extension Transport {
+  func call(_ key: CallKey) -> Call? {
+    guard let call = connections[key.connection]?.calls[key.callID], call.key == key else {
+      return nil
+    }
+    return call
+  }
+
+  /// Ends a call with its FINAL.
+  func finish(_ call: Call, _ answer: Answer) {
+    guard let connection = connections[call.key.connection],
+      connection.calls[call.key.callID] === call
+    else { return }
+    forget(call, connection)
+    var envelope = Envelope(.final, callID: call.key.callID)
+    if let error = answer.error {
+      envelope.status = WireStatus(error, traceID: call.traceID)
+      logger.info(
+        "call failed",
+        metadata: [
+          "method": "\(call.method.rawValue)", "error": "\(error.code.name)",
+          "message": "\(error.message)", "cause": "\(error.cause ?? "")",
+          "trace_id": "\(call.traceID)", "principal": "\(connection.principal.name)",
+        ])
+    }
+    envelope.attachments = answer.attachments.map(\.descriptor)
+    send(envelope, [answer.body()] + answer.attachments.map(\.frame), to: connection)
+  }
+
+  /// Sends one element of a stream within its credit.
+  func sendPartial(_ call: Call, body: [UInt8], attachment: Attachment? = nil) {
+    guard let connection = connections[call.key.connection] else { return }
+    var envelope = Envelope(.partial, callID: call.key.callID)
+    envelope.streamSequence = call.credit.spend(body.count + (attachment?.frame.count ?? 0))
+    guard let attachment else {
+      send(envelope, [body], to: connection)
+      return
+    }
+    envelope.attachments = [attachment.descriptor]
+    send(envelope, [body, attachment.frame], to: connection)
+  }
+
+  func send(_ envelope: Envelope, _ frames: [[UInt8]], to connection: Connection) {
+    guard !connection.isBroken else { return }
+    let first = envelope.encoded()
+    let delivery =
+      frames.isEmpty
+      ? socket.send(connection.routingID, [first, []])
+      : socket.send(connection.routingID, [first] + frames)
+    switch delivery {
+    case .queued: break
+    case .unreachable:
+      drop(connection)
+      connections[connection.key] = nil
+    case .full:
+      logger.warning(
+        "a client does not read its answers; its calls are dropped",
+        metadata: ["principal": "\(connection.principal.name)"])
+      drop(connection)
+      connection.isBroken = true
+    }
+  }
+
+  /// Tells a client that read again that what it had in flight is lost.
+  func resynchronize(_ connection: Connection) {
+    connection.isBroken = false
+    var envelope = Envelope(.goAway)
+    envelope.status = WireStatus(
+      QubusError(
+        .connectionLost, "answers were not read in time; the calls in flight are lost: reconnect"),
+      traceID: traceID(of: nil))
+    envelope.serverInstanceID = instanceID
+    send(envelope, [], to: connection)
+  }
+
+  private func drop(_ connection: Connection) {
+    for call in Array(connection.calls.values) { forget(call, connection) }
+  }
+
+  private func forget(_ call: Call, _ connection: Connection) {
+    connection.calls[call.key.callID] = nil
+    callsInFlight -= 1
+    if call.isStream { connection.streams -= 1 }
+    call.observation?.end()
+    call.observation = nil
+  }
+}

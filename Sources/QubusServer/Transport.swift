@@ -1,0 +1,161 @@
+internal import CZeroMQ
+internal import Logging
+internal import QubusCore
+internal import QubusEngine
+internal import QubusJobs
+internal import QubusWire
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// The transport thread: owner of the sockets, of every connection and of every call in flight.
+///
+/// It blocks in one poll over the ROUTER, the admission socket and the outbox. Cheap calls are
+/// answered in place; engine and readers answer through the outbox. Nothing here waits for anything
+/// else. Used by its thread only.
+final class Transport {
+  let configuration: ServerConfiguration
+  let service: any JobService
+  let clock: any Clock
+  let logger: Logger
+  let instanceID: String
+  let outbox: Outbox
+  let readers: ReaderPool
+  let decoder: RequestDecoder
+  let socket: RouterSocket
+  let startedAt: Microseconds
+
+  var connections: [UInt32: Connection] = [:]
+  var timers = TimerQueue()
+  var serial: UInt64 = 0
+  var callsInFlight = 0
+  var isStopping = false
+  var closeBy: Microseconds?
+  var generator = SystemRandomNumberGenerator()
+  var malformedLog = LogRateLimit()
+  private var nextHousekeeping: Microseconds
+  private var nextDescriptorLog: Microseconds = 0
+  private let descriptors: Descriptors
+
+  /// Messages taken before other work has its turn.
+  private static let messagesPerRound = 128
+  static let housekeepingMicroseconds: Microseconds = 5_000_000
+
+  init(
+    configuration: ServerConfiguration, service: any JobService, clock: any Clock,
+    logger: Logger, instanceID: String, outbox: Outbox, readers: ReaderPool
+  ) throws(QubusError) {
+    self.configuration = configuration
+    self.service = service
+    self.clock = clock
+    self.logger = logger
+    self.instanceID = instanceID
+    self.outbox = outbox
+    self.readers = readers
+    decoder = RequestDecoder(limits: configuration.limits)
+    descriptors = Descriptors(limit: configuration.descriptorLimit)
+    socket = try RouterSocket(configuration: configuration)
+    startedAt = clock.monotonic()
+    nextHousekeeping = startedAt + Self.housekeepingMicroseconds
+  }
+
+  /// Runs until the outbox says `closing` and the calls in flight are done or out of time.
+  func run() {
+    var message = ReceivedMessage()
+    var items = [
+      zmq_pollitem_t(socket: socket.router, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
+      zmq_pollitem_t(socket: nil, fd: outbox.descriptor, events: Int16(ZMQ_POLLIN), revents: 0),
+      zmq_pollitem_t(socket: socket.admission, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
+    ]
+    while !isDone {
+      guard zmq_poll(&items, Int32(items.count), pollMilliseconds()) >= 0 else {
+        if zmq_errno() == EINTR { continue }
+        logger.critical("poll failed", metadata: ["error": "\(zmq_errno())"])
+        break
+      }
+      if items[2].revents != 0 { while socket.admitOne(admission) {} }
+      if items[1].revents != 0 { drainOutbox() }
+      if items[0].revents != 0 {
+        for _ in 0..<Self.messagesPerRound {
+          guard
+            socket.receive(maximumFrames: configuration.framesPerMessage, into: &message)
+          else { break }
+          received(message)
+        }
+      }
+      let now = clock.monotonic()
+      fireTimers(now)
+      if now >= nextHousekeeping { keepHouse(now) }
+    }
+    for connection in connections.values {
+      for call in connection.calls.values { call.observation?.end() }
+    }
+    socket.close(lingerMilliseconds: 500)
+  }
+
+  private var isDone: Bool {
+    guard let closeBy else { return false }
+    return callsInFlight == 0 || clock.monotonic() >= closeBy
+  }
+
+  private func pollMilliseconds() -> Int {
+    var due = connections.isEmpty ? nil : Optional(nextHousekeeping)
+    for time in [timers.earliest, closeBy].compactMap({ $0 }) { due = min(due ?? time, time) }
+    guard let due else { return -1 }
+    return Int(max(0, (due - clock.monotonic() + 999) / 1000))
+  }
+
+  /// Whether ZeroMQ may take a new connection: existing ones go on in any case.
+  private func admission() -> String {
+    if isStopping { return "400" }
+    let used = descriptors.inUse
+    guard used >= descriptors.limit * 8 / 10 else { return "200" }
+    let now = clock.monotonic()
+    if now >= nextDescriptorLog {
+      nextDescriptorLog = now + 1_000_000
+      logger.warning(
+        "new connections refused: file descriptors run short",
+        metadata: ["in_use": "\(used)", "limit": "\(descriptors.limit)"])
+    }
+    // 300 leaves the peer to try again once its handshake has timed out; near the end of the
+    // descriptors the connection must go at once.
+    return used >= descriptors.limit * 9 / 10 ? "400" : "300"
+  }
+
+  // MARK: Timers
+
+  private func fireTimers(_ now: Microseconds) {
+    while let entry = timers.take(dueAt: now) {
+      guard let call = call(entry.key) else { continue }
+      switch entry.purpose {
+      case .timeout:
+        finish(
+          call,
+          Answer(
+            QubusError(
+              .deadlineExceeded,
+              "\(call.method.rawValue) did not end within its time-out; the job goes on")))
+      case .wait: waitEnded(call)
+      }
+    }
+  }
+
+  /// Forgets idle connections, and asks after silent ones that have calls: ZeroMQ tells of a peer
+  /// that is gone only when something is sent to it.
+  private func keepHouse(_ now: Microseconds) {
+    nextHousekeeping = now + Self.housekeepingMicroseconds
+    for connection in Array(connections.values) {
+      let silent = now - connection.lastHeard
+      if connection.calls.isEmpty {
+        if silent > configuration.idleConnectionSeconds * 1_000_000 {
+          connections[connection.key] = nil
+        }
+      } else if silent > configuration.probeSeconds * 1_000_000 {
+        var pong = Envelope(.pong)
+        pong.serverInstanceID = instanceID
+        send(pong, [], to: connection)
+      }
+    }
+  }
+}
