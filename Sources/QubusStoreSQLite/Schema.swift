@@ -24,6 +24,7 @@ enum Schema {
       id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
       \(owner),
       client_job_id TEXT NOT NULL,
+      client_version TEXT NOT NULL,
       idempotency_key TEXT NOT NULL,
       fingerprint BLOB NOT NULL,
       fingerprint_version INTEGER NOT NULL,

@@ -3,7 +3,6 @@ internal import Foundation
 internal import GRDB
 internal import QubusCore
 internal import QubusJobs
-internal import Synchronization
 
 /// The one thread that writes: drains what waits into one transaction, commits, then answers.
 final class StoreWriter: Sendable {
@@ -15,7 +14,7 @@ final class StoreWriter: Sendable {
   private let clock: any Clock
   private let daemonID: Identifier
   private let options: StoreOptions
-  private let hasFailed = Mutex(false)
+  private let hasFailed = Lock(false)
   private let finished = DispatchSemaphore(value: 0)
 
   init(

@@ -1,6 +1,5 @@
 internal import Dispatch
 internal import QubusCore
-internal import Synchronization
 
 /// The bounded queue between callers and the writer, with a side lane for results that must be
 /// compressed or written to files first.
@@ -23,7 +22,7 @@ final class WriteQueue: Sendable {
     var waiting: Int { pending.count + preparing.count }
     var isPreparationEmpty: Bool { preparing.isEmpty && !isPreparing }
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let writerWake = DispatchSemaphore(value: 0)
   private let preparerWake = DispatchSemaphore(value: 0)
   private let capacity: Int

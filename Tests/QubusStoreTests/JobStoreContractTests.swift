@@ -1,6 +1,5 @@
 import QubusCore
 import QubusJobs
-import Synchronization
 import Testing
 
 /// What every store promises; a new implementation joins by its case in `StoreKind`.
@@ -11,6 +10,7 @@ struct JobStoreContractTests {
     let fixture = try StoreFixture(kind)
     var record = fixture.record(key: "k", tenant: "t", project: "p", name: "ünï")
     record.clientJobID = "client-7"
+    record.clientVersion = "0.1.0"
     record.name = "bell"
     record.tags = ["a", "", "été"]
     record.seed = .max
@@ -289,7 +289,7 @@ struct JobStoreContractTests {
 }
 
 private final class SequenceLog: Sendable {
-  private let sequences = Mutex<[Identifier: [UInt64]]>([:])
+  private let sequences = Lock<[Identifier: [UInt64]]>([:])
 
   var all: [Identifier: [UInt64]] { sequences.withLock { $0 } }
 
