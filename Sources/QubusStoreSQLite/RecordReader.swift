@@ -5,7 +5,8 @@ internal import QubusJobs
 enum RecordReader {
   private static let columns = """
     id,tenant,project,principal,client_job_id,client_version,idempotency_key,
-    fingerprint,fingerprint_version,status,reason,attempt,lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
+    fingerprint,fingerprint_version,status,reason,attempt,
+    lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
     started_at,device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
     annotations,notices,replay_of,cancel_requested,fallback_used,has_result
     """
