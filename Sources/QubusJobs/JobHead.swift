@@ -16,8 +16,8 @@ package struct JobHead: Sendable, Hashable {
 
   /// The head after `update`, and its events with their sequences.
   /// - Throws: `illegal_transition` for another attempt or a forbidden move,
-  ///   `job_already_finished` for a move or a result after the end, `invariant_violated` when a move
-  ///   has no event.
+  ///   `job_already_finished` for a move or a result after the end, `invariant_violated` when a
+  ///   move has no event.
   package func applying(
     _ update: JobUpdate
   ) throws(QubusError) -> (head: JobHead, events: [JobEvent]) {

@@ -1,6 +1,5 @@
-package import QubusCore
 internal import Crypto
-internal import Synchronization
+package import QubusCore
 
 /// A store that forgets: the reference of the contract suite, and the store of engine tests.
 ///
@@ -21,7 +20,7 @@ package final class MemoryJobStore: JobStore {
     var project: String
     var key: String
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let clock: any Clock
 
   package let schemaVersion = 1

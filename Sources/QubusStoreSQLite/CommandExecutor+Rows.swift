@@ -51,6 +51,7 @@ extension CommandExecutor {
     insert.add(record.id)
     add(record.principal, to: insert)
     insert.add(record.clientJobID)
+    insert.add(record.clientVersion)
     insert.add(record.idempotencyKey)
     insert.add(record.fingerprint)
     insert.add(record.fingerprintVersion)

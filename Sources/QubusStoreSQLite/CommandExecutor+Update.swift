@@ -30,7 +30,8 @@ extension CommandExecutor {
     _ work: WriteTask.Update, from row: HeadRow, to head: JobHead, storedAt: Microseconds?
   ) throws(SQLiteFailure) {
     let update = work.update
-    let statement = update.moves.isEmpty && head.attempt == row.head.attempt
+    let statement =
+      update.moves.isEmpty && head.attempt == row.head.attempt
       ? sql.updateJob : sql.moveJob
     statement.rewind()
     statement.add(head.lastSequence)

@@ -1,12 +1,11 @@
 internal import GRDB
 internal import Glibc
 internal import QubusCore
-internal import Synchronization
 
 /// The daemon's directory: made private, locked against a second daemon, refused when it is newer.
 final class DataDirectory: Sendable {
   let path: String
-  private let lock: Mutex<Int32>
+  private let lock: Lock<Int32>
 
   var databasePath: String { path + "/qubus.sqlite" }
   var blobs: BlobFiles { BlobFiles(root: path + "/blobs") }
@@ -24,7 +23,7 @@ final class DataDirectory: Sendable {
       throw QubusError(
         .dataDirectoryLocked, "\(path) is in use by process \(holder)", details: ["pid": holder])
     }
-    lock = Mutex(file)
+    lock = Lock(file)
     ftruncate(file, 0)
     let pid = Array("\(getpid())\n".utf8)
     pwrite(file, pid, pid.count, 0)

@@ -1,6 +1,5 @@
 internal import GRDB
 internal import QubusCore
-internal import Synchronization
 
 /// Read-only connections, used from any thread; each serves one caller at a time.
 final class ReaderPool: Sendable {
@@ -11,7 +10,7 @@ final class ReaderPool: Sendable {
   }
   private let readers: [DatabaseQueue]
   private let path: String
-  private let state: Mutex<State>
+  private let state: Lock<State>
 
   init(path: String, count: Int) throws(QubusError) {
     self.path = path
@@ -26,7 +25,7 @@ final class ReaderPool: Sendable {
         try DatabaseQueue(path: path, configuration: configuration)
       }
     } catch { throw SQLiteFailure(error).error(at: path) }
-    state = Mutex(State(callers: Array(repeating: 0, count: readers.count)))
+    state = Lock(State(callers: Array(repeating: 0, count: readers.count)))
   }
 
   /// Runs `body` on the connection with the fewest callers.

@@ -4,8 +4,9 @@ internal import QubusJobs
 /// Rows of `jobs` and `events` as values.
 enum RecordReader {
   private static let columns = """
-    id,tenant,project,principal,client_job_id,idempotency_key,fingerprint,fingerprint_version,
-    status,reason,attempt,lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
+    id,tenant,project,principal,client_job_id,client_version,idempotency_key,
+    fingerprint,fingerprint_version,status,reason,attempt,
+    lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
     started_at,device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
     annotations,notices,replay_of,cancel_requested,fallback_used,has_result
     """
@@ -19,10 +20,11 @@ enum RecordReader {
   static let byID = selection + " WHERE jobs.id = ?"
   /// Read once, at start: a scan of an index that exists anyway, instead of one more page to write
   /// with every submit.
-  static let unfinished = selection + """
-     WHERE jobs.job IN (SELECT job FROM jobs INDEXED BY jobs_by_status WHERE status < 6)
-    ORDER BY jobs.id
-    """
+  static let unfinished =
+    selection + """
+       WHERE jobs.job IN (SELECT job FROM jobs INDEXED BY jobs_by_status WHERE status < 6)
+      ORDER BY jobs.id
+      """
   static let events = """
     SELECT events.sequence,time,kind,events.status,events.reason,events.attempt,body
     FROM jobs JOIN events ON events.job = jobs.job
@@ -35,6 +37,7 @@ enum RecordReader {
     let principal = Principal(tenant: row.text(), project: row.text(), name: row.text())
     var record = JobRecord(id: id, principal: principal, request: [])
     record.clientJobID = row.text()
+    record.clientVersion = row.text()
     record.idempotencyKey = row.text()
     record.fingerprint = row.blob()
     record.fingerprintVersion = UInt32(truncatingIfNeeded: row.integer())

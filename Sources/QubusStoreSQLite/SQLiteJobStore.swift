@@ -3,11 +3,10 @@ internal import Foundation
 internal import GRDB
 package import QubusCore
 package import QubusJobs
-internal import Synchronization
 
 /// The durable home of jobs: one SQLite database in WAL mode and files for large results.
 ///
-/// One thread writes, in groups: whatever waits shares one transaction and one fsync, and no command
+/// One thread writes, in groups: whatever waits shares one transaction and one fsync, and nothing
 /// waits for company. A completion runs after the commit, on that thread. Commands of one job keep
 /// their order; a result above 16 KiB is prepared beside the writer, and commands of other jobs may
 /// overtake it, flushes not.
@@ -18,7 +17,7 @@ package final class SQLiteJobStore: JobStore {
   private let writer: StoreWriter
   let codec: any JobCodec
   private let options: StoreOptions
-  private let isClosed = Mutex(false)
+  private let isClosed = Lock(false)
   private let preparerFinished = DispatchSemaphore(value: 0)
   let readers: ReaderPool
   var blobs: BlobFiles { directory.blobs }
@@ -121,7 +120,7 @@ package final class SQLiteJobStore: JobStore {
   /// Runs `body` on the writer's connection between transactions and waits for it.
   func control(_ body: @escaping @Sendable (Database) throws -> Void) throws(QubusError) {
     let done = DispatchSemaphore(value: 0)
-    let answer = Mutex<Result<Void, QubusError>?>(nil)
+    let answer = Lock<Result<Void, QubusError>?>(nil)
     let task = WriteTask(
       .control(body) { result in
         answer.withLock { $0 = result }

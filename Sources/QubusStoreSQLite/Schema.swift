@@ -24,13 +24,14 @@ enum Schema {
       id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
       \(owner),
       client_job_id TEXT NOT NULL,
+      client_version TEXT NOT NULL,
       idempotency_key TEXT NOT NULL,
       fingerprint BLOB NOT NULL,
       fingerprint_version INTEGER NOT NULL,
       status INTEGER NOT NULL,
       reason TEXT NOT NULL,
       attempt INTEGER NOT NULL,
-      -- A claim is daemon, attempt and lease; a lease of NULL lasts as long as the directory's lock.
+      -- A claim is daemon, attempt and lease; a NULL lease lasts as long as the directory's lock.
       claim_daemon BLOB,
       claim_attempt INTEGER,
       lease_until INTEGER,
@@ -101,7 +102,7 @@ enum Schema {
       provenance_sha256 BLOB NOT NULL
     );
 
-    -- encoding: 0 as is, 1 zlib, 2 in the file named by \"file\" (SHA-256 of the item) at \"offset\".
+    -- encoding: 0 as is, 1 zlib, 2 at \"offset\" of the file named by \"file\", the item's SHA-256.
     -- bytes and sha256 are those of the uncompressed chunk.
     CREATE TABLE result_chunks (
       job INTEGER NOT NULL REFERENCES results (job),

@@ -3,7 +3,6 @@ internal import Foundation
 internal import GRDB
 internal import QubusCore
 internal import QubusJobs
-internal import Synchronization
 
 /// The one thread that writes: drains what waits into one transaction, commits, then answers.
 final class StoreWriter: Sendable {
@@ -15,7 +14,7 @@ final class StoreWriter: Sendable {
   private let clock: any Clock
   private let daemonID: Identifier
   private let options: StoreOptions
-  private let hasFailed = Mutex(false)
+  private let hasFailed = Lock(false)
   private let finished = DispatchSemaphore(value: 0)
 
   init(
@@ -174,8 +173,8 @@ final class StoreWriter: Sendable {
     }
   }
 
-  /// A busy writer copies beside its readers; only when one of them pins the log far above its limit
-  /// does the writer wait for it.
+  /// A busy writer copies beside its readers; only when one of them pins the log far above its
+  /// limit does the writer wait for it.
   private func bound(_ log: WriteAheadLog) {
     checkpoint(log, .passive)
     if log.pageCount > 8 * options.checkpointLimitPages { checkpoint(log, .restart) }

@@ -53,7 +53,8 @@ struct StoredResult: Sendable {
     }
   }
 
-  /// Everything stays in rows up to the limit; above it, the largest items leave until the rest fits.
+  /// Everything stays in rows up to the limit; above it, the largest items leave until the rest
+  /// fits.
   private static func itemsForFiles(_ result: JobResult, inlineLimit: Int) -> Set<Int> {
     var inline = result.data.reduce(0) { $0 + $1.count }
     var files: Set<Int> = []

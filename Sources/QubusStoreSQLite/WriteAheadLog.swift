@@ -3,7 +3,7 @@ internal import GRDBSQLite
 internal import Glibc
 internal import QubusCore
 
-/// The write-ahead log as the writer keeps it: laid out in advance, checkpointed by the writer alone.
+/// The write-ahead log as the writer keeps it: laid out in advance, checkpointed by it alone.
 ///
 /// A commit that overwrites existing blocks needs no journal entry of the file system, which halves
 /// the time of its fsync. A log of zeros is an empty log: no frame carries the salt of its header.

@@ -1,13 +1,12 @@
 internal import Dispatch
 internal import QubusCore
-internal import Synchronization
 
 /// The bounded queue between callers and the writer, with a side lane for results that must be
 /// compressed or written to files first.
 ///
 /// Commands of one job keep their order, and a flush waits for everything before it; commands of
-/// other jobs overtake a large result in preparation. Lock order: there is one lock, and completions
-/// never run under it.
+/// other jobs overtake a large result in preparation. There is one lock, and completions never run
+/// under it.
 final class WriteQueue: Sendable {
   private struct State {
     var pending: [WriteTask] = []
@@ -23,7 +22,7 @@ final class WriteQueue: Sendable {
     var waiting: Int { pending.count + preparing.count }
     var isPreparationEmpty: Bool { preparing.isEmpty && !isPreparing }
   }
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let writerWake = DispatchSemaphore(value: 0)
   private let preparerWake = DispatchSemaphore(value: 0)
   private let capacity: Int

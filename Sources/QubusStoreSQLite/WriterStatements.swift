@@ -40,7 +40,8 @@ struct WriterStatements {
     insertJob = try insert(
       "jobs",
       """
-      id,\(owner),client_job_id,idempotency_key,fingerprint,fingerprint_version,status,reason,
+      id,\(owner),client_job_id,client_version,idempotency_key,
+      fingerprint,fingerprint_version,status,reason,
       attempt,lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,started_at,
       device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
       annotations,notices,replay_of,cancel_requested,fallback_used,has_result

@@ -1,6 +1,6 @@
 import Foundation
-import Glibc
 import GRDB
+import Glibc
 import QubusCore
 import QubusJobs
 import Testing
@@ -124,7 +124,8 @@ struct DiskFaultTests {
     #expect(try store.jobs(JobFilter()).count == 1)
   }
 
-  @Test("errors of the disk are told apart",
+  @Test(
+    "errors of the disk are told apart",
     arguments: [
       (13, 0, SQLiteFailure.Kind.full),
       (10 | 3 << 8, ENOSPC, .full),

@@ -1,7 +1,6 @@
 import Dispatch
 import Foundation
 import QubusCore
-import Synchronization
 
 @testable import QubusStoreSQLite
 
@@ -28,7 +27,7 @@ final class Gate: Sendable {
 
 /// Counts from any thread.
 final class Tally: Sendable {
-  private let value = Mutex(0)
+  private let value = Lock(0)
 
   var count: Int { value.withLock { $0 } }
   func add() { value.withLock { $0 += 1 } }

@@ -1,6 +1,5 @@
 import QubusCore
 import QubusJobs
-import Synchronization
 import Testing
 
 /// What every store promises; a new implementation joins by its case in `StoreKind`.
@@ -11,6 +10,7 @@ struct JobStoreContractTests {
     let fixture = try StoreFixture(kind)
     var record = fixture.record(key: "k", tenant: "t", project: "p", name: "ünï")
     record.clientJobID = "client-7"
+    record.clientVersion = "0.1.0"
     record.name = "bell"
     record.tags = ["a", "", "été"]
     record.seed = .max
@@ -71,7 +71,8 @@ struct JobStoreContractTests {
     #expect(try fixture.store.events(job.id, after: .max, limit: 5).isEmpty)
   }
 
-  @Test("a stale attempt, an illegal move and an unknown job change nothing",
+  @Test(
+    "a stale attempt, an illegal move and an unknown job change nothing",
     arguments: StoreKind.allCases)
   func fencing(_ kind: StoreKind) async throws {
     let fixture = try StoreFixture(kind)
@@ -236,8 +237,10 @@ struct JobStoreContractTests {
     #expect(try list { $0.principal = nil }.count == 10)
     #expect(
       try list { $0.principal = Principal(tenant: "default", project: "none", name: "") } == [])
-    #expect(try store.unfinishedJobs().map(\.id) == ids.enumerated()
-      .filter { $0.offset != 4 && $0.offset != 5 }.map(\.element))
+    #expect(
+      try store.unfinishedJobs().map(\.id)
+        == ids.enumerated()
+        .filter { $0.offset != 4 && $0.offset != 5 }.map(\.element))
   }
 
   @Test("producers on several threads each keep their order", arguments: StoreKind.allCases)
@@ -286,7 +289,7 @@ struct JobStoreContractTests {
 }
 
 private final class SequenceLog: Sendable {
-  private let sequences = Mutex<[Identifier: [UInt64]]>([:])
+  private let sequences = Lock<[Identifier: [UInt64]]>([:])
 
   var all: [Identifier: [UInt64]] { sequences.withLock { $0 } }
 

@@ -14,7 +14,8 @@ struct MigrationTests {
     .deletingLastPathComponent().appendingPathComponent("Fixtures")
   private static let clock = ManualClock(1_750_000_000_000_000)
 
-  @Test("every released schema has its fixture, which opens at the present version",
+  @Test(
+    "every released schema has its fixture, which opens at the present version",
     arguments: 1...Schema.version)
   func released(_ version: Int) async throws {
     let directory = TemporaryDirectory()
@@ -55,7 +56,8 @@ struct MigrationTests {
     #expect(try await store.update(again).map(\.sequence) == [3])
   }
 
-  @Test("writes the fixture of the present schema",
+  @Test(
+    "writes the fixture of the present schema",
     .enabled(if: ProcessInfo.processInfo.environment["QUBUS_WRITE_FIXTURE"] != nil))
   func write() async throws {
     let path = try #require(ProcessInfo.processInfo.environment["QUBUS_WRITE_FIXTURE"])

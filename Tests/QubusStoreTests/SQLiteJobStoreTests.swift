@@ -140,7 +140,8 @@ struct SQLiteJobStoreTests {
   func flippedBit() async throws {
     let fixture = try StoreFixture(.sqlite)
     let small = try await fixture.running()
-    _ = try await fixture.finish(small.id, with: [noise(1000, seed: 6), Array(repeating: 1, count: 5000)])
+    _ = try await fixture.finish(
+      small.id, with: [noise(1000, seed: 6), Array(repeating: 1, count: 5000)])
     let large = try await fixture.running()
     let result = try await fixture.finish(large.id, with: [noise(2 << 20, seed: 7)])
     let store = fixture.sqlite

@@ -16,7 +16,8 @@ final class TemporaryDirectory: Sendable {
   let path: String
 
   init() {
-    path = FileManager.default.temporaryDirectory
+    path =
+      FileManager.default.temporaryDirectory
       .appendingPathComponent("qubus-store-\(UUID().uuidString)").path
   }
   deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -70,8 +71,9 @@ final class StoreFixture: Sendable {
 
   /// Accepts a job and brings it to `queued`.
   func accept(_ record: JobRecord) async throws -> JobRecord {
-    guard case .accepted(let stored, _) = try await store.accept(
-      record, [event(.accepted), event(.queued)])
+    guard
+      case .accepted(let stored, _) = try await store.accept(
+        record, [event(.accepted), event(.queued)])
     else { throw QubusError(.invariantViolated, "a new job was taken for a duplicate") }
     return stored
   }

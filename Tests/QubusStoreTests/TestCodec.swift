@@ -1,8 +1,8 @@
 import QubusCore
 import QubusJobs
 
-/// A codec of its own for the store's tests: fields one after the other, numbers as 8 bytes. It keeps
-/// what the tests set; the product's codec is protobuf.
+/// A codec of its own for the store's tests: fields one after the other, numbers as 8 bytes. It
+/// keeps what the tests set; the product's codec is protobuf.
 struct TestCodec: JobCodec {
   func decodeRequest(_ bytes: [UInt8]) throws(QubusError) -> JobSpec { JobSpec() }
   func encode(_ spec: JobSpec) -> [UInt8] { [] }
