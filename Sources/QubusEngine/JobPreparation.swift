@@ -182,6 +182,8 @@ struct JobPreparation: Sendable {
           _ = try Value.input(value, type: input.type, name: input.name)
         } catch {
           let place = spec.parameters.firstIndex { $0.name == parameter.name } ?? 0
+          var error = error
+          error.violations = []
           throw error.within("\(field).parameters[\(place)].values[\(index)]")
         }
       }
