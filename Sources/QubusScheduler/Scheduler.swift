@@ -169,7 +169,9 @@ package struct Scheduler: Sendable {
 
   /// Drops the deadlines of jobs that left once they are the majority: amortised O(1).
   private mutating func tidyDeadlines() {
-    guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else { return }
+    guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else {
+      return
+    }
     let policy = self.policy
     let running = self.running
     deadlines.keep { policy.waiting($0.id) != nil || running[$0.id] != nil }

@@ -41,7 +41,8 @@ import Testing
     [.queued, .reserved, .running, .processingResults],
   ]
 
-  @Test("a job left in any state runs to its end, as a new attempt if it had begun", arguments: lives)
+  @Test(
+    "a job left in any state runs to its end, as a new attempt if it had begun", arguments: lives)
   func goesOn(moves: [JobStatus]) async throws {
     let clock = ManualClock()
     let codec = FakeCodec()

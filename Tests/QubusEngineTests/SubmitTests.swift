@@ -50,7 +50,9 @@ import Testing
     Bad(code: .invalidParameterValue, field: "pubs[0].parameters[0].values[0]") {
       $0.pubs[0].parameters = [ParameterArray(name: "a", shape: [1], values: [.infinity])]
     },
-    Bad(code: .invalidParameterValue, field: "pubs[0].parameters[0].values[0]", program: "2 2 n:int") {
+    Bad(
+      code: .invalidParameterValue, field: "pubs[0].parameters[0].values[0]", program: "2 2 n:int"
+    ) {
       $0.pubs[0].parameters = [ParameterArray(name: "n", shape: [], values: [1000])]
     },
     Bad(code: .invalidParameterShape, field: "pubs[0].parameters[0].shape") {
@@ -78,7 +80,8 @@ import Testing
     Bad(code: .unknownParameter, field: "pubs[0].parameters[0]") {
       $0.pubs[0].parameters = [parameter]
     },
-    Bad(code: .parameterCountMismatch, field: "pubs[0].parameters", program: "2 2 a:float") { _ in },
+    Bad(code: .parameterCountMismatch, field: "pubs[0].parameters", program: "2 2 a:float") { _ in
+    },
     Bad(code: .invalidRequest, field: "pubs[0].parameters[1]", program: "2 2 a:float") {
       $0.pubs[0].parameters = [parameter, parameter]
     },
@@ -258,7 +261,8 @@ import Testing
     #expect(plan.memoryLimitBytes == 1 << 30)
     #expect(try harness.store.unfinishedJobs().isEmpty)
     let id = try await harness.submitted(spec)
-    #expect(try harness.engine.job(id, context: harness.context).record.fingerprint == plan.fingerprint)
+    #expect(
+      try harness.engine.job(id, context: harness.context).record.fingerprint == plan.fingerprint)
     await harness.stop()
   }
 
