@@ -51,10 +51,13 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", exclude: ["Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc"],
+      path: ".", exclude: [
+        "Sources/CQubus/libqubus.map", "Sources/CQubus/error_table.inc",
+        "Sources/CQubus/exports.txt",
+      ],
       sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
-        .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
+        .define("QUBUS_BUILD"), .define("_GNU_SOURCE"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([
           "-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2",
         ]),
@@ -92,6 +95,7 @@ let package = Package(
       "QubusStoreSQLite",
       [
         "QubusCore", "QubusJobs", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module(
@@ -146,7 +150,13 @@ let package = Package(
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
         "QubusDevices",
       ]),
-    tests("QubusStoreTests", ["QubusCore", "QubusJobs", "QubusStoreSQLite"]),
+    .testTarget(
+      name: "QubusStoreTests",
+      dependencies: [
+        "QubusCore", "QubusJobs", "QubusStoreSQLite",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      exclude: ["Fixtures"], swiftSettings: swiftSettings),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests(
       "QubusEngineTests",

@@ -83,7 +83,8 @@ extension Gate {
       let (c, s) = Self.halfAngle(angles[0])
       return .sparse([
         (0, 0, Complex(c)), (1, 1, Complex(c)), (2, 2, Complex(c)), (3, 3, Complex(c)),
-        (0, 2, Complex(0, -s)), (2, 0, Complex(0, -s)), (1, 3, Complex(0, s)), (3, 1, Complex(0, s)),
+        (0, 2, Complex(0, -s)), (2, 0, Complex(0, -s)),
+        (1, 3, Complex(0, s)), (3, 1, Complex(0, s)),
       ])
     case .xxMinusYY, .xxPlusYY:
       let (c, s) = Self.halfAngle(angles[0])

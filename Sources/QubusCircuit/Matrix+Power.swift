@@ -25,8 +25,8 @@ extension Matrix {
 
   /// A unitary whose columns are eigenvectors of this unitary U.
   ///
-  /// The Hermitian parts A = (U + U†)/2 and B = (U - U†)/2i commute, so A + tB has eigenvectors of U
-  /// unless two eigenvalues happen to coincide for this t; the best of several t is taken.
+  /// The Hermitian parts A = (U + U†)/2 and B = (U - U†)/2i commute, so A + tB has eigenvectors of
+  /// U unless two eigenvalues happen to coincide for this t; the best of several t is taken.
   private func eigenvectors() -> Matrix {
     var best = Matrix.identity(dimension: dimension)
     var smallest = Double.infinity

@@ -20,11 +20,10 @@ package struct BoundProgram: Sendable {
   package let program: CompiledProgram
   package let inputs: [Value]
   package let limits: Limits
-  /// Gates from |0…0⟩ up to the end or to the first measurement or reset that must happen on its way.
+  /// Gates from |0…0⟩ up to the end, or to the first measurement or reset of a row that runs shot
+  /// by shot.
   package let gates: BoundGateList
   package let form: Form
-  /// True when the row reached a `measure`.
-  package let isMeasured: Bool
 }
 
 extension BoundProgram {
@@ -51,7 +50,6 @@ extension BoundProgram {
     self.program = program
     self.inputs = inputs
     self.limits = limits
-    isMeasured = tracer.isMeasured
     if isTerminal {
       form = .terminal(bits: tracer.bitSources)
     } else {
@@ -66,7 +64,6 @@ private struct PrefixTracer {
   private let program: CompiledProgram
   private var machine: ClassicalMachine
   private(set) var gates = BoundGateList()
-  private(set) var isMeasured = false
   /// Qubits that left |0⟩, and qubits whose measurement is open.
   private var touched: UInt64 = 0
   private var measured: UInt64 = 0
@@ -107,7 +104,6 @@ private struct PrefixTracer {
         touched |= qubits
         try gates.append(application, machine.state)
       case .measure(let qubit, let target):
-        isMeasured = true
         noteOutcome()
         measured |= 1 << UInt64(qubit)
         if let target, try !machine.leaveOpen(qubit: qubit, into: target) { return false }

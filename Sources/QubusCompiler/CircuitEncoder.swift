@@ -1,8 +1,8 @@
 package import QubusCircuit
 
-/// Writes a circuit as bytes, one way only: two circuits give the same bytes exactly when they differ
-/// in nothing but names of registers and variables and in notices. Names of inputs count, because
-/// jobs bind by them.
+/// Writes a circuit as bytes, one way only: two circuits give the same bytes exactly when they
+/// differ in nothing but names of registers and variables and in notices. Names of inputs count,
+/// because jobs bind by them.
 ///
 /// Every choice is a tag byte, every number a LEB128 integer or the 8 bytes of a double, every list
 /// carries its length, so that the bytes can be read back in one way (the encoding is injective).

@@ -68,7 +68,7 @@ package struct ClassicalMachine: Sendable {
       case .reset(let qubit): return .reset(qubit: qubit)
       case .assignBit(let target, let value):
         if readsPending(value) || readsPending(target) { return stay(index) }
-        let bit = try value.evaluate(state).condition()
+        let bit = try value.evaluate(state).truth
         try store(bit, into: target)
       case .assignRegister(let offset, let width, let value):
         if readsPending(value) { return stay(index) }
@@ -81,7 +81,7 @@ package struct ClassicalMachine: Sendable {
       case .jump(let target): position = target
       case .jumpUnless(let condition, let target):
         if readsPending(condition) { return stay(index) }
-        if try !condition.evaluate(state).condition() { position = target }
+        if try !condition.evaluate(state).truth { position = target }
       case .enterLoop(let slot): loops[slot].iterations = 0
       case .countIteration(let slot): try countIteration(slot, limits)
       case .enterRange(let slot, let first, let step, let last):

@@ -6,7 +6,8 @@ package final class CompiledProgram: Sendable {
   package let circuit: Circuit
   /// SHA-256 over the source text as sent.
   package let programHash: [UInt8]
-  /// SHA-256 over the normalised circuit: white space, comments and names of registers do not matter.
+  /// SHA-256 over the normalised circuit: white space, comments and names of registers do not
+  /// matter.
   package let circuitHash: [UInt8]
   /// The circuit's operations as a flat list with jumps.
   package let code: InstructionList

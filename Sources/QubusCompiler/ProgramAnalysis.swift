@@ -11,6 +11,8 @@ package struct ProgramAnalysis: Sendable, Hashable {
   /// True when some measurement or reset may have to happen while the shot runs. A false value is
   /// certain; a true one may turn out false once inputs are known.
   package private(set) var mayRunPerShot = false
+  /// True when a measurement or reset has to happen while the shot runs, whatever the inputs.
+  package private(set) var mustRunPerShot = false
   /// Cost of all gates in passes over the state, and of those after the first measurement or reset.
   package private(set) var passes = 0.0
   package private(set) var passesAfterOutcome = 0.0
@@ -47,7 +49,7 @@ package struct ProgramAnalysis: Sendable, Hashable {
       let bit = UInt64(1) << UInt64(qubit)
       qubitsUsed |= bit
       if touched & bit != 0 {
-        mayRunPerShot = true
+        notePerShot()
         hasOutcome = true
       }
     case .barrier, .breakLoop, .continueLoop: break
@@ -78,7 +80,7 @@ package struct ProgramAnalysis: Sendable, Hashable {
   private mutating func visit(_ application: GateApplication) {
     gateCount += 1
     let qubits = application.qubitMask
-    if qubits & measured != 0 { mayRunPerShot = true }
+    if qubits & measured != 0 { notePerShot() }
     if hasOutcome {
       for parameter in application.parameters { read(parameter) }
       if let exponent = application.exponent { read(exponent) }
@@ -102,6 +104,12 @@ package struct ProgramAnalysis: Sendable, Hashable {
     visit(body)
     (gateCount, measurementCount, resetCount) = (gates, measurements, resets)
     weight = outer
+  }
+
+  /// Certain as long as every operation so far runs in every shot.
+  private mutating func notePerShot() {
+    mayRunPerShot = true
+    if !hasControlFlow { mustRunPerShot = true }
   }
 
   private mutating func touch(_ qubits: UInt64) {

@@ -3,42 +3,22 @@ internal import QubusCore
 
 /// Readings of a value that control flow and assignments to bits need.
 extension Value {
-  /// The value as a condition: anything but zero is true.
-  func condition() throws(QubusError) -> Bool {
-    guard case .bool(let value) = try converted(to: .bool) else {
-      throw QubusError(.invariantViolated, "a conversion to bool gave another type")
-    }
-    return value
-  }
-
   /// The value as a whole number, for indices, ranges and `switch`.
   func whole() throws(QubusError) -> Int64 {
-    switch self {
-    case .bool(let value): return value ? 1 : 0
-    case .int(let value, _): return value
-    case .uint(let value, _), .bits(let value, _):
-      guard let number = Int64(exactly: value) else {
-        throw QubusError(
-          .indexOutOfRange, "\(value) is too large for an index, range or case",
-          violations: [], details: ["limit": "\(Int64.max)"])
-      }
-      return number
-    case .float, .angle:
+    guard let number = integer else {
       throw QubusError(
-        .programSemanticError, "a whole number is needed here, and the value is not one")
+        .indexOutOfRange, "\(self) cannot serve as an index, range or case",
+        details: ["limit": "whole numbers up to \(Int64.max)"])
     }
+    return number
   }
 
   /// The bits of an integer-like value, bit 0 least significant.
   func bitPattern() throws(QubusError) -> UInt64 {
-    switch self {
-    case .bool(let value): return value ? 1 : 0
-    case .int(let value, _): return UInt64(bitPattern: value)
-    case .uint(let value, _), .bits(let value, _): return value
-    case .angle(let raw, _): return raw
-    case .float:
+    guard let bits = pattern else {
       throw QubusError(.programSemanticError, "a float cannot be assigned to bits")
     }
+    return bits
   }
 
   /// The value with one bit changed; `index` counts from the least significant.

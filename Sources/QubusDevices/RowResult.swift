@@ -29,9 +29,9 @@ package struct RowResult: Sendable {
   /// The content as bytes that do not depend on chunks, time or threads: the execution hash is
   /// SHA-256 over these of all rows.
   ///
-  /// Version byte 1, then for each item present, in order of its tag: tag (1 byte), number of entries
-  /// (8 bytes), entries. 1: counts, preceded by the number of bits (8 bytes), each entry the
-  /// outcome's words and its count; 2: memory, bytes; 3, 4, 5: probabilities, state vector,
+  /// Version byte 1, then for each item present, in order of its tag: tag (1 byte), number of
+  /// entries (8 bytes), entries. 1: counts, preceded by the number of bits (8 bytes), each entry
+  /// the outcome's words and its count; 2: memory, bytes; 3, 4, 5: probabilities, state vector,
   /// expectation values, doubles by bit pattern. All numbers little-endian.
   package var canonicalBytes: [UInt8] {
     var bytes: [UInt8] = [1]

@@ -11,14 +11,17 @@ struct StateVectorEstimate {
   private static let secondsPerAmplitude = 1.0e-9
   private static let secondsPerGate = 60e-9
   private static let secondsPerSample = 30e-9
-  private static let secondsPerOutcome = 1.2e-6
+  private static let secondsPerOutcome = 0.4e-6
   /// What one chunk of shots should take.
   private static let chunkSeconds = 0.02
   static let largestChunk: UInt64 = 1 << 20
+  /// Uniforms, indices, order and keys of the largest chunk.
+  private static let sampleBytes = 0x1p25
 
   private let program: CompiledProgram
   private let outputs: ExactOutputs
   private let limits: Limits
+  private let wantsShots: Bool
   private let qubitCount: Int
 
   init(
@@ -27,6 +30,7 @@ struct StateVectorEstimate {
     self.program = program
     self.outputs = outputs
     self.limits = limits
+    self.wantsShots = wantsShots
     qubitCount = program.circuit.qubitCount
     guard qubitCount <= limits.qubits else {
       throw QubusError(
@@ -62,7 +66,7 @@ struct StateVectorEstimate {
     let measurements = Double(analysis.measurementCount + analysis.resetCount)
     let shotSeconds =
       isPerShot
-      ? (analysis.passesAfterOutcome + 2 * measurements + 1) * pass
+      ? (analysis.passesAfterOutcome + 0.6 * measurements + 0.5) * pass
         + analysis.passesAfterOutcome * Self.secondsPerGate
         + (measurements + 1) * Self.secondsPerOutcome
       : Self.secondsPerSample
@@ -82,7 +86,7 @@ struct StateVectorEstimate {
   /// shared by all above the size where threads share it); the results; the samples of a chunk.
   private var memoryBytes: Double {
     let state = StateVector.byteCount(qubitCount: qubitCount)
-    var bytes = state + 0x1p20
+    var bytes = state + (wantsShots ? Self.sampleBytes : 0)
     if program.analysis.mayRunPerShot {
       bytes += state * (qubitCount <= RowSimulation.ownStateQubits ? 16 : 1)
       if outputs.probabilities {
@@ -119,6 +123,11 @@ extension ExactOutputs {
       throw .field(
         .invalidOutputs, "outputs.state_vector", "\(circuit.qubitCount) qubits",
         limit: "\(limits.stateVectorQubits)")
+    }
+    if stateVector || !observables.isEmpty, analysis.mustRunPerShot {
+      throw .field(
+        .invalidOutputs, stateVector ? "outputs.state_vector" : "observables",
+        "the program measures or resets qubits on its way, so it has no single final state")
     }
     for (index, observable) in observables.enumerated()
     where observable.qubitCount != circuit.qubitCount {

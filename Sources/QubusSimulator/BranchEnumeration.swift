@@ -104,7 +104,9 @@ package struct BranchEnumeration {
         limit: "\(limit) open branches")
     }
     let state: StateVector
-    if let idle = idleStates.popLast() { state = idle } else {
+    if let idle = idleStates.popLast() {
+      state = idle
+    } else {
       state = try StateVector(qubitCount: current.qubitCount)
     }
     try state.copy(current, context)

@@ -183,7 +183,7 @@ private final class Sleeper: Sendable {
     while true {
       isAsleep.store(true, ordering: .sequentiallyConsistent)
       if isReady() {
-        // A waker that saw the flag has posted or will post; take that post, else it wakes us later.
+        // A waker that saw the flag has posted or will post; take that post, or it wakes us later.
         if !isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.wait() }
         return
       }

@@ -64,18 +64,11 @@ package final class RowSimulation {
   ) throws(QubusError) -> ShotOutcomes {
     if map.qubits.isEmpty { return constantShots(count, memory: memory) }
     let sampler = try terminalSampler()
-    var uniforms = [Double](repeating: 0, count: count)
-    try uniforms.withUnsafeMutableBufferPointer { (uniforms) throws(QubusError) in
-      nonisolated(unsafe) let uniforms = uniforms
-      try context.forBlocks(count) { range in
-        for shot in range {
-          uniforms[shot] = source.philox.uniform(
-            draw: 0, shot: first + UInt64(shot), purpose: .terminalSampling, pub: source.pub,
-            row: source.row)
-        }
-      }
+    let indices = try sampler.sample(count, context) { range in
+      source.philox.uniforms(
+        shots: first + UInt64(range.lowerBound)..<first + UInt64(range.upperBound),
+        purpose: .terminalSampling, pub: source.pub, row: source.row)
     }
-    let indices = try sampler.sample(uniforms, context)
     return ShotOutcomes(
       counts: histogram(indices), memory: memory ? memoryBytes(indices) : nil)
   }
@@ -122,7 +115,18 @@ package final class RowSimulation {
   private func memoryBytes(_ indices: [UInt64]) -> [UInt8] {
     var words: [UInt64] = []
     words.reserveCapacity(indices.count * map.wordCount)
-    for index in indices { map.appendWords(map.compactKey(index), to: &words) }
+    let keys = 1 << map.qubits.count
+    if keys < indices.count {
+      // Fewer outcomes than shots: make each once.
+      var table: [UInt64] = []
+      for key in 0..<keys { map.appendWords(UInt64(key), to: &table) }
+      for index in indices {
+        let start = Int(map.compactKey(index)) * map.wordCount
+        words.append(contentsOf: table[start..<start + map.wordCount])
+      }
+    } else {
+      for index in indices { map.appendWords(map.compactKey(index), to: &words) }
+    }
     return Self.bytes(words, bitCount: bitCount)
   }
 
@@ -213,7 +217,7 @@ package final class RowSimulation {
     return values
   }
 
-  /// Exact probabilities over the classical bits, over all qubits when the program measures nothing.
+  /// Exact probabilities over the classical bits; over all qubits if the program measures nothing.
   /// - Throws: `invalid_outputs` when a program that measures on its way branches too often.
   package func probabilities() throws(QubusError) -> [Double] {
     switch bound.form {

@@ -108,7 +108,9 @@ final class ShotRunner: Sendable {
   ) throws(QubusError) -> T {
     let idle = workspaces.withLock { $0.popLast() }
     let workspace: ShotWorkspace
-    if let idle { workspace = idle } else {
+    if let idle {
+      workspace = idle
+    } else {
       workspace = try ShotWorkspace(qubitCount: prefix.qubitCount)
     }
     defer { workspaces.withLock { $0.append(workspace) } }

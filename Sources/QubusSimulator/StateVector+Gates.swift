@@ -65,7 +65,7 @@ struct Factor {
   }
 }
 
-/// Positions of the index bits that a gate fixes (controls and targets), for enumerating the others.
+/// Positions of the index bits that a gate fixes (controls, targets), for enumerating the others.
 struct FixedBits {
   /// Ascending.
   private let positions: [Int]
@@ -85,7 +85,7 @@ struct FixedBits {
     freeCount = 1 << (qubitCount - positions.count)
   }
 
-  /// Calls `body(base, length)` for runs of consecutive amplitudes whose free index lies in `range`,
+  /// Calls `body(base, length)` for runs of consecutive amplitudes whose free index is in `range`,
   /// controls set and targets 0.
   @inline(__always)
   func forRuns(_ range: Range<Int>, _ body: (_ base: Int, _ length: Int) -> Void) {

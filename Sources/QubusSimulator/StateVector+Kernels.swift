@@ -1,8 +1,8 @@
 internal import QubusCompiler
 package import QubusCore
 
-/// The plain kernels: one pass over the amplitudes that a gate touches, in blocks of fixed size, each
-/// amplitude computed by the same operations whatever the block or the thread.
+/// The plain kernels: one pass over the amplitudes that a gate touches, in blocks of fixed size,
+/// each amplitude computed by the same operations whatever the block or the thread.
 extension StateVector {
   func applyPhase(
     _ gate: BoundGate, _ numbers: GateNumbers, _ context: KernelContext

@@ -7,8 +7,8 @@ package typealias Amplitude = SIMD2<Double>
 /// 2^n amplitudes in complex128, re and im interleaved; amplitude `i` belongs to the basis state
 /// whose qubit `q` is bit `q` of `i`.
 ///
-/// `@unchecked Sendable`: threads of a team write disjoint blocks of one region; otherwise one thread
-/// owns the state at a time. `ParityTests` compares one and two threads bit for bit.
+/// `@unchecked Sendable`: threads of a team write disjoint blocks of one region; otherwise one
+/// thread owns the state at a time. `ParityTests` compares one and two threads bit for bit.
 package final class StateVector: @unchecked Sendable {
   package let qubitCount: Int
   package let count: Int

@@ -2,9 +2,9 @@ internal import QubusCore
 
 /// Draws basis states from a final state by inverting its cumulative distribution.
 ///
-/// A uniform u picks the first chunk, and in it the first amplitude, whose cumulative |a|² in order
-/// of index exceeds u·Σ|a|². The sums have one fixed order, so a shot's outcome depends on the state
-/// and on its own uniform only.
+/// A uniform u picks the first chunk, and in it the first amplitude, whose cumulative |a|² in
+/// order of index exceeds u·Σ|a|². The sums have one fixed order, so a shot's outcome depends on
+/// the state and on its own uniform only.
 final class TerminalSampler {
   private let state: StateVector
   /// Cumulative |a|² at the end of every chunk; infinite from the last one that can occur on.
@@ -41,21 +41,32 @@ final class TerminalSampler {
     }
   }
 
-  /// Basis states of the shots `first ..< first + uniforms.count`.
+  /// Basis states of `count` shots.
+  /// - Parameter draw: the uniforms of a run of shots; called from several threads.
   /// - Complexity: O(2^n + shots) at most, less when few chunks are hit.
-  func sample(_ uniforms: [Double], _ context: KernelContext) throws(QubusError) -> [UInt64] {
-    var indices = [UInt64](repeating: 0, count: uniforms.count)
+  func sample(
+    _ count: Int, _ context: KernelContext, draw: (Range<Int>) -> [Double]
+  ) throws(QubusError) -> [UInt64] {
+    var indices = [UInt64](repeating: 0, count: count)
+    var uniforms = [Double](repeating: 0, count: table.isEmpty ? count : 0)
     try indices.withUnsafeMutableBufferPointer { (indices) throws(QubusError) in
       nonisolated(unsafe) let indices = indices
-      try context.forBlocks(uniforms.count) { range in
-        find(range, uniforms, indices)
+      try uniforms.withUnsafeMutableBufferPointer { (kept) throws(QubusError) in
+        nonisolated(unsafe) let kept = kept
+        try context.forBlocks(count) { range in
+          let drawn = draw(range)
+          find(range, drawn, indices)
+          if !kept.isEmpty {
+            for shot in range { kept[shot] = drawn[shot - range.lowerBound] }
+          }
+        }
       }
       if table.isEmpty { try resolveInChunks(indices, uniforms, context) }
     }
     return indices
   }
 
-  /// For some shots the position in `table`, or the chunk when there are several.
+  /// For a run of shots the position in `table`, or the chunk when there are several.
   private func find(
     _ shots: Range<Int>, _ uniforms: [Double], _ indices: UnsafeMutableBufferPointer<UInt64>
   ) {
@@ -64,7 +75,7 @@ final class TerminalSampler {
     (table.isEmpty ? chunkEnds : table).withUnsafeBufferPointer { ends in
       guide.withUnsafeBufferPointer { guide in
         for shot in shots {
-          let uniform = uniforms[shot]
+          let uniform = uniforms[shot - shots.lowerBound]
           let target = uniform * total
           var position = Int(guide[Int(uniform * size)])
           while ends[position] <= target { position += 1 }

@@ -32,7 +32,8 @@ struct PhiloxTests {
     for draw: UInt32 in [0, 1, 6, 7] {
       let block = Philox.block(
         counter: SIMD4(
-          draw >> 1, 0x1234_5678, 0xAB | UInt32(Philox.Purpose.midCircuit.rawValue) << 8
+          draw >> 1, 0x1234_5678,
+          0xAB | UInt32(Philox.Purpose.midCircuit.rawValue) << 8
             | 0xBEEF << 16, 0xCAFE_F00D),
         key0: 0xa409_3822, key1: 0x299f_31d0)
       let words = draw & 1 == 0 ? (block.x, block.y) : (block.z, block.w)
@@ -54,6 +55,14 @@ struct PhiloxTests {
     ]
     #expect(Set(others + [base]).count == others.count + 1)
     #expect((others + [base]).allSatisfy { $0 >= 0 && $0 < 1 })
+  }
+
+  @Test("draws of a run of shots are those of the single shots")
+  func runs() {
+    let first: UInt64 = (1 << 32) - 3
+    let run = Philox(seed: 42).uniforms(
+      shots: first..<first + 6, purpose: .terminalSampling, pub: 3, row: 4)
+    #expect(run == (0..<6).map { draw(0, first + $0, .terminalSampling, 3, 4) })
   }
 
   @Test("the mean of a million draws is 1/2 within six standard errors (false alarm 2e-9)")

@@ -112,8 +112,11 @@ struct ClassicalControlTests {
           last: .constant(.int(6, width: 32)),
           body: [
             .select(
-              .variable(0), cases: [SwitchCase(values: [2], body: [.continueLoop]),
-                SwitchCase(values: [6], body: [.breakLoop])], otherwise: []),
+              .variable(0),
+              cases: [
+                SwitchCase(values: [2], body: [.continueLoop]),
+                SwitchCase(values: [6], body: [.breakLoop]),
+              ], otherwise: []),
             .apply(.x, 1),
           ]),
         .measure(0, 0), .end, .apply(.x, 0),
@@ -169,7 +172,9 @@ struct ClassicalControlTests {
     #expect(error?.violations.first?.limit.contains("branches") == true)
   }
 
-  @Test("exact branching agrees with sampling on random programs (false alarm 1e-7)", arguments: 0..<8)
+  @Test(
+    "exact branching agrees with sampling on random programs (false alarm 1e-7)",
+    arguments: 0..<8)
   func exactAgainstSampled(seed: Int) throws {
     var generator = SeededGenerator(seed: 77 + UInt64(seed))
     var circuit = Circuit.random(qubits: 3, gates: 8, &generator)

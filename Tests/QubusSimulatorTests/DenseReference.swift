@@ -103,8 +103,9 @@ enum DenseReference {
     case .rx: return rotation(x, a[0])
     case .ry: return rotation(y, a[0])
     case .rz: return rotation(z, a[0])
-    case .r: return rotation(
-      sum(scaled(Complex(Foundation.cos(a[1])), x), scaled(Complex(sin(a[1])), y)), a[0])
+    case .r:
+      return rotation(
+        sum(scaled(Complex(Foundation.cos(a[1])), x), scaled(Complex(sin(a[1])), y)), a[0])
     case .u: return product(product(phase(a[1]), rotation(y, a[0])), phase(a[2]))
     case .swap:
       return product(product(cx(control: 0), cx(control: 1)), cx(control: 0))

@@ -57,6 +57,19 @@ struct EstimateTests {
     #expect(observable?.violations.first?.field == "observables[0]")
   }
 
+  @Test("a state is refused at acceptance when a qubit is surely used after its measurement")
+  func noFinalState() throws {
+    let used = Circuit(qubits: 1, bits: 1, [.measure(0), .apply(.h, 0)])
+    let error = #expect(throws: QubusError.self) {
+      try estimate(used, ExactOutputs(stateVector: true))
+    }
+    #expect(error?.code == .invalidOutputs)
+    // Here it depends on control flow that only binding resolves.
+    let maybe = Circuit(qubits: 1, bits: 2, [.measure(0), .when(1, [.apply(.h, 0)])])
+    #expect(throws: Never.self) { try estimate(maybe, ExactOutputs(stateVector: true)) }
+    #expect(try Workbench().state(maybe) == [.one, .zero])
+  }
+
   @Test("chunks of shots that run by themselves shrink with the circuit, sampled ones do not")
   func chunks() throws {
     #expect(try estimate(.bell).shotsPerChunk == 1 << 20)

@@ -117,7 +117,8 @@ struct ShotTests {
     var statistic = 0.0
     for (index, key) in counts.keys.enumerated() {
       let mean = exact[Int(key)] * Double(shots)
-      statistic += (Double(counts.values[index]) - mean) * (Double(counts.values[index]) - mean) / mean
+      let deviation = Double(counts.values[index]) - mean
+      statistic += deviation * deviation / mean
     }
     // 99.9999 % quantile of χ² with 7 degrees of freedom.
     #expect(statistic < 40.5)

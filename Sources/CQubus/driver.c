@@ -1,0 +1,208 @@
+/// Who reads the socket. A thread that waits drives it: it polls the descriptors of the socket and of
+/// its monitor without the mutex, then takes the mutex and receives. One caller drives at a time; the
+/// others sleep on conditions, and one takes over when the driver leaves. The I/O thread exists only
+/// once a readiness descriptor was asked for, and drives only while no caller waits.
+///
+/// libzmq's descriptor signals edges: it may stay silent about messages that were there when it was
+/// last looked at. So whoever uses the socket sets `needs_drain`, and nobody sleeps while it is set; a
+/// thread that sends while another sleeps receives until nothing is left, and wakes the sleeper when
+/// that ended something for it.
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static void signal_descriptor(int descriptor) {
+  uint64_t one = 1;
+  while (write(descriptor, &one, sizeof one) < 0 && errno == EINTR) continue;
+}
+
+static void clear_descriptor(int descriptor) {
+  uint64_t count;
+  while (read(descriptor, &count, sizeof count) < 0 && errno == EINTR) continue;
+}
+
+void driver_interrupt(qubus_client *client) {
+  if (client->driver_sleeps) signal_descriptor(client->driver_wakeup);
+  if (client->io_sleeps) signal_descriptor(client->io_wakeup);
+}
+
+void driver_wake_waiters(qubus_client *client, const void *subject) {
+  for (waiter *w = client->waiters; w != NULL; w = w->next) {
+    if (w->subject != subject || w->is_woken) continue;
+    w->is_woken = 1;
+    pthread_cond_signal(&w->condition);
+  }
+  // The driver looks for itself when it was the one who received.
+  if (client->driver_sleeps) signal_descriptor(client->driver_wakeup);
+}
+
+/// Receives what is there, or sleeps until something comes, `deadline` or a timer; the mutex is free
+/// while it sleeps. `sleeps` is the flag that tells others so.
+static void drive(
+    qubus_client *client, monotonic deadline, int wakeup, int32_t *sleeps) {
+  connection_timers(client);
+  if (client->needs_drain && receive_all(client) > 0) return;
+  if (client->is_closed) return;
+  monotonic until = connection_next_timer(client);
+  if (deadline < until) until = deadline;
+  struct timespec left, *timeout = NULL;
+  if (until != time_never) {
+    int64_t rest = until - monotonic_now();
+    if (rest < 0) rest = 0;
+    left = (struct timespec){rest / 1000000000, rest % 1000000000};
+    timeout = &left;
+  }
+  struct pollfd polled[3] = {{wakeup, POLLIN, 0}};
+  nfds_t count = 1;
+  if (client->socket != NULL) {
+    polled[1] = (struct pollfd){client->socket_descriptor, POLLIN, 0};
+    polled[2] = (struct pollfd){client->monitor_descriptor, POLLIN, 0};
+    count = 3;
+  }
+  client->sleeps_until = until;
+  *sleeps = 1;
+  pthread_mutex_unlock(&client->mutex);
+  int ready = ppoll(polled, count, timeout, NULL);
+  pthread_mutex_lock(&client->mutex);
+  *sleeps = 0;
+  if (ready > 0 && polled[0].revents) clear_descriptor(wakeup);
+  if (client->is_closed) return;
+  if (ready > 0 && count == 3 && polled[2].revents) connection_watch(client);
+  if (client->socket != NULL) receive_all(client);
+  connection_timers(client);
+}
+
+static void wait_for_driver(
+    qubus_client *client, const void *subject, monotonic deadline) {
+  waiter self = {.subject = subject};
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&self.condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+  self.next = client->waiters;
+  client->waiters = &self;
+  struct timespec until = {deadline / 1000000000, deadline % 1000000000};
+  while (!self.is_woken) {
+    int result = deadline == time_never
+                     ? pthread_cond_wait(&self.condition, &client->mutex)
+                     : pthread_cond_timedwait(&self.condition, &client->mutex, &until);
+    if (result != 0) break;
+  }
+  waiter **link = &client->waiters;
+  while (*link != &self) link = &(*link)->next;
+  *link = self.next;
+  pthread_cond_destroy(&self.condition);
+}
+
+/// A driver that leaves hands over to a waiter, else to the I/O thread.
+static void hand_over(qubus_client *client) {
+  if (client->has_driver) return;
+  for (waiter *w = client->waiters; w != NULL; w = w->next) {
+    // One that was woken already will look for itself, and drive if it must.
+    if (w->is_woken) return;
+  }
+  if (client->waiters != NULL) {
+    client->waiters->is_woken = 1;
+    pthread_cond_signal(&client->waiters->condition);
+  } else if (client->io_is_parked) {
+    pthread_cond_signal(&client->io_condition);
+  }
+}
+
+int32_t driver_wait(
+    qubus_client *client, int32_t (*is_over)(const void *), const void *subject,
+    monotonic deadline) {
+  int32_t result = 0;
+  int32_t has_looked = 0;
+  while (!(result = is_over(subject))) {
+    if (has_looked && deadline != time_never && monotonic_now() >= deadline) break;
+    if (client->is_closed) break;
+    has_looked = 1;
+    if (client->has_driver) {
+      wait_for_driver(client, subject, deadline);
+      continue;
+    }
+    client->has_driver = 1;
+    // The I/O thread, if it sleeps in poll, wakes for nothing until it parks.
+    if (client->io_sleeps) signal_descriptor(client->io_wakeup);
+    drive(client, deadline, client->driver_wakeup, &client->driver_sleeps);
+    client->has_driver = 0;
+  }
+  hand_over(client);
+  return result;
+}
+
+void driver_look(qubus_client *client) {
+  connection_watch(client);
+  receive_all(client);
+  connection_timers(client);
+}
+
+void driver_after_send(qubus_client *client) {
+  // Without a sleeper the next one to wait drains first, so that a lone caller pays nothing here.
+  if (client->driver_sleeps || client->io_sleeps) {
+    receive_all(client);
+    // A new deadline may lie before the moment at which the sleeper wakes by itself.
+    if (connection_next_timer(client) < client->sleeps_until) driver_interrupt(client);
+  }
+}
+
+static void *io_main(void *argument) {
+  qubus_client *client = argument;
+  pthread_mutex_lock(&client->mutex);
+  while (!client->io_must_end && !client->is_closed && !client->is_orphaned) {
+    if (client->has_driver || client->waiters != NULL) {
+      client->io_is_parked = 1;
+      pthread_cond_wait(&client->io_condition, &client->mutex);
+      client->io_is_parked = 0;
+      continue;
+    }
+    drive(client, time_never, client->io_wakeup, &client->io_sleeps);
+  }
+  pthread_mutex_unlock(&client->mutex);
+  if (client->is_orphaned) {
+    // The last handle went while this thread worked for it.
+    pthread_detach(pthread_self());
+    client->has_io_thread = 0;
+    client_destroy(client);
+  }
+  return NULL;
+}
+
+int32_t driver_start_io(qubus_client *client, qubus_error *error) {
+  if (client->readiness < 0) client->readiness = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (client->io_wakeup < 0) client->io_wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (client->readiness < 0 || client->io_wakeup < 0) {
+    return error_set(error, QUBUS_E_OUT_OF_MEMORY, "no event descriptor is to be had");
+  }
+  if (client->has_io_thread) return QUBUS_OK;
+  if (client->first_completion != NULL) signal_descriptor(client->readiness);
+  if (pthread_create(&client->io_thread, NULL, io_main, client) != 0) {
+    return error_set(error, QUBUS_E_OUT_OF_MEMORY, "the I/O thread cannot be started");
+  }
+  client->has_io_thread = 1;
+  return QUBUS_OK;
+}
+
+void driver_stop_io(qubus_client *client) {
+  pthread_mutex_lock(&client->mutex);
+  int32_t is_running = client->has_io_thread;
+  client->has_io_thread = 0;
+  client->io_must_end = 1;
+  if (is_running) {
+    pthread_cond_signal(&client->io_condition);
+    signal_descriptor(client->io_wakeup);
+  }
+  pthread_mutex_unlock(&client->mutex);
+  if (!is_running) return;
+  if (pthread_equal(pthread_self(), client->io_thread)) {
+    pthread_detach(client->io_thread);
+  } else {
+    pthread_join(client->io_thread, NULL);
+  }
+}
