@@ -1,6 +1,4 @@
-import Logging
 import QubusCore
-import QubusDevices
 import QubusJobs
 import Testing
 
@@ -15,50 +13,19 @@ import Testing
   }
 
   func outcome(_ source: String, shots: Int64, threads: Int) async throws -> Outcome {
-    let clock = SystemClock()
-    var configuration = EngineConfiguration()
-    configuration.computeThreads = threads
     // Everything is large, so that all threads work on it.
-    configuration.interactiveSeconds = 0
-    configuration.allCoresSeconds = 0
-    let codec = FakeCodec()
-    let store = FakeStore(clock: clock)
-    let engine = Engine(
-      configuration: configuration, store: store, codec: codec, devices: [StateVectorDevice()],
-      programs: .openQASM(bytes: 1 << 20, limits: configuration.limits), clock: clock,
-      identifiers: IdentifierSource(clock: clock),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-    try engine.start()
-    let context = CallContext(
-      principal: EngineHarness.alice, clientVersion: "test/1", traceID: "t")
-    let spec = EngineHarness.spec(source, shots: shots) { $0.execution.seed = 42 }
-    let report = await withCheckedContinuation { continuation in
-      engine.submit(
-        spec, request: codec.encode(spec), context: context,
-        completion: { continuation.resume(returning: $0) })
+    let harness = try RealHarness {
+      $0.computeThreads = threads
+      $0.interactiveSeconds = 0
+      $0.allCoresSeconds = 0
     }
-    let id = try report.get().job.record.id
-    let ended = Monitor(false)
-    let watch = try engine.observe(id, context: context) { _, status in
-      if status.isTerminal { ended.signal { $0 = true } }
-    }
-    await onThread { ended.wait { $0 ? () : nil } }
-    watch.end()
-    let (_, manifest, _) = try engine.result(id, context: context)
-    func words(_ name: String) throws -> [UInt64] {
-      let index = try #require(manifest.items.firstIndex { $0.name == name })
-      var bytes: [UInt8] = []
-      for chunk in manifest.items[index].chunks.indices {
-        bytes += try engine.resultChunk(id, item: index, chunk: chunk, context: context)
-      }
-      return stride(from: 0, to: bytes.count, by: 8).map { start in
-        (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[start + $1]) << UInt64(8 * $1) }
-      }
-    }
+    let id = try await harness.submitted(source, shots: shots, seed: 42)
+    try await harness.finished(id)
+    let (_, manifest, _) = try harness.engine.result(id, context: harness.context)
     let outcome = Outcome(
-      keys: try words("counts.keys"), values: try words("counts.values"),
+      keys: try harness.words(id, "counts.keys"), values: try harness.words(id, "counts.values"),
       hash: manifest.executionHash)
-    await onThread { engine.stop() }
+    await harness.stop()
     return outcome
   }
 

@@ -216,7 +216,9 @@ import Testing
     #expect(error?.retryAfterMilliseconds != nil)
     _ = try await harness.cancel(first)
     // The cancel is posted before it is answered; a later look at the scheduler sees it.
-    while harness.engine.load().jobsQueued > 1 { await Task.yield() }
+    while harness.engine.scheduler.withScheduler({ $0.queuedCount + $0.promisedCount }) > 1 {
+      await Task.yield()
+    }
     _ = try await harness.submitted()
     await harness.stop()
   }
