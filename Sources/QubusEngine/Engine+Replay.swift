@@ -28,7 +28,8 @@ extension Engine: JobService {
     }
     guard record.hasResult, record.status == .succeeded else {
       throw QubusError(
-        .jobNotReplayable, "job \(id) is \(record.status.word), so there is nothing to compare with")
+        .jobNotReplayable, "job \(id) is \(record.status.word), so there is nothing to compare with"
+      )
     }
     var spec = try codec.decodeRequest(record.request)
     spec.idempotencyKey = ""

@@ -182,6 +182,8 @@ struct JobPreparation: Sendable {
           _ = try Value.input(value, type: input.type, name: input.name)
         } catch {
           let place = spec.parameters.firstIndex { $0.name == parameter.name } ?? 0
+          var error = error
+          error.violations = []
           throw error.within("\(field).parameters[\(place)].values[\(index)]")
         }
       }
@@ -263,7 +265,8 @@ extension PreparedPub {
       perRow = perRow.addingClamped(bits < 60 ? 8 << UInt64(bits) : .max)
     }
     if outputs.contains(.stateVector) {
-      perRow = perRow.addingClamped(circuit.qubitCount < 59 ? 16 << UInt64(circuit.qubitCount) : .max)
+      perRow = perRow.addingClamped(
+        circuit.qubitCount < 59 ? 16 << UInt64(circuit.qubitCount) : .max)
     }
     let values = UInt64(observables.isEmpty ? 0 : Broadcast.count(expectationShape) ?? 0)
     return rows.multipliedClamped(by: perRow).addingClamped(8 * values)

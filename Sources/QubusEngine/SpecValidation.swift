@@ -111,7 +111,8 @@ struct SpecValidation {
     try checkPositive(execution.expectedSeconds, "execution.expected_seconds")
     try checkPositive(execution.maxRunSeconds, "execution.max_run_seconds")
     if let error = execution.maxError, !(error >= 0 && error.isFinite) {
-      throw .field(.invalidRequest, "execution.max_error", "is \(error)", limit: "0 or more, finite")
+      throw .field(
+        .invalidRequest, "execution.max_error", "is \(error)", limit: "0 or more, finite")
     }
     if let cost = execution.maxCost, cost < 0 {
       throw .field(.invalidRequest, "execution.max_cost", "is \(cost)", limit: "0 or more")

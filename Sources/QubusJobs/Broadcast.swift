@@ -1,4 +1,3 @@
-
 /// NumPy's rules of broadcasting: shapes align at the right, a dimension of 1 stretches.
 /// - Source: https://numpy.org/doc/stable/user/basics.broadcasting.html
 package enum Broadcast {

@@ -31,6 +31,8 @@ package struct Scheduler: Sendable {
 
   package var queuedCount: Int { Lane.allCases.reduce(0) { $0 + policy.count(in: $1) } }
   package var runningCount: Int { running.count }
+  /// Places promised and neither taken nor given back.
+  package var promisedCount: Int { promised.values.reduce(0, +) }
   package func queuedCount(in lane: Lane) -> Int { policy.count(in: lane) }
 
   /// When `decide` must be called even if nothing happens before.
@@ -49,7 +51,7 @@ package struct Scheduler: Sendable {
   /// `withdrawn` must follow.
   /// - Throws: `queue_capacity_exceeded` with a retry-after from the rate at which jobs leave.
   package mutating func admit(lane: Lane, now: Microseconds) throws(QubusError) {
-    let all = queuedCount + promised.values.reduce(0, +)
+    let all = queuedCount + promisedCount
     let inLane = policy.count(in: lane) + promised[lane, default: 0]
     let laneLimit = capacity.jobsQueuedPerLane[lane] ?? capacity.jobsQueued
     guard all < capacity.jobsQueued, inLane < laneLimit else {
@@ -167,7 +169,9 @@ package struct Scheduler: Sendable {
 
   /// Drops the deadlines of jobs that left once they are the majority: amortised O(1).
   private mutating func tidyDeadlines() {
-    guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else { return }
+    guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else {
+      return
+    }
     let policy = self.policy
     let running = self.running
     deadlines.keep { policy.waiting($0.id) != nil || running[$0.id] != nil }

@@ -157,7 +157,9 @@ import Testing
   }
 
   /// A measured zero is a value; only text can be empty in an optional.
-  private func isFilledOptional(_ value: Any) -> Bool { (value as? String).map { !$0.isEmpty } ?? true }
+  private func isFilledOptional(_ value: Any) -> Bool {
+    (value as? String).map { !$0.isEmpty } ?? true
+  }
 
   @Test("observers see every commit and can pull each event once, also from memory")
   func observe() async throws {

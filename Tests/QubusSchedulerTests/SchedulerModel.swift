@@ -75,7 +75,7 @@ struct SchedulerHistory {
           jobs[new.id] = new
           scheduler.apply(.queued(new), now: now)
         } catch { refusals += 1 }
-      case 5: // someone cancels any job
+      case 5:  // someone cancels any job
         if let any = jobs.keys.sorted().randomElement(using: &random), running[any] == nil,
           scheduler.position(of: any) != nil
         {
