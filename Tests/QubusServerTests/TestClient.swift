@@ -18,12 +18,12 @@ final class TestClient {
   private let socket: UnsafeMutableRawPointer
   private var nextCall: UInt64 = 0
 
-  init(_ endpoint: String, routingID: String? = nil) {
+  init(_ endpoint: String, routingID: String? = nil, receiveHighWater: Int32 = 0) {
     context = zmq_ctx_new()
     socket = zmq_socket(context, ZMQ_DEALER)
     set(ZMQ_LINGER, 0)
     set(ZMQ_SNDHWM, 0)
-    set(ZMQ_RCVHWM, 0)
+    set(ZMQ_RCVHWM, receiveHighWater)
     set(ZMQ_IPV6, 1)
     set(ZMQ_RECONNECT_IVL, 10)
     if let routingID { zmq_setsockopt(socket, ZMQ_ROUTING_ID, routingID, routingID.utf8.count) }
