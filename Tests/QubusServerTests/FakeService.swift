@@ -1,0 +1,254 @@
+import QubusCore
+import QubusEngine
+import QubusJobs
+import Synchronization
+
+/// The engine as the server sees it, with jobs that move only when a test says so.
+final class FakeService: JobService {
+  struct Job {
+    var record: JobRecord
+    var events: [JobEvent] = []
+    var result: (ResultManifest, Provenance)?
+    var chunks: [[[UInt8]]] = []
+  }
+  struct State {
+    var jobs: [Identifier: Job] = [:]
+    var observers: [Identifier: [ObjectIdentifier: @Sendable (UInt64, JobStatus) -> Void]] = [:]
+    var held: [@Sendable () -> Void] = []
+    var submits = 0
+    var contexts: [CallContext] = []
+  }
+
+  let state = Mutex(State())
+  let ids = IdentifierSource(clock: SystemClock())
+  /// False: events are only "on disk", so the server must read them on its readers.
+  let keepsEventsInMemory: Bool
+  /// Submits complete only when `release` is called.
+  let holdsSubmits: Bool
+
+  init(keepsEventsInMemory: Bool = true, holdsSubmits: Bool = false) {
+    self.keepsEventsInMemory = keepsEventsInMemory
+    self.holdsSubmits = holdsSubmits
+  }
+
+  final class Token: Observation {
+    private let onEnd: @Sendable (ObjectIdentifier) -> Void
+    init(_ onEnd: @escaping @Sendable (ObjectIdentifier) -> Void) { self.onEnd = onEnd }
+    func end() { onEnd(ObjectIdentifier(self)) }
+  }
+
+  // MARK: What tests do
+
+  func add(status: JobStatus = .queued) -> Identifier {
+    let id = ids.next()
+    state.withLock {
+      var record = JobRecord(
+        id: id, principal: Principal(tenant: "default", project: "default", name: "test"),
+        request: [])
+      record.status = status
+      $0.jobs[id] = Job(record: record)
+    }
+    return id
+  }
+
+  func append(_ id: Identifier, _ statuses: JobStatus..., details: [String: String] = [:]) {
+    let (observers, last, status) = state.withLock { state in
+      for status in statuses {
+        let sequence = UInt64(state.jobs[id]!.events.count + 1)
+        var body = JobEventBody()
+        body.details = details
+        state.jobs[id]!.events.append(
+          JobEvent(
+            jobID: id, sequence: sequence, time: 1, kind: .statusChanged, status: status,
+            attempt: 1, body: body))
+        state.jobs[id]!.record.status = status
+        state.jobs[id]!.record.lastSequence = sequence
+      }
+      let record = state.jobs[id]!.record
+      return (Array((state.observers[id] ?? [:]).values), record.lastSequence, record.status)
+    }
+    for observer in observers { observer(last, status) }
+  }
+
+  func setResult(_ id: Identifier, chunks: [[UInt8]]) {
+    state.withLock {
+      var manifest = ResultManifest(jobID: id, attempt: 1)
+      var offset: UInt64 = 0
+      var infos: [ResultChunkInfo] = []
+      for chunk in chunks {
+        infos.append(
+          ResultChunkInfo(offset: offset, bytes: UInt64(chunk.count), sha256: [1, 2, 3]))
+        offset += UInt64(chunk.count)
+      }
+      manifest.items = [
+        ResultItem(
+          name: "memory", pub: 0, dataType: .uint8, shape: [offset], bytes: offset, sha256: [4],
+          chunks: infos)
+      ]
+      $0.jobs[id]!.result = (manifest, Provenance(jobID: id))
+      $0.jobs[id]!.chunks = [chunks]
+      $0.jobs[id]!.record.hasResult = true
+    }
+  }
+
+  func fail(_ id: Identifier, _ error: QubusError) {
+    state.withLock { $0.jobs[id]!.record.error = error }
+    append(id, .failed)
+  }
+
+  func release() {
+    let held = state.withLock { state in
+      defer { state.held = [] }
+      return state.held
+    }
+    for completion in held { completion() }
+  }
+
+  var observerCount: Int { state.withLock { $0.observers.values.reduce(0) { $0 + $1.count } } }
+
+  // MARK: JobService
+
+  func submit(
+    _ spec: JobSpec, request: [UInt8], context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void
+  ) {
+    let id = add()
+    let view = state.withLock { state in
+      state.submits += 1
+      state.contexts.append(context)
+      state.jobs[id]!.record.name = spec.experiment.name
+      state.jobs[id]!.record.request = request
+      return JobView(record: state.jobs[id]!.record)
+    }
+    let answer: @Sendable () -> Void = {
+      completion(
+        spec.experiment.name == "refuse"
+          ? .failure(
+            QubusError(
+              .queueCapacityExceeded, "full", retryAfterMilliseconds: 250,
+              details: ["depth": "7"]))
+          : .success(SubmitReport(job: view, isDuplicate: false)))
+    }
+    if holdsSubmits { state.withLock { $0.held.append(answer) } } else { answer() }
+  }
+
+  func plan(
+    _ spec: JobSpec, context: CallContext,
+    completion: @escaping @Sendable (Result<PlanReport, QubusError>) -> Void
+  ) {
+    completion(
+      .success(
+        PlanReport(
+          device: "sim", lane: "batch", pubs: [], memoryBytes: 1, memoryLimitBytes: 2,
+          estimatedSeconds: 3, fingerprint: [255], jobsAhead: 4)))
+  }
+
+  func cancel(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<CancelReport, QubusError>) -> Void
+  ) {
+    completion(
+      Result { () throws(QubusError) in
+        CancelReport(outcome: .beforeStart, shotsDone: 0, job: try job(id, context: context))
+      })
+  }
+
+  func annotate(
+    _ id: Identifier, annotations: [String: String], context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(Result { () throws(QubusError) in try job(id, context: context) })
+  }
+
+  func replay(
+    _ id: Identifier, context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void
+  ) {
+    let replay = add()
+    completion(
+      Result { () throws(QubusError) in
+        _ = try job(id, context: context)
+        return SubmitReport(job: try job(replay, context: context), isDuplicate: false)
+      })
+  }
+
+  func compareReplay(
+    _ id: Identifier, replay: Identifier, context: CallContext
+  ) throws(QubusError) -> ReplayReport {
+    let view = try job(replay, context: context)
+    return ReplayReport(
+      replay: view, outcome: view.record.status.isTerminal ? .identical : .pending,
+      originalHash: [1], replayHash: [1], explanation: "")
+  }
+
+  func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView {
+    guard let job = state.withLock({ $0.jobs[id] }) else {
+      throw QubusError(.jobNotFound, "there is no job \(id)")
+    }
+    return JobView(record: job.record, queuePosition: 1)
+  }
+
+  func jobs(_ filter: JobFilter, context: CallContext) throws(QubusError) -> [JobView] {
+    state.withLock { state in
+      let ids = state.jobs.keys.sorted(by: >).filter { id in
+        filter.before.map { id < $0 } ?? true
+      }
+      return ids.prefix(filter.limit).map { JobView(record: state.jobs[$0]!.record) }
+    }
+  }
+
+  func result(
+    _ id: Identifier, context: CallContext
+  ) throws(QubusError) -> (JobView, ResultManifest, Provenance) {
+    let view = try job(id, context: context)
+    guard let result = state.withLock({ $0.jobs[id]?.result }), view.record.status.isTerminal else {
+      throw QubusError(.resultNotReady, "the job is \(view.record.status.word)")
+    }
+    return (view, result.0, result.1)
+  }
+
+  func resultChunk(
+    _ id: Identifier, item: Int, chunk: Int, context: CallContext
+  ) throws(QubusError) -> [UInt8] {
+    state.withLock { $0.jobs[id]!.chunks[item][chunk] }
+  }
+
+  func events(
+    _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
+  ) throws(QubusError) -> [JobEvent] {
+    state.withLock { state in
+      Array((state.jobs[id]?.events ?? []).filter { $0.sequence > sequence }.prefix(limit))
+    }
+  }
+
+  func recentEvents(_ id: Identifier, after sequence: UInt64, limit: Int) -> [JobEvent]? {
+    guard keepsEventsInMemory else { return nil }
+    return state.withLock { state in
+      state.jobs[id].map { Array($0.events.filter { $0.sequence > sequence }.prefix(limit)) }
+    }
+  }
+
+  func observe(
+    _ id: Identifier, context: CallContext,
+    changed: @escaping @Sendable (UInt64, JobStatus) -> Void
+  ) throws(QubusError) -> any Observation {
+    let view = try job(id, context: context)
+    let token = Token { [weak self] token in
+      self?.state.withLock { _ = $0.observers[id]?.removeValue(forKey: token) }
+    }
+    state.withLock { $0.observers[id, default: [:]][ObjectIdentifier(token)] = changed }
+    changed(view.record.lastSequence, view.record.status)
+    return token
+  }
+
+  func devices() -> [DeviceReport] {
+    [
+      DeviceReport(
+        name: "sim.statevector", summary: "s", qubitCount: 24, isSimulator: true, isIdeal: true,
+        jobsQueued: 0, jobsRunning: 0, memoryLimitBytes: 1, instructionSet: "baseline",
+        supportsMidCircuitMeasurement: true, nativeGates: [], outputs: [.counts])
+    ]
+  }
+
+  func load() -> ServiceLoad { ServiceLoad(jobsQueued: 3, jobsRunning: 2, trouble: "") }
+}

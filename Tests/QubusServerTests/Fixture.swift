@@ -1,0 +1,45 @@
+import Foundation
+import Logging
+import QubusCore
+import QubusServer
+
+/// A server on an ipc socket in a directory of its own.
+final class Fixture {
+  let directory: String
+  let service: FakeService
+  let server: Server
+
+  init(
+    _ service: FakeService = FakeService(), endpoints: [String] = [],
+    _ change: (inout ServerConfiguration) -> Void = { _ in }
+  ) throws {
+    directory = Self.makeDirectory()
+    self.service = service
+    var configuration = ServerConfiguration(
+      endpoints: ["ipc://\(directory)/run/q.sock"] + endpoints)
+    change(&configuration)
+    server = try Server(
+      configuration: configuration, service: service, clock: SystemClock(), logger: Self.quiet)
+  }
+
+  deinit {
+    server.close()
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  var endpoint: String { server.endpoints[0] }
+  var path: String { String(endpoint.dropFirst(6)) }
+  func client() -> TestClient { TestClient(endpoint) }
+
+  static func makeDirectory() -> String {
+    let path = "/tmp/qs-\(UInt32.random(in: 0 ... .max))"
+    try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    return path
+  }
+
+  static let quiet: Logger = {
+    var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    logger.logLevel = .critical
+    return logger
+  }()
+}
