@@ -3,7 +3,6 @@ internal import DequeModule
 internal import QubusCircuit
 package import QubusCompiler
 package import QubusCore
-internal import Synchronization
 
 /// Compiled programs by the SHA-256 of their source, the least recently used dropped first.
 ///
@@ -23,7 +22,7 @@ package final class ProgramCache: Sendable {
     var bytes = 0
   }
   private let limit: Int
-  private let state = Mutex(State())
+  private let state = Monitor(State())
   private let compile: @Sendable ([UInt8]) throws(QubusError) -> CompiledProgram
 
   package init(
