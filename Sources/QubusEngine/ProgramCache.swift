@@ -6,7 +6,7 @@ package import QubusCore
 
 /// Compiled programs by the SHA-256 of their source, the least recently used dropped first.
 ///
-/// Programs are immutable values, so that jobs of different owners may share one. That a program was
+/// Programs are immutable values, so jobs of different owners may share one. That a program was
 /// seen before can show in the time a submit takes; nothing else of it can.
 package final class ProgramCache: Sendable {
   private struct Entry {
