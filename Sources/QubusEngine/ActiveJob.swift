@@ -1,7 +1,6 @@
 internal import DequeModule
 internal import QubusCore
 internal import QubusJobs
-internal import Synchronization
 
 /// A job in memory: its committed record, the writes under way, its recent events and who watches.
 ///
@@ -57,12 +56,12 @@ final class ActiveJob: Sendable {
 
   let id: Identifier
   let flag = CancellationFlag()
-  private let state: Mutex<State>
+  private let state: Monitor<State>
 
   init(_ record: JobRecord, prepared: PreparedJob?, events: [JobEvent] = []) {
     id = record.id
     let phase: Phase = record.status.isTerminal ? .finished : .queued
-    state = Mutex(
+    state = Monitor(
       State(record: record, phase: phase, prepared: prepared, events: Deque(events)))
   }
 

@@ -4,7 +4,6 @@ package import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
-internal import Synchronization
 
 /// Drives jobs through their lifecycle: validates and compiles on submit, makes them durable, lets
 /// the scheduler decide, runs them on compute threads, and writes what became of them.

@@ -1,7 +1,6 @@
 internal import DequeModule
 internal import QubusCore
 internal import QubusJobs
-internal import Synchronization
 
 /// The jobs in memory: every running one, waiting ones up to a bound, and the newest finished ones.
 /// A job that is not here is in the store.
@@ -12,7 +11,7 @@ final class JobTable: Sendable {
     /// Raised when a job leaves, so that a record read from the store before cannot come back.
     var departures: UInt64 = 0
   }
-  private let state = Mutex(State())
+  private let state = Monitor(State())
   private let residentJobs: Int
   private let recentJobs: Int
 

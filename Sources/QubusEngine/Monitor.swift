@@ -5,7 +5,8 @@
 #endif
 
 /// A value behind a mutex, with a condition that threads wait for. For plain threads only, never
-/// from Swift concurrency.
+/// from Swift concurrency. A POSIX mutex, which the thread sanitizer understands; it reports every
+/// use of `Synchronization.Mutex` on Linux as a race.
 ///
 /// `@unchecked Sendable`: the value is reached under the mutex alone; the engine's race tests run
 /// it from many threads.

@@ -3,11 +3,10 @@ internal import DequeModule
 internal import QubusCircuit
 package import QubusCompiler
 package import QubusCore
-internal import Synchronization
 
 /// Compiled programs by the SHA-256 of their source, the least recently used dropped first.
 ///
-/// Programs are immutable values, so that jobs of different owners may share one. That a program was
+/// Programs are immutable values, so jobs of different owners may share one. That a program was
 /// seen before can show in the time a submit takes; nothing else of it can.
 package final class ProgramCache: Sendable {
   private struct Entry {
@@ -23,7 +22,7 @@ package final class ProgramCache: Sendable {
     var bytes = 0
   }
   private let limit: Int
-  private let state = Mutex(State())
+  private let state = Monitor(State())
   private let compile: @Sendable ([UInt8]) throws(QubusError) -> CompiledProgram
 
   package init(

@@ -1,7 +1,6 @@
 internal import HeapModule
 internal import QubusCore
 internal import QubusScheduler
-internal import Synchronization
 
 /// Feeds the scheduler from a mailbox, hands its decisions out in order, and runs timers.
 final class SchedulerThread: Sendable {
@@ -28,13 +27,13 @@ final class SchedulerThread: Sendable {
     var isLast = false
   }
   private let clock: any Clock
-  private let scheduler: Mutex<Scheduler>
+  private let scheduler: Monitor<Scheduler>
   private let mailbox = Monitor(Mailbox())
-  private let thread = Mutex<EngineThread?>(nil)
+  private let thread = Monitor<EngineThread?>(nil)
 
   init(_ scheduler: Scheduler, clock: any Clock) {
     self.clock = clock
-    self.scheduler = Mutex(scheduler)
+    self.scheduler = Monitor(scheduler)
   }
 
   func start(_ carryOut: @escaping @Sendable (SchedulerDecision) -> Void) {

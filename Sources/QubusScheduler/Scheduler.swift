@@ -116,7 +116,7 @@ package struct Scheduler: Sendable {
     job.cores == .all ? capacity.computeSlots : 1
   }
 
-  /// A job larger than the whole budget counts as the whole budget: it runs alone, never not at all.
+  /// A job larger than the whole budget counts as the whole budget, so that it runs alone.
   private func memory(of job: SchedulerJob, in slot: SlotClass) -> UInt64 {
     min(job.memoryBytes, slot == .compute ? capacity.memoryBytes : capacity.expressMemoryBytes)
   }

@@ -1,3 +1,4 @@
+import Foundation
 import QubusCircuit
 import QubusCompiler
 import QubusCore
@@ -148,6 +149,6 @@ final class FakeExecution: DeviceExecution {
 /// Runs something that blocks on a thread of its own.
 func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
   await withCheckedContinuation { continuation in
-    _ = EngineThread { continuation.resume(returning: body()) }
+    Thread.detachNewThread { continuation.resume(returning: body()) }
   }
 }
