@@ -58,7 +58,6 @@ final class Outbox: Sendable {
     var events: [TransportEvent] = []
     var progress: [CallKey: JobProgressMark] = [:]
     var isSignaled = false
-    var isClosed = false
   }
 
   struct JobProgressMark: Sendable {
@@ -77,7 +76,9 @@ final class Outbox: Sendable {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+  }
 
   func push(_ event: TransportEvent) {
     signal { $0.events.append(event) }

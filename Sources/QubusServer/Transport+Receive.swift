@@ -10,7 +10,11 @@ extension Transport {
     let now = clock.monotonic()
     guard let connection = connection(of: message, now: now) else { return }
     connection.lastHeard = now
-    if connection.isBroken { resynchronize(connection) }
+    if connection.isBroken {
+      resynchronize(connection)
+      // It still does not read: work whose answer cannot be sent is not begun.
+      if connection.isBroken { return }
+    }
     let envelope: Envelope
     do throws(QubusError) {
       envelope = try checkedEnvelope(message)

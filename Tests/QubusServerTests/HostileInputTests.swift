@@ -156,6 +156,7 @@ struct HostileInputTests {
       deaf.send(.ping, 1)
     }
     #expect(kinds.contains(.goAway))
+    while deaf.receive(milliseconds: 50) != nil {}
     let health = deaf.call("Health")
     var isServed = false
     while !isServed, let message = deaf.receive() { isServed = message.envelope.callID == health }
