@@ -221,6 +221,8 @@ final class FakeService: JobService {
     }
   }
 
+  func recentResult(_ id: Identifier, context: CallContext) -> (JobView, JobResult)? { nil }
+
   func recentEvents(_ id: Identifier, after sequence: UInt64, limit: Int) -> [JobEvent]? {
     guard keepsEventsInMemory else { return nil }
     return state.withLock { state in
