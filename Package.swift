@@ -4,7 +4,7 @@ import PackageDescription
 let root = Context.packageDirectory
 let sanitizing = Context.environment["QUBUS_SANITIZER"] != nil
 
-/// Settings of every Swift target: Swift 6 mode, warnings are errors, explicit existentials and imports.
+/// Settings of every Swift target: Swift 6 mode, warnings are errors.
 let swiftSettings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .treatAllWarnings(as: .error),
@@ -13,7 +13,7 @@ let swiftSettings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A Swift module of ours and its tests. Imports point one way; `scripts/check-imports` enforces it.
+/// A Swift module of ours. Imports point one way; `scripts/check-imports` enforces it.
 func module(
   _ name: String, _ dependencies: [Target.Dependency] = []
 ) -> Target {
@@ -51,9 +51,14 @@ let package = Package(
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
-      path: ".", sources: ["Sources/CQubus"], publicHeadersPath: "include",
+      path: ".",
+      exclude: [
+        "Sources/CQubus/error_table.inc", "Sources/CQubus/exports.txt",
+        "Sources/CQubus/libqubus.map",
+      ],
+      sources: ["Sources/CQubus"], publicHeadersPath: "include",
       cSettings: [
-        .define("QUBUS_BUILD"), .headerSearchPath("Sources/CQubus"),
+        .define("QUBUS_BUILD"), .define("_GNU_SOURCE"), .headerSearchPath("Sources/CQubus"),
         .unsafeFlags([
           "-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2",
         ]),
@@ -91,13 +96,14 @@ let package = Package(
       "QubusStoreSQLite",
       [
         "QubusCore", "QubusJobs", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     module(
       "QubusScheduler",
       [
         "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module(
       "QubusEngine",
@@ -107,6 +113,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
       ]),
     module("QubusWire", ["QubusCore", "QubusJobs", "CQubusProto", "CProtobufC"]),
     module(
@@ -121,8 +128,8 @@ let package = Package(
     .executableTarget(
       name: "qubusd",
       dependencies: [
-        "QubusCore", "QubusJobs", "QubusStoreSQLite", "QubusEngine", "QubusDevices",
-        "QubusWire", "QubusServer",
+        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusStoreSQLite",
+        "QubusEngine", "QubusWire", "QubusServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -131,7 +138,8 @@ let package = Package(
     .executableTarget(
       name: "qubus",
       dependencies: [
-        "QubusClient", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "QubusCore", "QubusClient",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
 
@@ -144,16 +152,24 @@ let package = Package(
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
         "QubusDevices",
       ]),
-    tests("QubusStoreTests", ["QubusCore", "QubusJobs", "QubusStoreSQLite"]),
+    .testTarget(
+      name: "QubusStoreTests",
+      dependencies: [
+        "QubusCore", "QubusJobs", "QubusStoreSQLite",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      exclude: ["Fixtures"], swiftSettings: swiftSettings),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests(
       "QubusEngineTests",
       [
-        "QubusCore", "QubusCircuit", "QubusJobs", "QubusScheduler", "QubusDevices",
-        "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
+        "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
       "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
+    tests("QubusClientTests", ["QubusClient"]),
     tests(
       "QubusServerTests",
       [

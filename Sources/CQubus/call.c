@@ -1,11 +1,11 @@
+#include "internal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "internal.h"
 
 void call_init(qubus_call *call, qubus_client *client, call_kind kind, const method *method) {
   memset(call, 0, sizeof *call);
@@ -162,6 +162,15 @@ int32_t call_begin(qubus_call *call, monotonic deadline, qubus_error *error) {
     pthread_mutex_unlock(&client->mutex);
     return error_set(error, QUBUS_E_CLIENT_CLOSED, "the client was closed");
   }
+  // The server would drop the connection of one who sends more, without a word.
+  size_t bytes = zmq_msg_size(&call->request);
+  uint64_t limit = client->message_limit;
+  if (limit != 0 && bytes > limit) {
+    pthread_mutex_unlock(&client->mutex);
+    return error_set(error, QUBUS_E_MESSAGE_TOO_LARGE,
+                     "%s has %zu bytes, the server takes at most %llu", call->method->name, bytes,
+                     (unsigned long long)limit);
+  }
   link_open(client, call);
   call->state = call_queued;
   call->deadline = deadline;
@@ -240,13 +249,13 @@ int32_t call_wait_done(qubus_call *call, monotonic deadline, qubus_error *error)
 int32_t call_outcome(qubus_call *call, qubus_error *error) {
   int32_t code = call->outcome;
   if (code == QUBUS_OK) return code;
+  // An outcome of this side first: after a cancel a worker may be writing the others still.
+  if (call->failure[0]) return error_set(error, code, "%s", call->failure);
   if (call->detail != NULL && call->detail->code == code) {
     error_copy(error, call->detail);
     return code;
   }
-  if (call->failure[0] || !call->final.has_error) {
-    return error_set(error, code, "%s", call->failure[0] ? call->failure : qubus_error_name(code));
-  }
+  if (!call->final.has_error) return error_set(error, code, "%s", qubus_error_name(code));
   uint8_t buffer[2048];
   qubus_arena arena;
   ProtobufCMessage *message;

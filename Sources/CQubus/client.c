@@ -1,11 +1,11 @@
+#include "internal.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
-
-#include "internal.h"
 
 int32_t client_is_foreign(const qubus_client *client) { return client->process != getpid(); }
 

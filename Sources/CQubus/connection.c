@@ -1,11 +1,11 @@
+#include "internal.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "internal.h"
 
 enum { attempt_milliseconds = 5000, heartbeat_milliseconds = 2000, silence_milliseconds = 10000 };
 
@@ -235,6 +235,11 @@ static int32_t accept_hello(qubus_client *client, qubus_error *error) {
                        client->endpoint, response->protocol_version);
     }
     snprintf(client->instance, sizeof client->instance, "%s", response->server_instance_id);
+    client->message_limit = 0;
+    for (size_t i = 0; i < response->n_limits; i++) {
+      if (strcmp(response->limits[i]->key, "message_bytes") != 0) continue;
+      client->message_limit = strtoull(response->limits[i]->value, NULL, 10);
+    }
   }
   qubus_arena_free(&arena);
   return code;

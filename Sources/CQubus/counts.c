@@ -1,6 +1,6 @@
-#include <string.h>
-
 #include "internal.h"
+
+#include <string.h>
 
 /// The part of a histogram that belongs to one row.
 typedef struct row_counts {

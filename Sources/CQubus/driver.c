@@ -7,13 +7,13 @@
 /// last looked at. So whoever uses the socket sets `needs_drain`, and nobody sleeps while it is set; a
 /// thread that sends while another sleeps receives until nothing is left, and wakes the sleeper when
 /// that ended something for it.
+#include "internal.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "internal.h"
 
 static void signal_descriptor(int descriptor) {
   uint64_t one = 1;

@@ -1,10 +1,10 @@
+#include "internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "internal.h"
 
 enum { path_maximum = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
 

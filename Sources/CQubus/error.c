@@ -1,8 +1,8 @@
+#include "internal.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "internal.h"
 
 typedef struct entry {
   int32_t number;

@@ -1,10 +1,10 @@
 /// GetResult as a call that may take several requests: long polls until the job has ended, then the
 /// chunks, then once more those that arrived damaged.
+#include "internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 static const int64_t longest_poll_milliseconds = 30000;
 

@@ -148,6 +148,7 @@ struct qubus_client {
   int64_t backoff;          ///< ms
   uint64_t random_state;
   char instance[64];
+  uint64_t message_limit;   ///< bytes of a body that the server takes; 0: it did not say
   int32_t hello_code;       ///< why the last attempt failed
   qubus_error hello_error;
 
@@ -158,6 +159,7 @@ struct qubus_client {
   monotonic next_deadline;
   qubus_call *first_completion, *last_completion;
   qubus_call *first_deferred, *last_deferred;
+  int32_t is_running_deferred;
 
   // driver.c
   int32_t has_driver, driver_sleeps;

@@ -1,7 +1,7 @@
+#include "internal.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 const char *qubus_job_status_name(int32_t status) {
   static const char *const names[] = {

@@ -1,8 +1,8 @@
+#include "internal.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 void reply_free(reply *reply) {
   zmq_msg_close(&reply->envelope);
@@ -214,6 +214,9 @@ static void receive_message(qubus_client *client, zmq_msg_t *frame) {
 }
 
 static void run_deferred(qubus_client *client) {
+  // One thread works the list off; a restart inside may receive, and must not come back here.
+  if (client->is_running_deferred) return;
+  client->is_running_deferred = 1;
   while (client->first_deferred != NULL) {
     qubus_call *call = client->first_deferred;
     client->first_deferred = call->next_deferred;
@@ -234,6 +237,7 @@ static void run_deferred(qubus_client *client) {
     call_release(call);
     pthread_mutex_lock(&client->mutex);
   }
+  client->is_running_deferred = 0;
 }
 
 size_t receive_all(qubus_client *client) {

@@ -1,8 +1,8 @@
+#include "internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 #define METHOD(variable, wire_name, lower, repeatable)                                    \
   const method method_##variable = {wire_name, &qubus__v1__##lower##_request__descriptor, \

@@ -1,7 +1,7 @@
+#include "internal.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 typedef struct item {
   uint8_t *data;

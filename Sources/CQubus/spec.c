@@ -1,10 +1,10 @@
+#include "internal.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-
-#include "internal.h"
 
 /// Builds the protobuf form of a spec in an arena; texts stay the caller's, so nothing is copied
 /// before packing.

@@ -1,7 +1,7 @@
+#include "internal.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 enum { key_capacity_minimum = 64 };
 

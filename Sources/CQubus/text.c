@@ -1,7 +1,7 @@
+#include "internal.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 const char *qubus_text_data(const qubus_text *text) {
   return text != NULL && text->json.data != NULL ? text->json.data : "";

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// A 128-bit id that sorts by time: UUID version 7.
 /// - Source: RFC 9562 §5.7 (millisecond time, 12-bit counter within the millisecond, 62 random bits).
 package struct Identifier: Hashable, Sendable, Comparable, Codable {
@@ -83,13 +81,13 @@ package final class IdentifierSource: Sendable {
     var generator: any RandomNumberGenerator & Sendable
   }
   private let clock: any Clock
-  private let state: Mutex<State>
+  private let state: Lock<State>
 
   package init(
     clock: any Clock, generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
   ) {
     self.clock = clock
-    state = Mutex(State(generator: generator))
+    state = Lock(State(generator: generator))
   }
 
   package func next() -> Identifier {

@@ -10,7 +10,9 @@ package struct ExactOutputs: Sendable, Hashable {
   /// Exact expectation values, one number each, in this order.
   package var observables: [PauliSum]
 
-  package init(probabilities: Bool = false, stateVector: Bool = false, observables: [PauliSum] = []) {
+  package init(
+    probabilities: Bool = false, stateVector: Bool = false, observables: [PauliSum] = []
+  ) {
     self.probabilities = probabilities
     self.stateVector = stateVector
     self.observables = observables

@@ -8,7 +8,9 @@ package struct JobView: Sendable {
   package var queuePosition: UInt64?
   package var estimatedStartAt: Microseconds?
 
-  package init(record: JobRecord, queuePosition: UInt64? = nil, estimatedStartAt: Microseconds? = nil) {
+  package init(
+    record: JobRecord, queuePosition: UInt64? = nil, estimatedStartAt: Microseconds? = nil
+  ) {
     self.record = record
     self.queuePosition = queuePosition
     self.estimatedStartAt = estimatedStartAt

@@ -20,6 +20,8 @@ package struct JobRecord: Sendable, Hashable {
   package var id: Identifier
   package var principal: Principal
   package var clientJobID: String
+  /// Version of the client that submitted; goes into provenance.
+  package var clientVersion: String
   package var idempotencyKey: String
   /// SHA-256 over the normalised request; see `Fingerprint`.
   package var fingerprint: [UInt8]
@@ -51,6 +53,7 @@ package struct JobRecord: Sendable, Hashable {
     self.id = id
     self.principal = principal
     clientJobID = ""
+    clientVersion = ""
     idempotencyKey = ""
     fingerprint = []
     fingerprintVersion = 1

@@ -33,6 +33,7 @@ package struct JobUpdate: Sendable {
   package var moves: [JobStatus]
   package var reason: String?
   package var newAttempt: UInt32?
+  /// Stamps to take over; those that are nil stay. `storedAt` of the end is the store's own.
   package var phases: PhaseLedger?
   package var device: String?
   package var shotsDone: UInt64?
@@ -42,7 +43,8 @@ package struct JobUpdate: Sendable {
   package var events: [NewEvent]
   package var result: JobResult?
 
-  package init(jobID: Identifier, attempt: UInt32, moves: [JobStatus] = [], events: [NewEvent] = []) {
+  package init(jobID: Identifier, attempt: UInt32, moves: [JobStatus] = [], events: [NewEvent] = [])
+  {
     self.jobID = jobID
     self.attempt = attempt
     self.moves = moves
@@ -72,8 +74,10 @@ package enum StoreCommand: Sendable {
 }
 
 package struct JobFilter: Sendable, Hashable {
+  /// Jobs of this tenant and project, and of this name unless it is empty; nil is everyone's.
   package var principal: Principal?
   package var statuses: [JobStatus] = []
+  /// All of them.
   package var tags: [String] = []
   package var name = ""
   /// Jobs older than this id only (newest first).

@@ -84,9 +84,13 @@ final class Outbox: Sendable {
     signal { $0.events.append(event) }
   }
 
-  /// Only the newest mark of a call is kept, however fast its job moves.
+  /// Only the newest mark of a call is kept, however fast its job moves. Marks may come out of
+  /// order: the first state of an observation is told by another thread than the changes after it.
   func progressed(_ key: CallKey, sequence: UInt64, status: JobStatus) {
-    signal { $0.progress[key] = JobProgressMark(sequence: sequence, status: status) }
+    signal { state in
+      if let known = state.progress[key], known.sequence > sequence { return }
+      state.progress[key] = JobProgressMark(sequence: sequence, status: status)
+    }
   }
 
   /// Everything that waited; the next push signals again.

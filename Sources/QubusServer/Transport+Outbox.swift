@@ -62,8 +62,10 @@ extension Transport {
   func progressed(_ call: Call, sequence: UInt64, status: JobStatus) {
     switch call.state {
     case .watching(var stream):
-      stream.known = max(stream.known ?? 0, sequence)
-      stream.status = status
+      if sequence >= stream.known ?? 0 {
+        stream.known = sequence
+        stream.status = status
+      }
       call.state = .watching(stream)
       pump(call)
     case .awaitingResult(let request):

@@ -1,13 +1,224 @@
-package import QubusCore
+internal import Glibc
+internal import Synchronization
 
-/// Threads that work on one region together (fork-join). Stub of the interface; see the owner.
+/// Threads that work on one region together (fork-join).
+///
+/// A region is a number of tasks; which thread takes which task is open, so a task writes only
+/// what is its own and results do not depend on the team. The caller works too and never waits for
+/// a thread that has not joined yet. A caller that finds the team busy runs its tasks alone.
 package final class ComputeTeam: Sendable {
   package let threadCount: Int
+  private let region: Region
+  private let threads: [pthread_t]
 
-  package init(threadCount: Int) { self.threadCount = threadCount }
+  /// - Parameters:
+  ///   - threadCount: threads that work on a region, the caller included; 1 makes no threads.
+  ///   - niceness: 0 … 19, set for the team's own threads (the caller keeps its own).
+  package init(threadCount: Int, niceness: Int = 0) {
+    precondition(threadCount >= 1)
+    self.threadCount = threadCount
+    let region = Region(workers: threadCount - 1, niceness: niceness)
+    var threads: [pthread_t] = []
+    for index in 0..<threadCount - 1 {
+      if let thread = Self.start(Worker(region: region, index: index)) { threads.append(thread) }
+    }
+    self.region = region
+    self.threads = threads
+  }
+
+  deinit {
+    region.shutDown()
+    for thread in threads { pthread_join(thread, nil) }
+  }
 
   /// Runs `body(0) … body(tasks - 1)`, spread over the team; returns when all are done.
   package func run(tasks: Int, _ body: (Int) -> Void) {
-    for task in 0..<tasks { body(task) }
+    if tasks <= 1 || threads.isEmpty || !region.tryClaim() {
+      for task in 0..<tasks { body(task) }
+      return
+    }
+    withoutActuallyEscaping(body) { region.run(tasks: tasks, $0) }
   }
+
+  /// A machine that refuses another thread leaves a smaller team, which only costs time.
+  private static func start(_ worker: Worker) -> pthread_t? {
+    let context = Unmanaged.passRetained(worker)
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { context in
+        guard let context else { return nil }
+        Unmanaged<Worker>.fromOpaque(context).takeRetainedValue().main()
+        return nil
+      }, context.toOpaque())
+    if status == 0 { return thread }
+    context.release()
+    return nil
+  }
+}
+
+/// One thread's view of the team.
+private final class Worker: Sendable {
+  private let region: Region
+  private let index: Int
+
+  init(region: Region, index: Int) {
+    self.region = region
+    self.index = index
+  }
+
+  func main() { region.work(index) }
+}
+
+/// The region that a team is working on.
+///
+/// `@unchecked Sendable`: `body` and `tasks` are written by the claiming caller while `entry` is
+/// closed and nobody is inside, and read only by threads that entered after it was opened;
+/// `ComputeTeamTests` runs this under the thread sanitizer.
+private final class Region: @unchecked Sendable {
+  private let niceness: Int
+  /// Twice the threads inside, plus 1 while the region is open.
+  private let entry = Atomic<Int>(0)
+  private let nextTask = Atomic<Int>(0)
+  private let isClaimed = Atomic<Bool>(false)
+  private let isShutDown = Atomic<Bool>(false)
+  /// Raised for every region, so that an idle thread sees that there is one.
+  private let generation = Atomic<Int>(0)
+  private let sleepers: [Sleeper]
+  private let caller = Sleeper()
+  private let spinNanoseconds: Int
+  private var body: ((Int) -> Void)?
+  private var tasks = 0
+
+  init(workers: Int, niceness: Int) {
+    self.niceness = niceness
+    sleepers = (0..<workers).map { _ in Sleeper() }
+    // On one processor a spinning thread keeps away the one that it waits for.
+    spinNanoseconds = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 ? 50_000 : 0
+  }
+
+  func tryClaim() -> Bool {
+    isClaimed.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+  }
+
+  func run(tasks: Int, _ body: @escaping (Int) -> Void) {
+    self.body = body
+    self.tasks = tasks
+    nextTask.store(0, ordering: .relaxed)
+    entry.add(1, ordering: .releasing)
+    generation.add(1, ordering: .sequentiallyConsistent)
+    for sleeper in sleepers { sleeper.wake() }
+    takeTasks(tasks, body)
+    if entry.subtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
+      caller.wait(spinNanoseconds) { entry.load(ordering: .sequentiallyConsistent) == 0 }
+    }
+    self.body = nil
+    isClaimed.store(false, ordering: .releasing)
+  }
+
+  func work(_ index: Int) {
+    // On Linux 0 means this thread only.
+    if niceness != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
+    var seen = 0
+    while true {
+      sleepers[index].wait(spinNanoseconds) {
+        generation.load(ordering: .sequentiallyConsistent) != seen
+          || isShutDown.load(ordering: .sequentiallyConsistent)
+      }
+      if isShutDown.load(ordering: .acquiring) { return }
+      seen = generation.load(ordering: .acquiring)
+      guard enter() else { continue }
+      joinTasks()
+      if entry.subtract(2, ordering: .sequentiallyConsistent).newValue == 0 { caller.wake() }
+    }
+  }
+
+  func shutDown() {
+    isShutDown.store(true, ordering: .sequentiallyConsistent)
+    for sleeper in sleepers { sleeper.wake() }
+  }
+
+  /// Joins the region unless it is already closed.
+  private func enter() -> Bool {
+    var current = entry.load(ordering: .relaxed)
+    while current & 1 == 1 {
+      let (exchanged, original) = entry.weakCompareExchange(
+        expected: current, desired: current + 2, ordering: .acquiring)
+      if exchanged { return true }
+      current = original
+    }
+    return false
+  }
+
+  /// Not inlined, so that this thread's hold on the closure ends before it leaves the region.
+  @inline(never)
+  private func joinTasks() {
+    if let body { takeTasks(tasks, body) }
+  }
+
+  private func takeTasks(_ tasks: Int, _ body: (Int) -> Void) {
+    while true {
+      let task = nextTask.add(1, ordering: .relaxed).oldValue
+      if task >= tasks { return }
+      body(task)
+    }
+  }
+}
+
+/// Where one thread waits: a short spin, then a semaphore (a futex on Linux).
+private final class Sleeper: Sendable {
+  private let isAsleep = Atomic<Bool>(false)
+  private let semaphore = Semaphore()
+
+  /// Returns when `isReady` holds; `wake` must follow whatever makes it true.
+  func wait(_ spinNanoseconds: Int, until isReady: () -> Bool) {
+    if isReady() { return }
+    if spinNanoseconds > 0 {
+      let limit = Self.nanoseconds() + spinNanoseconds
+      repeat {
+        for _ in 0..<64 where isReady() { return }
+        sched_yield()
+      } while Self.nanoseconds() < limit
+    }
+    while true {
+      isAsleep.store(true, ordering: .sequentiallyConsistent)
+      if isReady() {
+        // A waker that saw the flag has posted or will post; take that post, or it wakes us later.
+        if !isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.wait() }
+        return
+      }
+      semaphore.wait()
+      if isReady() { return }
+    }
+  }
+
+  func wake() {
+    if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.post() }
+  }
+
+  private static func nanoseconds() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1_000_000_000 + time.tv_nsec
+  }
+}
+
+/// A POSIX semaphore at a fixed address.
+///
+/// `@unchecked Sendable`: `sem_t` is made for use by several threads.
+private final class Semaphore: @unchecked Sendable {
+  private let handle: UnsafeMutablePointer<sem_t>
+
+  init() {
+    handle = .allocate(capacity: 1)
+    sem_init(handle, 0, 0)
+  }
+
+  deinit {
+    sem_destroy(handle)
+    handle.deallocate()
+  }
+
+  func wait() { while sem_wait(handle) != 0 {} }
+  func post() { sem_post(handle) }
 }

@@ -1,0 +1,187 @@
+package import QubusCircuit
+package import QubusCore
+
+/// A gate with its numbers filled in, tagged by what it does to a state.
+package struct BoundGate: Sendable, Hashable {
+  package enum Kind: UInt8, Sendable {
+    /// Nothing to do.
+    case identity
+    /// Multiplies the selected amplitudes by one number (coefficients: re, im); no target.
+    case phase
+    /// diag(d0, d1) on `target0` (4 numbers).
+    case diagonal
+    /// Exchanges |0⟩ and |1⟩ of `target0`.
+    case flip
+    /// A 2 × 2 matrix on `target0` (8 numbers, row-major).
+    case dense
+    /// Exchanges `target0` and `target1`.
+    case swap
+    /// A diagonal on two targets (8 numbers).
+    case diagonal2
+    /// A 4 × 4 matrix on two targets (32 numbers, row-major; bit 0 is `target0`).
+    case dense2
+  }
+
+  package var kind: Kind
+  package var target0: UInt8
+  package var target1: UInt8
+  /// The gate acts on amplitudes whose index satisfies `index & controlMask == controlValue`.
+  package var controlMask: UInt64
+  package var controlValue: UInt64
+  /// Where the gate's numbers start in the list's coefficients.
+  package var offset = 0
+
+  package init(
+    kind: Kind, target0: UInt8 = 0, target1: UInt8 = 0, controlMask: UInt64 = 0,
+    controlValue: UInt64 = 0
+  ) {
+    self.kind = kind
+    self.target0 = target0
+    self.target1 = target1
+    self.controlMask = controlMask
+    self.controlValue = controlValue
+  }
+
+  /// Number of doubles the gate reads from `offset`.
+  package var coefficientCount: Int {
+    switch kind {
+    case .identity, .flip, .swap: 0
+    case .phase: 2
+    case .diagonal: 4
+    case .dense, .diagonal2: 8
+    case .dense2: 32
+    }
+  }
+}
+
+/// Bound gates in order and the numbers they share.
+package struct BoundGateList: Sendable {
+  package var gates: [BoundGate] = []
+  package var coefficients: [Double] = []
+  /// Offsets of gates without parameters, by gate; -1 when not used yet.
+  private var fixedOffsets = [Int](repeating: -1, count: Gate.allCases.count)
+
+  package init() {}
+
+  /// Forgets everything but the memory it took.
+  package mutating func removeAll() {
+    gates.removeAll(keepingCapacity: true)
+    coefficients.removeAll(keepingCapacity: true)
+    for index in fixedOffsets.indices { fixedOffsets[index] = -1 }
+  }
+
+  package mutating func removeGates(from index: Int) { gates.removeSubrange(index...) }
+
+  /// Evaluates, checks and appends one gate.
+  /// - Throws: `invalid_parameter_value` for an angle or exponent that is not finite.
+  package mutating func append(
+    _ application: GateApplication, _ state: ClassicalState
+  ) throws(QubusError) {
+    let bound = try bind(application, state)
+    if bound.kind != .identity { gates.append(bound) }
+  }
+
+  /// Evaluates one gate and stores its numbers without appending it.
+  package mutating func bind(
+    _ application: GateApplication, _ state: ClassicalState
+  ) throws(QubusError) -> BoundGate {
+    var mask: UInt64 = 0
+    var value: UInt64 = 0
+    for control in application.controls {
+      let bit = UInt64(1) << UInt64(control.qubit)
+      mask |= bit
+      if control.isPositive { value |= bit }
+    }
+    var bound = BoundGate(kind: .identity, controlMask: mask, controlValue: value)
+    if let target = application.targets.first { bound.target0 = UInt8(target) }
+    if application.targets.count > 1 { bound.target1 = UInt8(application.targets[1]) }
+
+    if application.exponent == nil {
+      switch application.gate {
+      case .identity: return bound
+      case .x:
+        bound.kind = .flip
+        return bound
+      case .swap:
+        bound.kind = .swap
+        return bound
+      case .globalPhase, .y, .z, .h, .s, .sdg, .t, .tdg, .sx, .sxdg, .phase, .rx, .ry, .rz, .r,
+        .u, .iswap, .dcx, .ecr, .rxx, .ryy, .rzz, .rzx, .xxMinusYY, .xxPlusYY:
+        break
+      }
+    }
+    let isFixed = application.exponent == nil && application.parameters.isEmpty
+    let known = isFixed ? fixedOffsets[Int(application.gate.rawValue)] : -1
+    try fill(&bound, from: Self.matrix(application, state), known: known)
+    if isFixed { fixedOffsets[Int(application.gate.rawValue)] = bound.offset }
+    return bound
+  }
+
+  /// Chooses the kind that fits the matrix and stores its numbers, unless they are known.
+  private mutating func fill(_ bound: inout BoundGate, from matrix: Matrix, known: Int) {
+    let numbers: [Complex]
+    let isDiagonal = matrix.isDiagonal
+    switch matrix.dimension {
+    case 1:
+      bound.kind = .phase
+      numbers = matrix.elements
+    case 2 where isDiagonal && matrix[0, 0] == .one:
+      bound.kind = .phase
+      bound.controlMask |= 1 << UInt64(bound.target0)
+      bound.controlValue |= 1 << UInt64(bound.target0)
+      numbers = [matrix[1, 1]]
+    case 2:
+      bound.kind = isDiagonal ? .diagonal : .dense
+      numbers = isDiagonal ? [matrix[0, 0], matrix[1, 1]] : matrix.elements
+    default:
+      bound.kind = isDiagonal ? .diagonal2 : .dense2
+      numbers = isDiagonal ? (0..<4).map { matrix[$0, $0] } : matrix.elements
+    }
+    if known >= 0 {
+      bound.offset = known
+      return
+    }
+    bound.offset = coefficients.count
+    for number in numbers {
+      coefficients.append(number.re)
+      coefficients.append(number.im)
+    }
+  }
+
+  private static func matrix(
+    _ application: GateApplication, _ state: ClassicalState
+  ) throws(QubusError) -> Matrix {
+    var angles: [Double] = []
+    angles.reserveCapacity(application.parameters.count)
+    for (index, parameter) in application.parameters.enumerated() {
+      angles.append(
+        try real(parameter, state, "parameter \(index + 1) of gate \(application.gate.name)"))
+    }
+    let matrix = application.gate.matrix(angles)
+    guard let exponent = application.exponent else { return matrix }
+    return matrix.power(try real(exponent, state, "exponent of gate \(application.gate.name)"))
+  }
+
+  private static func real(
+    _ expression: Expression, _ state: ClassicalState, _ place: @autoclosure () -> String
+  ) throws(QubusError) -> Double {
+    let number: Double
+    if case .constant(.float(let constant)) = expression {
+      number = constant
+    } else if case .float(let value) =
+      try expression.evaluate(state).converted(to: .float(width: 64))
+    {
+      number = value
+    } else {
+      throw QubusError(.invariantViolated, "a conversion to float gave another type")
+    }
+    guard number.isFinite else {
+      throw QubusError(
+        .invalidParameterValue, "\(place()) is \(number)",
+        violations: [
+          FieldViolation(field: place(), explanation: "is \(number)", limit: "a finite number")
+        ])
+    }
+    return number
+  }
+}

@@ -1,0 +1,78 @@
+package import QubusCircuit
+package import QubusCompiler
+package import QubusCore
+package import QubusSimulator
+
+/// `sim.statevector`: the ideal simulator on complex128 amplitudes.
+package struct StateVectorDevice: Device {
+  package let name = "sim.statevector"
+  package let summary = "Ideal state-vector simulator, complex128"
+  package let instructionSet = "baseline"
+  private let limits: Limits
+
+  package init(limits: Limits = Limits()) { self.limits = limits }
+
+  package var target: Target { Target(qubitCount: limits.qubits) }
+
+  package func estimate(
+    _ program: CompiledProgram, outputs: ExactOutputs, wantsShots: Bool, memoryLimitBytes: UInt64
+  ) throws(QubusError) -> ResourceEstimate {
+    try StateVectorEstimate(program, outputs, wantsShots: wantsShots, limits)
+      .checked(memoryLimitBytes: memoryLimitBytes)
+  }
+
+  package func open(
+    _ program: CompiledProgram, inputs: [Value], seed: UInt64, team: ComputeTeam,
+    cancellation: CancellationFlag
+  ) throws(QubusError) -> any DeviceExecution {
+    let bound = try BoundProgram(
+      program, inputs: inputs, limits: limits, cancellation: cancellation)
+    let context = KernelContext(team: team, cancellation: cancellation)
+    return StateVectorExecution(RowSimulation(bound, seed: seed, context: context), limits)
+  }
+}
+
+/// One bound row on the state-vector simulator.
+private final class StateVectorExecution: DeviceExecution {
+  private let simulation: RowSimulation
+  private let limits: Limits
+  private let clock = SystemClock()
+
+  init(_ simulation: RowSimulation, _ limits: Limits) {
+    self.simulation = simulation
+    self.limits = limits
+  }
+
+  func run(_ request: ChunkRequest) throws(QubusError) -> ChunkResult {
+    let start = clock.monotonic()
+    var result = ChunkResult(request: request, deviceMicroseconds: 0)
+    switch request.work {
+    case .shots(let first, let count, let memory):
+      // A chunk's outcomes are held in memory at once, so its size has a limit, too.
+      guard count <= StateVectorEstimate.largestChunk else {
+        throw .field(
+          .invalidShots, "shots.count", "\(count) shots in one chunk",
+          limit: "\(StateVectorEstimate.largestChunk)")
+      }
+      let outcomes = try simulation.shots(
+        first: first, count: Int(count), memory: memory, pub: request.pub, row: request.row)
+      result.counts = outcomes.counts
+      result.memory = outcomes.memory
+    case .exact(let outputs): try addExact(outputs, to: &result)
+    }
+    result.normDrift = simulation.normDrift
+    result.deviceMicroseconds = clock.monotonic() - start
+    return result
+  }
+
+  private func addExact(
+    _ outputs: ExactOutputs, to result: inout ChunkResult
+  ) throws(QubusError) {
+    try outputs.check(simulation.bound.program, limits)
+    if outputs.probabilities { result.probabilities = try simulation.probabilities() }
+    if outputs.stateVector { result.stateVector = try simulation.finalState().interleaved() }
+    if !outputs.observables.isEmpty {
+      result.expectationValues = try simulation.expectationValues(outputs.observables)
+    }
+  }
+}

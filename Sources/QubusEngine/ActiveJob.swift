@@ -1,0 +1,132 @@
+internal import DequeModule
+internal import QubusCore
+internal import QubusJobs
+
+/// A job in memory: its committed record, the writes under way, its recent events and who watches.
+///
+/// The lock is held for moments only and never while the store, the scheduler or an observer is
+/// called. Whoever moves `phase` to `finishing` owns the terminal write; that is how a cancel and a
+/// finish that race come to one end.
+final class ActiveJob: Sendable {
+  enum Phase: Sendable {
+    /// Waits in the scheduler.
+    case queued
+    /// A compute thread has it.
+    case running
+    /// The terminal write is on its way.
+    case finishing
+    case finished
+  }
+
+  /// Why running work must stop.
+  enum Stop: Sendable {
+    case canceled(reason: String)
+    case expired
+    case runLimit
+    /// The service stops; the job runs again at the next start.
+    case interrupted
+  }
+
+  struct Write: Sendable {
+    var number: UInt64
+    var update: JobUpdate
+    var completion: (@Sendable (Result<[JobEvent], QubusError>) -> Void)?
+  }
+
+  struct State: Sendable {
+    /// As committed.
+    var record: JobRecord
+    var phase: Phase
+    var prepared: PreparedJob?
+    var stop: Stop?
+    /// Shots of the running attempt so far.
+    var shotsDone: UInt64 = 0
+    /// Committed events, the oldest dropped first.
+    var events: Deque<JobEvent> = []
+    /// Writes not yet committed, in order; one that failed stays to be tried again.
+    var writes: [Write] = []
+    var writeCount: UInt64 = 0
+    var writesInFlight = 0
+    var retryDelay: Microseconds = 0
+    var observers: [UInt64: @Sendable (UInt64, JobStatus) -> Void] = [:]
+    var observerCount: UInt64 = 0
+    var cancelWaiters: [@Sendable (JobRecord) -> Void] = []
+    var lastQueuePosition: UInt64?
+  }
+
+  let id: Identifier
+  let flag = CancellationFlag()
+  private let state: Monitor<State>
+
+  init(_ record: JobRecord, prepared: PreparedJob?, events: [JobEvent] = []) {
+    id = record.id
+    let phase: Phase = record.status.isTerminal ? .finished : .queued
+    state = Monitor(
+      State(record: record, phase: phase, prepared: prepared, events: Deque(events)))
+  }
+
+  func withLock<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
+    state.withLock { body(&$0) }
+  }
+
+  var record: JobRecord { state.withLock { $0.record } }
+}
+
+extension ActiveJob.State {
+  /// Events after `sequence`, at most `limit`; nil when some of them are no longer in memory.
+  func events(after sequence: UInt64, limit: Int) -> [JobEvent]? {
+    if sequence >= record.lastSequence { return [] }
+    guard let first = events.first?.sequence, first <= sequence + 1 else { return nil }
+    let start = Int(sequence + 1 - first)
+    guard start < events.count else { return nil }
+    return Array(events[start..<min(events.count, start + max(0, limit))])
+  }
+
+  /// Takes over what a commit wrote.
+  mutating func commit(_ update: JobUpdate, _ written: [JobEvent], residentEvents: Int) {
+    record.apply(update)
+    if let last = written.last { record.lastSequence = last.sequence }
+    events.append(contentsOf: written)
+    if events.count > residentEvents { events.removeFirst(events.count - residentEvents) }
+    retryDelay = 0
+    if record.status.isTerminal { phase = .finished }
+  }
+}
+
+extension JobRecord {
+  /// The record after `update`, whose moves the store has validated.
+  mutating func apply(_ update: JobUpdate) {
+    if let status = update.moves.last { self.status = status }
+    if let reason = update.reason { self.reason = reason }
+    if let newAttempt = update.newAttempt { attempt = newAttempt }
+    if let phases = update.phases { self.phases = phases }
+    if let device = update.device { self.device = device }
+    if let shotsDone = update.shotsDone { self.shotsDone = shotsDone }
+    if let error = update.error { self.error = error }
+    if let annotations = update.annotations { self.annotations = annotations }
+    if let cancelRequested = update.cancelRequested { self.cancelRequested = cancelRequested }
+    if update.result != nil { hasResult = true }
+  }
+}
+
+extension JobUpdate {
+  /// One update that does what these do one after another.
+  /// - Precondition: at least one, all of one job.
+  static func merged(_ updates: [JobUpdate]) -> JobUpdate {
+    var result = updates[0]
+    for update in updates.dropFirst() {
+      result.moves += update.moves
+      result.events += update.events
+      result.reason = update.reason ?? result.reason
+      result.newAttempt = update.newAttempt ?? result.newAttempt
+      result.phases = update.phases ?? result.phases
+      result.device = update.device ?? result.device
+      result.shotsDone = update.shotsDone ?? result.shotsDone
+      result.error = update.error ?? result.error
+      result.annotations = update.annotations ?? result.annotations
+      result.cancelRequested = update.cancelRequested ?? result.cancelRequested
+      result.result = update.result ?? result.result
+    }
+    return result
+  }
+}

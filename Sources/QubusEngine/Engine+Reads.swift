@@ -1,0 +1,111 @@
+internal import QubusCircuit
+package import QubusCore
+internal import QubusDevices
+package import QubusJobs
+internal import QubusScheduler
+
+extension Engine {
+  package func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView {
+    view(try record(id, context))
+  }
+
+  package func jobs(
+    _ filter: JobFilter, context: CallContext
+  ) throws(QubusError) -> [JobView] {
+    guard filter.limit > 0, filter.limit <= 10_000 else {
+      throw .field(.invalidRequest, "limit", "is \(filter.limit)", limit: "1 to 10000")
+    }
+    var filter = filter
+    filter.principal = context.principal
+    return try store.jobs(filter).map { view($0) }
+  }
+
+  package func result(
+    _ id: Identifier, context: CallContext
+  ) throws(QubusError) -> (JobView, ResultManifest, Provenance) {
+    let record = try record(id, context)
+    guard record.status.isTerminal, let (manifest, provenance) = try store.result(id) else {
+      throw notReady(record)
+    }
+    return (view(record), manifest, provenance)
+  }
+
+  package func resultChunk(
+    _ id: Identifier, item: Int, chunk: Int, context: CallContext
+  ) throws(QubusError) -> [UInt8] {
+    let record = try record(id, context)
+    guard record.hasResult else { throw notReady(record) }
+    return try store.resultChunk(id, item: item, chunk: chunk)
+  }
+
+  package func events(
+    _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
+  ) throws(QubusError) -> [JobEvent] {
+    let record = try record(id, context)
+    guard sequence <= record.lastSequence else {
+      throw .field(
+        .invalidCursor, "after_sequence", "is \(sequence)",
+        limit: "the newest event is \(record.lastSequence)")
+    }
+    if let events = recentEvents(id, after: sequence, limit: limit) { return events }
+    return try store.events(id, after: sequence, limit: limit)
+  }
+
+  package func recentEvents(
+    _ id: Identifier, after sequence: UInt64, limit: Int
+  ) -> [JobEvent]? {
+    table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
+  }
+
+  package func devices() -> [DeviceReport] {
+    let load = load()
+    return installedDevices.map { device in
+      DeviceReport(
+        name: device.name, summary: device.summary, qubitCount: UInt32(device.target.qubitCount),
+        isSimulator: device.name.hasPrefix("sim."), isIdeal: device.target.isIdeal,
+        jobsQueued: load.jobsQueued, jobsRunning: load.jobsRunning,
+        memoryLimitBytes: configuration.memoryBytes, instructionSet: device.instructionSet,
+        supportsMidCircuitMeasurement: device.target.supportsMidCircuitMeasurement,
+        nativeGates: device.target.nativeGates, outputs: OutputKind.allCases)
+    }
+  }
+
+  package func load() -> ServiceLoad {
+    let (queued, running) = scheduler.withScheduler { ($0.queuedCount, $0.runningCount) }
+    let troubled = shared.withLock { $0.troubled }
+    let trouble = troubled.isEmpty ? "" : "\(troubled.count) jobs wait for the store"
+    let example = troubled.min { $0.key < $1.key }.map { ": \($0.value.message)" } ?? ""
+    return ServiceLoad(
+      jobsQueued: UInt64(queued), jobsRunning: UInt64(running), trouble: trouble + example)
+  }
+
+  /// The record as committed, if it is the caller's.
+  func record(_ id: Identifier, _ context: CallContext) throws(QubusError) -> JobRecord {
+    let found: JobRecord?
+    if let job = table.job(id) { found = job.record } else { found = try store.job(id) }
+    guard let found, found.principal == context.principal else { throw .jobNotFound(id) }
+    return found
+  }
+
+  /// A record with what only the running service knows.
+  func view(_ record: JobRecord) -> JobView {
+    guard record.status == .queued else { return JobView(record: record) }
+    let now = clock.now()
+    let (position, start) = scheduler.withScheduler { scheduler in
+      (scheduler.position(of: record.id), scheduler.estimatedStart(of: record.id, now: now))
+    }
+    return JobView(record: record, queuePosition: position?.overall, estimatedStartAt: start)
+  }
+
+  private func notReady(_ record: JobRecord) -> QubusError {
+    guard record.status.isTerminal else {
+      return QubusError(
+        .resultNotReady, "job \(record.id) is \(record.status.word) and has no result yet",
+        details: ["status": record.status.word])
+    }
+    if let error = record.error { return error }
+    return QubusError(
+      .jobAlreadyFinished, "job \(record.id) is \(record.status.word) and left no result",
+      details: ["status": record.status.word])
+  }
+}

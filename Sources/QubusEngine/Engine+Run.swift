@@ -1,0 +1,78 @@
+internal import Logging
+internal import QubusCore
+internal import QubusJobs
+internal import QubusScheduler
+internal import QubusSimulator
+
+/// What a compute thread does with a job.
+extension Engine {
+  func run(_ id: Identifier, ownTeam: ComputeTeam) {
+    let job: ActiveJob
+    do throws(QubusError) {
+      job = try activate(id)
+    } catch {
+      return retryLater(id, error)
+    }
+    guard begin(job) else { return }
+    defer { shared.signal { $0.running[id] = nil } }
+    let prepared: PreparedJob
+    do throws(QubusError) {
+      prepared = try self.prepared(job)
+    } catch {
+      return endUnprepared(job, error)
+    }
+    let team = prepared.cores == .all ? allCores : ownTeam
+    let run = JobRun(self, job, prepared, team: team)
+    let ending = run.run()
+    if case .failed(let error) = ending {
+      logger(run.record).warning("job failed", metadata: ["error": "\(error)"])
+    }
+    if case .stopped(.interrupted) = ending {
+      // Runs again at the next start; nothing is waiting for it in this life.
+      job.withLock { $0.phase = .queued }
+    } else {
+      job.withLock { $0.phase = .finishing }
+    }
+    write(run.ending(ending), job)
+  }
+
+  /// Takes the job for this thread; false when it left the queue in the meantime.
+  private func begin(_ job: ActiveJob) -> Bool {
+    let isOurs = job.withLock { state -> Bool in
+      guard state.phase == .queued else { return false }
+      state.phase = .running
+      return true
+    }
+    guard isOurs else { return false }
+    let mayRun = shared.signal { shared -> Bool in
+      guard !shared.isStopping else { return false }
+      shared.running[job.id] = job
+      shared.watched.remove(job.id)
+      return true
+    }
+    if !mayRun { job.withLock { $0.phase = .queued } }
+    return mayRun
+  }
+
+  /// The job ready to run: kept from its submit, or made again from its stored request.
+  private func prepared(_ job: ActiveJob) throws(QubusError) -> PreparedJob {
+    if let prepared = job.withLock({ $0.prepared }) { return prepared }
+    return try preparation.prepare(try codec.decodeRequest(job.record.request))
+  }
+
+  private func endUnprepared(_ job: ActiveJob, _ error: QubusError) {
+    job.withLock { $0.phase = .finishing }
+    logger(job.record).error("the stored request cannot run", metadata: ["error": "\(error)"])
+    write(.end(job.record, .failed, reason: "", error: error, at: clock.now()), job)
+  }
+
+  /// A job that could not be read waits again, as one that takes everything since its size is
+  /// unknown.
+  private func retryLater(_ id: Identifier, _ error: QubusError) {
+    logger.error("a job cannot be read", metadata: ["job_id": "\(id)", "error": "\(error)"])
+    guard error.isStoreTrouble else { return }
+    let job = SchedulerJob(
+      id: id, lane: .batch, cores: .all, memoryBytes: configuration.memoryBytes)
+    scheduler.schedule(at: clock.now() + 1_000_000) { [self] in scheduler.post(.restored(job)) }
+  }
+}

@@ -1,0 +1,208 @@
+internal import Logging
+internal import QubusCircuit
+internal import QubusCompiler
+package import QubusCore
+internal import QubusDevices
+package import QubusJobs
+internal import QubusScheduler
+
+extension Engine {
+  typealias SubmitCompletion = @Sendable (Result<SubmitReport, QubusError>) -> Void
+
+  /// A request on its way to becoming a job.
+  struct Submission: Sendable {
+    var spec: JobSpec
+    var request: [UInt8]
+    var context: CallContext
+    var replayOf: Identifier?
+    var completion: SubmitCompletion
+  }
+
+  package func submit(
+    _ spec: JobSpec, request: [UInt8], context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void
+  ) {
+    submit(
+      Submission(spec: spec, request: request, context: context, completion: completion))
+  }
+
+  func submit(_ submission: Submission) {
+    guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
+    if isQuick(submission.spec) { return accept(submission) }
+    let isTaken = compilePool.submit { [self] _ in accept(submission) }
+    if !isTaken { submission.completion(.failure(isStopping ? .shuttingDown : .compileQueueFull)) }
+  }
+
+  package func plan(
+    _ spec: JobSpec, context: CallContext,
+    completion: @escaping @Sendable (Result<PlanReport, QubusError>) -> Void
+  ) {
+    if isQuick(spec) { return completion(plan(spec)) }
+    let isTaken = compilePool.submit { [self] _ in completion(plan(spec)) }
+    if !isTaken { completion(.failure(isStopping ? .shuttingDown : .compileQueueFull)) }
+  }
+
+  /// Whether preparing takes microseconds: small, and every program already compiled. The caller's
+  /// thread may be the transport's, so that anything else goes to a compile thread.
+  private func isQuick(_ spec: JobSpec) -> Bool {
+    guard spec.pubs.count <= 4 else { return false }
+    for pub in spec.pubs {
+      let values = pub.parameters.reduce(0) { $0 + $1.values.count }
+      let terms = pub.observables.reduce(0) { $0 + $1.terms.count }
+      guard pub.program.count <= 16 << 10, values + terms <= 1024,
+        let program = programs.cached(pub.program), program.circuit.operations.count <= 4096
+      else { return false }
+    }
+    return true
+  }
+
+  private func accept(_ submission: Submission) {
+    do throws(QubusError) {
+      let acceptedAt = clock.now()
+      let prepared = try preparation.prepare(submission.spec)
+      let now = clock.now()
+      try scheduler.withScheduler { (scheduler) throws(QubusError) in
+        try scheduler.admit(lane: prepared.lane, now: now)
+      }
+      let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
+      store.perform(
+        .accept(record, acceptEvents(record)) { [self] result in
+          accepted(result, prepared, submission)
+        })
+    } catch {
+      submission.completion(.failure(error))
+    }
+  }
+
+  private func record(
+    _ submission: Submission, _ prepared: PreparedJob, acceptedAt: Microseconds,
+    compiledAt: Microseconds
+  ) -> JobRecord {
+    let spec = submission.spec
+    var record = JobRecord(
+      id: identifiers.next(), principal: submission.context.principal,
+      request: submission.request)
+    record.clientJobID = spec.clientJobID
+    record.idempotencyKey = spec.idempotencyKey
+    record.fingerprint = prepared.fingerprint
+    record.fingerprintVersion = Versions.fingerprint
+    record.status = .queued
+    record.lane = prepared.lane.rawValue
+    record.device = prepared.device.name
+    record.name = spec.experiment.name
+    record.tags = spec.experiment.tags
+    // Drawn after fingerprinting, so that a submit sent again matches the first.
+    record.seed = spec.execution.seed ?? identifiers.randomSeed()
+    record.phases.acceptedAt = acceptedAt
+    record.phases.compiledAt = compiledAt
+    record.phases.queuedAt = compiledAt
+    record.shotsTotal = prepared.shotsTotal
+    record.traceID = submission.context.traceID
+    record.clientVersion = submission.context.clientVersion
+    record.notices = prepared.notices
+    record.replayOf = submission.replayOf
+    return record
+  }
+
+  private func acceptEvents(_ record: JobRecord) -> [NewEvent] {
+    let time = record.phases.queuedAt ?? 0
+    var events = [JobStatus.accepted, .queued].map {
+      NewEvent(time: time, kind: .statusChanged, status: $0, attempt: record.attempt)
+    }
+    for notice in record.notices {
+      var body = JobEventBody()
+      body.details = ["message": notice]
+      events.append(
+        NewEvent(
+          time: time, kind: .notice, status: .queued, attempt: record.attempt, body: body))
+    }
+    return events
+  }
+
+  /// After the commit, on the store's thread.
+  private func accepted(
+    _ result: Result<AcceptOutcome, QubusError>, _ prepared: PreparedJob, _ submission: Submission
+  ) {
+    switch result {
+    case .failure(let error):
+      scheduler.post(.withdrawn(prepared.lane))
+      submission.completion(.failure(error))
+    case .success(.duplicate(let record)):
+      scheduler.post(.withdrawn(prepared.lane))
+      // The store's copy may lag behind what is being written for an active job, never ahead.
+      let record = table.job(record.id)?.record ?? record
+      submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
+    case .success(.accepted(let record, let events)):
+      _ = table.keep(ActiveJob(record, prepared: prepared, events: events))
+      scheduler.post(.queued(schedulerJob(record, prepared)))
+      logger(record).debug(
+        "job accepted", metadata: ["lane": "\(record.lane)", "device": "\(record.device)"])
+      submission.completion(
+        .success(SubmitReport(job: JobView(record: record), isDuplicate: false)))
+    }
+  }
+
+  func schedulerJob(_ record: JobRecord, _ prepared: PreparedJob) -> SchedulerJob {
+    let execution = prepared.spec.execution
+    let start = record.phases.acceptedAt ?? clock.now()
+    let runLimit = execution.maxRunSeconds ?? configuration.maxRunSeconds
+    return SchedulerJob(
+      id: record.id, tenant: record.principal.tenant, project: record.principal.project,
+      principal: record.principal.name, lane: prepared.lane, cores: prepared.cores,
+      memoryBytes: prepared.memoryBytes,
+      predictedMicroseconds: Microseconds(min(prepared.estimatedSeconds, 1e9) * 1e6),
+      expiresAt: execution.lifetimeMicroseconds.map { start + $0 },
+      runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) })
+  }
+
+  private func plan(_ spec: JobSpec) -> Result<PlanReport, QubusError> {
+    do throws(QubusError) {
+      let job = try preparation.prepare(spec)
+      let pubs = job.pubs.enumerated().map { index, pub in
+        PlanPubReport(
+          qubitCount: UInt32(pub.program.circuit.qubitCount),
+          bitCount: UInt32(pub.program.circuit.bitCount),
+          operationCount: UInt64(pub.program.circuit.operations.count), rows: UInt64(pub.rows),
+          memoryBytes: pub.estimate.memoryBytes, estimatedSeconds: pub.estimatedSeconds,
+          isPerShot: pub.estimate.isPerShot, shotsPerChunk: pub.estimate.shotsPerChunk,
+          notices: job.notices.filter { $0.hasPrefix("pubs[\(index)]") })
+      }
+      let ahead = scheduler.withScheduler { scheduler in
+        Lane.allCases.filter { job.lane == .batch || $0 == .interactive }
+          .reduce(0) { $0 + scheduler.queuedCount(in: $1) }
+      }
+      return .success(
+        PlanReport(
+          device: job.device.name, lane: job.lane.rawValue, pubs: pubs,
+          memoryBytes: job.memoryBytes, memoryLimitBytes: configuration.memoryBytes,
+          estimatedSeconds: job.estimatedSeconds, fingerprint: job.fingerprint,
+          jobsAhead: UInt64(ahead)))
+    } catch {
+      return .failure(error)
+    }
+  }
+}
+
+extension ExecutionSpec {
+  /// Time from acceptance after which the job leaves, whether it waits or runs.
+  var lifetimeMicroseconds: Microseconds? {
+    [ttlSeconds, deadlineSeconds].compactMap { $0 }.min().map { Microseconds($0 * 1e6) }
+  }
+
+  /// Which of the two that is.
+  var expiryReason: String {
+    (deadlineSeconds ?? .infinity) < (ttlSeconds ?? .infinity)
+      ? JobReason.deadline : JobReason.timeToLive
+  }
+}
+
+extension QubusError {
+  static let shuttingDown = QubusError(
+    .serverShuttingDown, "the service is stopping and takes no new work",
+    retryAfterMilliseconds: 5000)
+  static let compileQueueFull = QubusError(
+    .serverOverloaded, "too many programs wait to be compiled", retryAfterMilliseconds: 1000)
+  static func jobNotFound(_ id: Identifier) -> QubusError {
+    QubusError(.jobNotFound, "no job \(id) is visible to you")
+  }
+}

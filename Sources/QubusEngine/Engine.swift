@@ -1,0 +1,146 @@
+package import Logging
+package import QubusCore
+package import QubusDevices
+package import QubusJobs
+internal import QubusScheduler
+internal import QubusSimulator
+
+/// Drives jobs through their lifecycle: validates and compiles on submit, makes them durable, lets
+/// the scheduler decide, runs them on compute threads, and writes what became of them.
+///
+/// In-process; the server puts the wire before it. `start` recovers what an earlier life left,
+/// `stop` ends this one. Locks: the table's before a job's, nothing else nests.
+package final class Engine: Sendable {
+  let configuration: EngineConfiguration
+  let store: any JobStore
+  let codec: any JobCodec
+  let installedDevices: [any Device]
+  let clock: any Clock
+  let identifiers: IdentifierSource
+  let logger: Logger
+  let preparation: JobPreparation
+  let programs: ProgramCache
+  let table: JobTable
+  let scheduler: SchedulerThread
+  let computePool: ThreadPool
+  let expressPool: ThreadPool
+  let compilePool: ThreadPool
+  let teams: [ComputeTeam]
+  let allCores: ComputeTeam
+  let shared = Monitor(Shared())
+
+  /// What is counted over all jobs.
+  struct Shared: Sendable {
+    var isStarted = false
+    var isStopping = false
+    /// Jobs that a compute thread holds.
+    var running: [Identifier: ActiveJob] = [:]
+    /// Jobs whose writes the store refused and that are to be tried again.
+    var troubled: [Identifier: QubusError] = [:]
+    /// Waiting jobs that somebody watches.
+    var watched: Set<Identifier> = []
+    var isQueueTimerSet = false
+  }
+
+  /// - Parameters:
+  ///   - devices: the first is the default.
+  ///   - programs: compiles sources; keeps the compiled ones.
+  package init(
+    configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
+    devices: [any Device], programs: ProgramCache, clock: any Clock,
+    identifiers: IdentifierSource, logger: Logger
+  ) {
+    precondition(!devices.isEmpty, "an engine has a device")
+    self.configuration = configuration
+    self.store = store
+    self.codec = codec
+    installedDevices = devices
+    self.clock = clock
+    self.identifiers = identifiers
+    self.logger = logger
+    self.programs = programs
+    preparation = JobPreparation(
+      configuration: configuration, devices: devices, programs: programs)
+    table = JobTable(
+      residentJobs: configuration.residentJobs, recentJobs: configuration.recentJobs)
+    let threads = configuration.computeThreads
+    var laneLimits: [Lane: Int] = [:]
+    for (name, limit) in configuration.jobsQueuedPerLane {
+      if let lane = Lane(rawValue: name) { laneLimits[lane] = limit }
+    }
+    scheduler = SchedulerThread(
+      Scheduler(
+        capacity: SchedulerCapacity(
+          computeSlots: threads, memoryBytes: configuration.memoryBytes,
+          expressMemoryBytes: configuration.expressMemoryBytes,
+          jobsQueued: configuration.limits.jobsQueued, jobsQueuedPerLane: laneLimits)),
+      clock: clock)
+    computePool = ThreadPool(threads: threads, niceness: configuration.niceness)
+    expressPool = ThreadPool(threads: 1, niceness: configuration.niceness)
+    compilePool = ThreadPool(
+      threads: configuration.compileThreads, limit: configuration.compileQueue)
+    // One team of one for every worker, the express worker's last.
+    teams = (0...threads).map { _ in ComputeTeam(threadCount: 1) }
+    allCores = ComputeTeam(threadCount: threads, niceness: Int(configuration.niceness))
+  }
+
+  /// Takes up what an earlier life of the service left, then starts to decide and run.
+  /// - Throws: what the store throws when it cannot be read.
+  package func start() throws(QubusError) {
+    let isFirst = shared.signal { shared in
+      defer { shared.isStarted = true }
+      return !shared.isStarted
+    }
+    precondition(isFirst, "an engine starts once")
+    try recover()
+    scheduler.start { [weak self] decision in self?.carryOut(decision) }
+  }
+
+  /// Stops taking work, gives running chunks `graceMicroseconds` to end, abandons the rest to be
+  /// run again at the next start, and returns when everything is durable. Call once, from a thread
+  /// that may block.
+  package func stop(graceMicroseconds: Microseconds = 2_000_000) {
+    let running = shared.signal { shared in
+      shared.isStopping = true
+      return Array(shared.running.values)
+    }
+    scheduler.post(.drained(true))
+    for job in running {
+      job.withLock { state in
+        if state.phase == .running, state.stop == nil { state.stop = .interrupted }
+      }
+    }
+    let idle: Void? = shared.wait(microseconds: graceMicroseconds) { $0.running.isEmpty ? () : nil }
+    if idle == nil {
+      for job in shared.withLock({ Array($0.running.values) }) { job.flag.cancel() }
+      shared.wait { $0.running.isEmpty ? () : nil }
+    }
+    compilePool.stop()
+    scheduler.stop()
+    computePool.stop()
+    expressPool.stop()
+    flush()
+    logger.info("engine stopped", metadata: ["jobs_abandoned": "\(idle == nil ? "some" : "none")"])
+  }
+
+  /// Looks at the injected clock again; a clock that moves by itself needs no such call.
+  package func clockMoved() { scheduler.wake() }
+
+  /// Lets jobs wait (true) or run again (false).
+  package func drain(_ isDrained: Bool) { scheduler.post(.drained(isDrained)) }
+
+  private func flush() {
+    let done = Monitor(false)
+    store.perform(.flush { _ in done.signal { $0 = true } })
+    done.wait { $0 ? () : nil }
+  }
+
+  var isStopping: Bool { shared.withLock { $0.isStopping } }
+
+  func logger(_ record: JobRecord) -> Logger {
+    var logger = self.logger
+    logger[metadataKey: "job_id"] = "\(record.id)"
+    logger[metadataKey: "trace_id"] = "\(record.traceID)"
+    return logger
+  }
+}

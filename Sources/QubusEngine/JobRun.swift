@@ -1,0 +1,289 @@
+internal import QubusCircuit
+internal import QubusCompiler
+internal import QubusCore
+internal import QubusDevices
+internal import QubusJobs
+internal import QubusSimulator
+
+/// One attempt of a job on a compute thread: rows in order, chunks in order within a row.
+final class JobRun {
+  /// How the attempt ended.
+  enum Ending {
+    case succeeded
+    case failed(QubusError)
+    case stopped(ActiveJob.Stop)
+  }
+
+  let job: ActiveJob
+  let record: JobRecord
+  let prepared: PreparedJob
+  private let engine: Engine
+  private let team: ComputeTeam
+  private(set) var assembly: ResultAssembly
+  private(set) var phases: PhaseLedger
+  private(set) var shotsDone: UInt64 = 0
+  private var rowsDone: UInt64 = 0
+  private(set) var isAnnounced = false
+  private let startedAt: Microseconds
+  private var lastReport: Microseconds
+  /// Device time of earlier attempts.
+  private let deviceBefore: Microseconds
+
+  init(_ engine: Engine, _ job: ActiveJob, _ prepared: PreparedJob, team: ComputeTeam) {
+    self.engine = engine
+    self.job = job
+    self.prepared = prepared
+    self.team = team
+    record = job.record
+    assembly = ResultAssembly(prepared.pubs)
+    phases = record.phases
+    let now = engine.clock.now()
+    phases.reservedAt = now
+    phases.startedAt = now
+    deviceBefore = record.phases.deviceMicroseconds ?? 0
+    phases.deviceMicroseconds = deviceBefore
+    startedAt = engine.clock.monotonic()
+    lastReport = startedAt
+  }
+
+  func run() -> Ending {
+    if prepared.estimatedSeconds >= engine.configuration.announceSeconds { announce() }
+    do throws(QubusError) {
+      for (index, pub) in prepared.pubs.enumerated() { try run(pub, UInt16(index)) }
+      return .succeeded
+    } catch {
+      // Whoever set the flag left the reason; a device's own cancellation has none.
+      if let stop = job.withLock({ $0.stop }), error.code == .executionCanceled {
+        return .stopped(stop)
+      }
+      return .failed(error)
+    }
+  }
+
+  private func run(_ pub: PreparedPub, _ index: UInt16) throws(QubusError) {
+    let observables = pub.observablesByRow()
+    for row in 0..<pub.rows {
+      try poll()
+      let execution = try prepared.device.open(
+        pub.program, inputs: try pub.inputs(row: row), seed: record.seed, team: team,
+        cancellation: job.flag)
+      var result = RowResult()
+      if pub.wantsExact {
+        let work = ChunkWork.exact(
+          ExactOutputs(
+            probabilities: pub.outputs.contains(.probabilities),
+            stateVector: pub.outputs.contains(.stateVector),
+            observables: observables[row].map { pub.observables[$0.observable] }))
+        let chunk = try run(work, index, row, execution)
+        result.merge(chunk)
+      }
+      if pub.shots > 0 { try runShots(pub, index, row, execution, &result) }
+      rowsDone += 1
+      assembly.add(
+        result, pub: Int(index), row: row, positions: observables[row].map(\.position))
+    }
+  }
+
+  private func runShots(
+    _ pub: PreparedPub, _ index: UInt16, _ row: Int, _ execution: any DeviceExecution,
+    _ result: inout RowResult
+  ) throws(QubusError) {
+    var counts = CountsAccumulator(bitCount: pub.program.circuit.bitCount)
+    var memory: [UInt8] = []
+    let wantsMemory = pub.outputs.contains(.memory)
+    let wantsCounts = pub.outputs.contains(.counts)
+    let size = max(1, pub.estimate.shotsPerChunk)
+    var first: UInt64 = 0
+    do throws(QubusError) {
+      while first < pub.shots {
+        if first > 0 {
+          try poll()
+          report(pub, index, row, first, &counts)
+        }
+        let count = min(size, pub.shots - first)
+        let work = ChunkWork.shots(first: first, count: count, memory: wantsMemory)
+        let chunk = try run(work, index, row, execution)
+        if let chunk = chunk.counts { counts.add(chunk) }
+        if let chunk = chunk.memory { memory += chunk }
+        if let drift = chunk.normDrift { result.normDrift = max(drift, result.normDrift ?? 0) }
+        first += count
+        shotsDone += count
+        setShotsDone()
+      }
+    } catch {
+      // The shots that were done stay.
+      if wantsCounts { result.counts = counts.total() }
+      if first > 0 { assembly.add(result, pub: Int(index), row: row, positions: []) }
+      throw error
+    }
+    if wantsCounts { result.counts = counts.total() }
+    if wantsMemory { result.memory = memory }
+  }
+
+  private func run(
+    _ work: ChunkWork, _ pub: UInt16, _ row: Int, _ execution: any DeviceExecution
+  ) throws(QubusError) -> ChunkResult {
+    let result = try execution.run(
+      ChunkRequest(
+        jobID: job.id, attempt: record.attempt, lease: 0, pub: pub, row: UInt32(row), work: work))
+    phases.deviceMicroseconds = (phases.deviceMicroseconds ?? 0) + result.deviceMicroseconds
+    if !isAnnounced,
+      engine.clock.monotonic() - startedAt
+        > Microseconds(engine.configuration.announceSeconds * 1e6)
+    {
+      announce()
+    }
+    return result
+  }
+
+  /// - Throws: `execution_canceled` when the attempt must stop here.
+  private func poll() throws(QubusError) {
+    if job.flag.isCanceled || job.withLock({ $0.stop != nil }) {
+      throw QubusError(.executionCanceled, "the job was stopped")
+    }
+  }
+
+  private func setShotsDone() {
+    let shots = shotsDone
+    job.withLock { $0.shotsDone = shots }
+  }
+}
+
+extension JobRun {
+  /// Makes the move to `running` durable without waiting for it.
+  private func announce() {
+    isAnnounced = true
+    var update = JobUpdate(
+      jobID: job.id, attempt: record.attempt, moves: Self.startMoves, events: startEvents())
+    update.reason = ""
+    update.device = prepared.device.name
+    update.phases = phases
+    engine.write(update, job)
+  }
+
+  private static let startMoves: [JobStatus] = [.reserved, .running]
+
+  private func startEvents() -> [NewEvent] {
+    let time = phases.startedAt ?? 0
+    var assigned = JobEventBody()
+    assigned.device = prepared.device.name
+    return [
+      event(.statusChanged, .reserved, time), event(.deviceAssigned, .reserved, time, assigned),
+      event(.statusChanged, .running, time), event(.attemptStarted, .running, time),
+    ]
+  }
+
+  private func event(
+    _ kind: JobEventKind, _ status: JobStatus, _ time: Microseconds,
+    _ body: JobEventBody = JobEventBody(), reason: String = ""
+  ) -> NewEvent {
+    NewEvent(
+      time: time, kind: kind, status: status, reason: reason, attempt: record.attempt, body: body)
+  }
+
+  private var progress: JobEventBody {
+    var body = JobEventBody()
+    body.progress = JobProgress(
+      shotsDone: shotsDone, shotsTotal: prepared.shotsTotal, rowsDone: rowsDone,
+      rowsTotal: prepared.rowsTotal)
+    return body
+  }
+
+  /// Tells of progress and of the row's counts so far, unless it did a moment ago.
+  private func report(
+    _ pub: PreparedPub, _ index: UInt16, _ row: Int, _ rowShots: UInt64,
+    _ counts: inout CountsAccumulator
+  ) {
+    let now = engine.clock.monotonic()
+    guard isAnnounced, now - lastReport >= engine.configuration.progressMicroseconds else { return }
+    lastReport = now
+    let time = engine.clock.now()
+    var update = JobUpdate(
+      jobID: job.id, attempt: record.attempt, events: [event(.progress, .running, time, progress)])
+    update.shotsDone = shotsDone
+    if pub.outputs.contains(.counts) {
+      var body = JobEventBody()
+      body.counts = counts.total().partial(pub: UInt32(index), row: UInt32(row), shots: rowShots)
+      update.events.append(event(.countsPartial, .running, time, body))
+    }
+    engine.write(update, job)
+  }
+
+  /// The update that ends the attempt, with the moves that were not told yet.
+  func ending(_ ending: Ending) -> JobUpdate {
+    let now = engine.clock.now()
+    var update = JobUpdate(jobID: job.id, attempt: record.attempt)
+    if !isAnnounced {
+      update.moves = Self.startMoves
+      update.events = startEvents()
+      update.device = prepared.device.name
+      update.reason = ""
+    } else if prepared.shotsTotal > 0 {
+      update.events = [event(.progress, .running, now, progress)]
+    }
+    phases.finishedAt = now
+    phases.storedAt = now
+    switch ending {
+    case .succeeded:
+      move(&update, .processingResults, now)
+      move(&update, .succeeded, now)
+      update.result = result(isPartial: false)
+    case .failed(let error): fail(&update, error, now)
+    case .stopped(.runLimit):
+      let limit = prepared.spec.execution.maxRunSeconds ?? engine.configuration.maxRunSeconds ?? 0
+      let error = QubusError(
+        .executionTimedOut, "the job ran longer than max_run_seconds (limit: \(limit) s)")
+      fail(&update, error, now)
+    case .stopped(.expired):
+      let reason = prepared.spec.execution.expiryReason
+      update.error = QubusError(
+        .jobExpired, "the \(reason) of the job passed while it ran",
+        details: ["shots_done": String(shotsDone)])
+      move(&update, .expired, now, reason: reason)
+    case .stopped(.canceled(let message)):
+      update.cancelRequested = true
+      move(&update, .canceled, now, reason: JobReason.canceledByClient, message: message)
+      update.result = result(isPartial: true)
+    case .stopped(.interrupted):
+      interrupt(&update, now)
+    }
+    update.phases = phases
+    update.shotsDone = shotsDone
+    return update
+  }
+
+  private func fail(_ update: inout JobUpdate, _ error: QubusError, _ now: Microseconds) {
+    update.error = error
+    move(&update, .failed, now, error: error)
+  }
+
+  private func interrupt(_ update: inout JobUpdate, _ now: Microseconds) {
+    move(&update, .queued, now, reason: JobReason.interrupted)
+    update.newAttempt = record.attempt + 1
+    phases.finishedAt = nil
+    phases.storedAt = nil
+    phases.queuedAt = now
+    shotsDone = 0
+  }
+
+  private func move(
+    _ update: inout JobUpdate, _ status: JobStatus, _ now: Microseconds, reason: String = "",
+    error: QubusError? = nil, message: String = ""
+  ) {
+    var body = JobEventBody()
+    body.error = error
+    if !message.isEmpty { body.details["message"] = message }
+    update.moves.append(status)
+    update.events.append(event(.statusChanged, status, now, body, reason: reason))
+    update.reason = reason
+  }
+
+  private func result(isPartial: Bool) -> JobResult {
+    if isPartial { assembly.keepCountsOnly() }
+    let (manifest, data) = assembly.finish(
+      jobID: job.id, attempt: record.attempt, shotsDone: shotsDone)
+    var provenance = prepared.provenance(record, phases)
+    provenance.executionHash = manifest.executionHash
+    return JobResult(manifest: manifest, provenance: provenance, data: data)
+  }
+}

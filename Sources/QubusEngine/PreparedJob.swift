@@ -1,0 +1,71 @@
+internal import QubusCircuit
+internal import QubusCompiler
+internal import QubusCore
+internal import QubusDevices
+internal import QubusJobs
+internal import QubusScheduler
+
+/// A pub ready to run: program, shapes, observables and the device's estimate.
+struct PreparedPub: Sendable {
+  var program: CompiledProgram
+  /// One array per `Circuit.inputs`, in that order.
+  var parameters: [ParameterArray]
+  /// Broadcast shape of the parameters.
+  var shape: [Int]
+  var rows: Int
+  var observables: [PauliSum]
+  var observablesShape: [Int]
+  /// Broadcast shape of parameters and observables; empty without observables.
+  var expectationShape: [Int]
+  var shots: UInt64
+  var outputs: Set<OutputKind>
+  var targetPrecision: Double?
+  var estimate: ResourceEstimate
+
+  var wantsExact: Bool {
+    !outputs.isDisjoint(with: [.probabilities, .stateVector, .expectationValues])
+  }
+  var estimatedSeconds: Double {
+    Double(rows) * (estimate.rowSeconds + Double(shots) * estimate.shotSeconds)
+  }
+
+  /// The values of one row, converted to the declared types.
+  /// - Throws: `invalid_parameter_value` for one that its type cannot hold.
+  func inputs(row: Int) throws(QubusError) -> [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(parameters.count)
+    for (parameter, input) in zip(parameters, program.circuit.inputs) {
+      let value = parameter.values[BroadcastIndex(parameter.shape, to: shape)[row]]
+      values.append(try Value.input(value, type: input.type, name: input.name))
+    }
+    return values
+  }
+
+  /// For every row the observables it needs and where their values go in the result.
+  func observablesByRow() -> [[(observable: Int, position: Int)]] {
+    var result = Array(repeating: [(observable: Int, position: Int)](), count: rows)
+    guard !observables.isEmpty, let count = Broadcast.count(expectationShape) else { return result }
+    let rowIndex = BroadcastIndex(shape, to: expectationShape)
+    let observableIndex = BroadcastIndex(observablesShape, to: expectationShape)
+    for position in 0..<count {
+      result[rowIndex[position]].append((observableIndex[position], position))
+    }
+    return result
+  }
+}
+
+/// A job ready for the scheduler and for a device.
+struct PreparedJob: Sendable {
+  var spec: JobSpec
+  var device: any Device
+  var pubs: [PreparedPub]
+  var lane: Lane
+  var cores: CoreDemand
+  var memoryBytes: UInt64
+  var estimatedSeconds: Double
+  var fingerprint: [UInt8]
+  var notices: [String]
+
+  var shotsTotal: UInt64 { pubs.reduce(0) { $0 + UInt64($1.rows) * $1.shots } }
+  var rowsTotal: UInt64 { pubs.reduce(0) { $0 + UInt64($1.rows) } }
+}

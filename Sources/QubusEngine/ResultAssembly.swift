@@ -1,0 +1,180 @@
+internal import Crypto
+internal import QubusCircuit
+internal import QubusCompiler
+internal import QubusCore
+internal import QubusDevices
+internal import QubusJobs
+internal import QubusSimulator
+
+/// Puts rows together to the arrays of `docs/results.md`.
+struct ResultAssembly {
+  /// Chunks of an item, except the last, have this many bytes.
+  static let chunkBytes = 1 << 20
+
+  private struct PubArrays {
+    var keys: [UInt8] = []
+    var values: [UInt8] = []
+    var entries: UInt64 = 0
+    var offsets: [UInt64] = [0]
+    var memory: [UInt8] = []
+    var probabilities: [UInt8] = []
+    var stateVector: [UInt8] = []
+    var expectationValues: [Double] = []
+    var normDrift: Double?
+  }
+  private let pubs: [PreparedPub]
+  private var arrays: [PubArrays]
+  private var hash = ExecutionHash()
+  private(set) var isPartial = false
+
+  init(_ pubs: [PreparedPub]) {
+    self.pubs = pubs
+    arrays = pubs.map { pub in
+      var arrays = PubArrays()
+      if !pub.observables.isEmpty {
+        arrays.expectationValues = Array(
+          repeating: 0, count: Broadcast.count(pub.expectationShape) ?? 0)
+      }
+      return arrays
+    }
+  }
+
+  /// - Parameter positions: where the row's expectation values go.
+  mutating func add(_ row: RowResult, pub: Int, row index: Int, positions: [Int]) {
+    hash.add(row, pub: pub, row: index)
+    if let counts = row.counts {
+      Self.append(counts.keys, to: &arrays[pub].keys)
+      Self.append(counts.values, to: &arrays[pub].values)
+      arrays[pub].entries += UInt64(counts.values.count)
+      arrays[pub].offsets.append(arrays[pub].entries)
+    }
+    if let memory = row.memory { arrays[pub].memory += memory }
+    if let numbers = row.probabilities { Self.append(numbers, to: &arrays[pub].probabilities) }
+    if let numbers = row.stateVector { Self.append(numbers, to: &arrays[pub].stateVector) }
+    if let numbers = row.expectationValues {
+      for (position, number) in zip(positions, numbers) {
+        arrays[pub].expectationValues[position] = number
+      }
+    }
+    if let drift = row.normDrift {
+      arrays[pub].normDrift = max(drift, arrays[pub].normDrift ?? 0)
+    }
+  }
+
+  /// What a stopped job keeps: counts of the rows and shots that were done. Rows that never ran
+  /// have no entries; the other arrays would have holes and are left out.
+  mutating func keepCountsOnly() {
+    isPartial = true
+    for index in pubs.indices {
+      let missing = pubs[index].rows + 1 - arrays[index].offsets.count
+      arrays[index].offsets += repeatElement(arrays[index].entries, count: max(0, missing))
+    }
+  }
+
+  consuming func finish(
+    jobID: Identifier, attempt: UInt32, shotsDone: UInt64
+  ) -> (manifest: ResultManifest, data: [[UInt8]]) {
+    var manifest = ResultManifest(jobID: jobID, attempt: attempt)
+    var data: [[UInt8]] = []
+    for (index, pub) in pubs.enumerated() {
+      for (item, bytes) in Self.items(pub, arrays[index], UInt32(index), isPartial) {
+        manifest.items.append(item)
+        data.append(bytes)
+      }
+      manifest.pubs.append(Self.summary(pub, UInt32(index), arrays[index].normDrift))
+    }
+    manifest.isPartial = isPartial
+    manifest.shotsDone = shotsDone
+    manifest.executionHash = hash.digest()
+    return (manifest, data)
+  }
+
+  private static func summary(
+    _ pub: PreparedPub, _ index: UInt32, _ normDrift: Double?
+  ) -> PubSummary {
+    let circuit = pub.program.circuit
+    return PubSummary(
+      pub: index, qubitCount: UInt32(circuit.qubitCount), bitCount: UInt32(circuit.bitCount),
+      shape: pub.shape.map(UInt64.init), shots: pub.shots, normDrift: normDrift,
+      registers: circuit.bitRegisters.map {
+        BitRegister(name: $0.name, offset: UInt32($0.offset), size: UInt32($0.size))
+      })
+  }
+
+  private static func items(
+    _ pub: PreparedPub, _ arrays: PubArrays, _ index: UInt32, _ isPartial: Bool
+  ) -> [(ResultItem, [UInt8])] {
+    let circuit = pub.program.circuit
+    let shape = pub.shape.map(UInt64.init)
+    var items: [(ResultItem, [UInt8])] = []
+    func add(_ name: String, _ type: DataType, _ shape: [UInt64], _ bytes: [UInt8]) {
+      items.append((item(name, index, type, shape, bytes), bytes))
+    }
+    if pub.outputs.contains(.counts) {
+      let words = UInt64(max(1, (circuit.bitCount + 63) / 64))
+      var offsets: [UInt8] = []
+      append(arrays.offsets, to: &offsets)
+      add("counts.keys", .uint64, [arrays.entries, words], arrays.keys)
+      add("counts.values", .uint64, [arrays.entries], arrays.values)
+      add("counts.offsets", .uint64, [UInt64(arrays.offsets.count)], offsets)
+    }
+    guard !isPartial else { return items }
+    if pub.outputs.contains(.memory) {
+      let bytes = UInt64((circuit.bitCount + 7) / 8)
+      add("memory", .uint8, [UInt64(pub.rows), pub.shots, bytes], arrays.memory)
+    }
+    if pub.outputs.contains(.probabilities) {
+      let bits = circuit.bitCount == 0 ? circuit.qubitCount : circuit.bitCount
+      add("probabilities", .float64, shape + [1 << UInt64(bits)], arrays.probabilities)
+    }
+    if pub.outputs.contains(.stateVector) {
+      let size = UInt64(1) << UInt64(circuit.qubitCount)
+      add("statevector", .complex128, shape + [size], arrays.stateVector)
+    }
+    if pub.outputs.contains(.expectationValues) {
+      var bytes: [UInt8] = []
+      append(arrays.expectationValues, to: &bytes)
+      add("expectation_values", .float64, pub.expectationShape.map(UInt64.init), bytes)
+    }
+    return items
+  }
+
+  private static func item(
+    _ name: String, _ pub: UInt32, _ type: DataType, _ shape: [UInt64], _ bytes: [UInt8]
+  ) -> ResultItem {
+    var chunks: [ResultChunkInfo] = []
+    for offset in stride(from: 0, to: bytes.count, by: chunkBytes) {
+      let end = min(bytes.count, offset + chunkBytes)
+      chunks.append(
+        ResultChunkInfo(
+          offset: UInt64(offset), bytes: UInt64(end - offset),
+          sha256: digest(bytes[offset..<end])))
+    }
+    let whole = chunks.count == 1 ? chunks[0].sha256 : digest(bytes[...])
+    return ResultItem(
+      name: name, pub: pub, dataType: type, shape: shape, bytes: UInt64(bytes.count),
+      sha256: whole, chunks: chunks)
+  }
+
+  private static func digest(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    Array(SHA256.hash(data: bytes))
+  }
+
+  private static func append(_ words: [UInt64], to bytes: inout [UInt8]) {
+    #if _endian(little)
+      words.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    #else
+      for word in words {
+        withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
+      }
+    #endif
+  }
+
+  private static func append(_ numbers: [Double], to bytes: inout [UInt8]) {
+    #if _endian(little)
+      numbers.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    #else
+      append(numbers.map(\.bitPattern), to: &bytes)
+    #endif
+  }
+}

@@ -1,0 +1,68 @@
+package import QubusCore
+
+/// The first policy: FIFO within a lane, interactive before batch, but after `burst` interactive
+/// starts in a row it is batch's turn, so that no lane starves.
+package struct LaneOrder: SchedulingPolicy {
+  private var interactive = LaneQueue()
+  private var batch = LaneQueue()
+  private var interactiveInARow = 0
+  private let burst: Int
+
+  package init(burst: Int = 8) {
+    precondition(burst > 0)
+    self.burst = burst
+  }
+
+  package mutating func insert(_ job: SchedulerJob) {
+    switch job.lane {
+    case .interactive: interactive.append(job)
+    case .batch: batch.append(job)
+    }
+  }
+
+  package mutating func remove(_ id: Identifier) -> SchedulerJob? {
+    interactive.remove(id) ?? batch.remove(id)
+  }
+
+  package func next(for slot: SlotClass) -> SchedulerJob? {
+    switch slot {
+    case .express: return interactive.first
+    case .compute:
+      if interactiveInARow >= burst, let job = batch.first { return job }
+      return interactive.first ?? batch.first
+    }
+  }
+
+  package mutating func started(_ job: SchedulerJob, in slot: SlotClass) {
+    _ = remove(job.id)
+    guard slot == .compute else { return }
+    switch job.lane {
+    case .interactive: interactiveInARow = min(burst, interactiveInARow + 1)
+    case .batch: interactiveInARow = 0
+    }
+  }
+
+  package func waiting(_ id: Identifier) -> SchedulerJob? {
+    interactive.job(id) ?? batch.job(id)
+  }
+
+  package func position(of id: Identifier) -> QueuePosition? {
+    if let (count, microseconds) = interactive.ahead(of: id) {
+      let place = UInt64(count) + 1
+      return QueuePosition(inLane: place, overall: place, microsecondsAhead: microseconds)
+    }
+    if let (count, microseconds) = batch.ahead(of: id) {
+      return QueuePosition(
+        inLane: UInt64(count) + 1, overall: UInt64(count + interactive.count) + 1,
+        microsecondsAhead: microseconds + interactive.totalMicroseconds)
+    }
+    return nil
+  }
+
+  package func count(in lane: Lane) -> Int {
+    switch lane {
+    case .interactive: interactive.count
+    case .batch: batch.count
+    }
+  }
+}

@@ -1,0 +1,179 @@
+package import QubusCore
+
+/// Decides which jobs run when. A pure value: it learns from events, answers decisions, and given
+/// the same log of calls it answers the same. No threads, no storage, no circuits.
+///
+/// Every call is O(log n) in waiting jobs, besides the decisions it answers.
+package struct Scheduler: Sendable {
+  private struct Running {
+    var job: SchedulerJob
+    var slot: SlotClass
+    var mustStopAt: Microseconds?
+    var wasStopped = false
+  }
+  package let capacity: SchedulerCapacity
+  private var policy: any SchedulingPolicy
+  private var running: [Identifier: Running] = [:]
+  private var freeSlots: [SlotClass: Int]
+  private var freeMemory: [SlotClass: UInt64]
+  /// Places promised by `admit` and not yet taken.
+  private var promised: [Lane: Int] = [:]
+  private var deadlines = DeadlineHeap()
+  private var drainRate = DrainRate()
+  package private(set) var isDrained = false
+
+  package init(capacity: SchedulerCapacity, policy: any SchedulingPolicy = LaneOrder()) {
+    self.capacity = capacity
+    self.policy = policy
+    freeSlots = [.compute: capacity.computeSlots, .express: capacity.expressSlots]
+    freeMemory = [.compute: capacity.memoryBytes, .express: capacity.expressMemoryBytes]
+  }
+
+  package var queuedCount: Int { Lane.allCases.reduce(0) { $0 + policy.count(in: $1) } }
+  package var runningCount: Int { running.count }
+  /// Places promised and neither taken nor given back.
+  package var promisedCount: Int { promised.values.reduce(0, +) }
+  package func queuedCount(in lane: Lane) -> Int { policy.count(in: lane) }
+
+  /// When `decide` must be called even if nothing happens before.
+  package var nextDeadline: Microseconds? { deadlines.next }
+
+  package func position(of id: Identifier) -> QueuePosition? { policy.position(of: id) }
+
+  /// When a waiting job will probably start.
+  package func estimatedStart(of id: Identifier, now: Microseconds) -> Microseconds? {
+    policy.position(of: id).map {
+      now + $0.microsecondsAhead / Microseconds(capacity.computeSlots)
+    }
+  }
+
+  /// Promises a place in the queue to a job that is about to be made durable; `queued` or
+  /// `withdrawn` must follow.
+  /// - Throws: `queue_capacity_exceeded` with a retry-after from the rate at which jobs leave.
+  package mutating func admit(lane: Lane, now: Microseconds) throws(QubusError) {
+    let all = queuedCount + promisedCount
+    let inLane = policy.count(in: lane) + promised[lane, default: 0]
+    let laneLimit = capacity.jobsQueuedPerLane[lane] ?? capacity.jobsQueued
+    guard all < capacity.jobsQueued, inLane < laneLimit else {
+      let isLaneFull = inLane >= laneLimit
+      let limit = isLaneFull ? laneLimit : capacity.jobsQueued
+      throw QubusError(
+        .queueCapacityExceeded,
+        isLaneFull
+          ? "the lane \(lane.rawValue) holds \(inLane) jobs (limit: \(limit))"
+          : "the queue holds \(all) jobs (limit: \(limit))",
+        retryAfterMilliseconds: drainRate.milliseconds(
+          toDrain: max(1, limit / 100), now: now),
+        details: ["lane": lane.rawValue, "limit": String(limit)])
+    }
+    promised[lane, default: 0] += 1
+  }
+
+  package mutating func apply(_ event: SchedulerEvent, now: Microseconds) {
+    switch event {
+    case .queued(let job):
+      promised[job.lane, default: 0] = max(0, promised[job.lane, default: 0] - 1)
+      enqueue(job)
+    case .restored(let job): enqueue(job)
+    case .withdrawn(let lane):
+      promised[lane, default: 0] = max(0, promised[lane, default: 0] - 1)
+    case .canceled(let id):
+      if policy.remove(id) != nil {
+        drainRate.record(now)
+        tidyDeadlines()
+      }
+    case .finished(let id): release(id)
+    case .drained(let drained): isDrained = drained
+    }
+  }
+
+  /// Carries time on and answers everything that is due, in order.
+  package mutating func decide(now: Microseconds) -> [SchedulerDecision] {
+    var decisions: [SchedulerDecision] = []
+    while let entry = deadlines.popDue(now) {
+      if let decision = passDeadline(entry, now: now) { decisions.append(decision) }
+    }
+    guard !isDrained else { return decisions }
+    // The extra slot first, so that compute slots stay for those that may use no other.
+    for slot in [SlotClass.express, .compute] {
+      while let job = policy.next(for: slot), fits(job, slot) {
+        start(job, in: slot, now: now)
+        decisions.append(.start(job.id, slot))
+      }
+    }
+    return decisions
+  }
+
+  private mutating func enqueue(_ job: SchedulerJob) {
+    guard policy.waiting(job.id) == nil, running[job.id] == nil else { return }
+    policy.insert(job)
+    if let time = job.expiresAt {
+      deadlines.insert(.init(time: time, id: job.id, cause: .expired))
+    }
+  }
+
+  private func slots(of job: SchedulerJob) -> Int {
+    job.cores == .all ? capacity.computeSlots : 1
+  }
+
+  /// A job larger than the whole budget counts as the whole budget, so that it runs alone.
+  private func memory(of job: SchedulerJob, in slot: SlotClass) -> UInt64 {
+    min(job.memoryBytes, slot == .compute ? capacity.memoryBytes : capacity.expressMemoryBytes)
+  }
+
+  private func fits(_ job: SchedulerJob, _ slot: SlotClass) -> Bool {
+    if slot == .express, job.cores == .all || job.memoryBytes > capacity.expressMemoryBytes {
+      return false
+    }
+    return slots(of: job) <= freeSlots[slot, default: 0]
+      && memory(of: job, in: slot) <= freeMemory[slot, default: 0]
+  }
+
+  private mutating func start(_ job: SchedulerJob, in slot: SlotClass, now: Microseconds) {
+    policy.started(job, in: slot)
+    drainRate.record(now)
+    freeSlots[slot, default: 0] -= slots(of: job)
+    freeMemory[slot, default: 0] -= memory(of: job, in: slot)
+    let limit = job.runLimitMicroseconds.map { now + $0 }
+    running[job.id] = Running(job: job, slot: slot, mustStopAt: limit)
+    if let limit { deadlines.insert(.init(time: limit, id: job.id, cause: .runLimit)) }
+  }
+
+  private mutating func release(_ id: Identifier) {
+    guard let entry = running.removeValue(forKey: id) else { return }
+    freeSlots[entry.slot, default: 0] += slots(of: entry.job)
+    freeMemory[entry.slot, default: 0] += memory(of: entry.job, in: entry.slot)
+    tidyDeadlines()
+  }
+
+  private mutating func passDeadline(
+    _ entry: DeadlineHeap.Entry, now: Microseconds
+  ) -> SchedulerDecision? {
+    if entry.cause == .expired, policy.waiting(entry.id)?.expiresAt == entry.time {
+      _ = policy.remove(entry.id)
+      drainRate.record(now)
+      return .expire(entry.id)
+    }
+    guard var job = running[entry.id], !job.wasStopped, holds(entry, job) else { return nil }
+    job.wasStopped = true
+    running[entry.id] = job
+    return .stop(entry.id, entry.cause)
+  }
+
+  private func holds(_ entry: DeadlineHeap.Entry, _ running: Running) -> Bool {
+    switch entry.cause {
+    case .expired: running.job.expiresAt == entry.time
+    case .runLimit: running.mustStopAt == entry.time
+    }
+  }
+
+  /// Drops the deadlines of jobs that left once they are the majority: amortised O(1).
+  private mutating func tidyDeadlines() {
+    guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else {
+      return
+    }
+    let policy = self.policy
+    let running = self.running
+    deadlines.keep { policy.waiting($0.id) != nil || running[$0.id] != nil }
+  }
+}

@@ -1,0 +1,39 @@
+package import QubusCore
+
+/// What happened, told to the scheduler in order.
+package enum SchedulerEvent: Sendable, Hashable {
+  /// A job whose place was promised by `admit` is durable and waits.
+  case queued(SchedulerJob)
+  /// A job of an earlier life of the service waits again; not bound by the queue's limit.
+  case restored(SchedulerJob)
+  /// A promised place is not needed after all.
+  case withdrawn(Lane)
+  /// A waiting job leaves.
+  case canceled(Identifier)
+  /// A running job left its slot.
+  case finished(Identifier)
+  /// Drained devices start nothing; waiting jobs keep their places.
+  case drained(Bool)
+}
+
+/// What is to be done, answered by the scheduler in order.
+package enum SchedulerDecision: Sendable, Hashable {
+  case start(Identifier, SlotClass)
+  /// A waiting job reached its time; it has left the queue.
+  case expire(Identifier)
+  /// A running job must stop; its slot stays taken until `finished`.
+  case stop(Identifier, StopCause)
+}
+
+/// Which kind of slot a job runs in.
+package enum SlotClass: UInt8, Sendable, Hashable {
+  /// One or all of the compute slots.
+  case compute
+  /// The extra slot that only the interactive lane uses.
+  case express
+}
+
+package enum StopCause: UInt8, Sendable, Hashable {
+  case expired
+  case runLimit
+}

@@ -1,0 +1,29 @@
+package import QubusCore
+
+/// A waiting job's place.
+package struct QueuePosition: Sendable, Hashable {
+  /// 1 is next in its lane.
+  package var inLane: UInt64
+  /// 1 is next of all, as far as the policy can say today.
+  package var overall: UInt64
+  /// Predicted run time of the jobs ahead.
+  package var microsecondsAhead: Microseconds
+}
+
+/// Who is next. The scheduler owns slots, memory and time; a policy owns the order alone, so that
+/// another order (fair share) replaces this one without a change anywhere else.
+///
+/// Deterministic: the same calls in the same order give the same answers.
+package protocol SchedulingPolicy: Sendable {
+  mutating func insert(_ job: SchedulerJob)
+  /// Takes a waiting job out; nil when it does not wait here.
+  mutating func remove(_ id: Identifier) -> SchedulerJob?
+  /// The job whose turn it is for slots of this class. It keeps its turn until it starts or leaves,
+  /// so that a large job collects the slots that fall free.
+  func next(for slot: SlotClass) -> SchedulerJob?
+  /// Tells that a job was started; it is no longer waiting.
+  mutating func started(_ job: SchedulerJob, in slot: SlotClass)
+  func waiting(_ id: Identifier) -> SchedulerJob?
+  func position(of id: Identifier) -> QueuePosition?
+  func count(in lane: Lane) -> Int
+}

@@ -1,0 +1,53 @@
+internal import QubusCompiler
+
+/// From a basis state to classical bits, when every measurement is terminal.
+///
+/// Between the two stands the compact key: one bit for each measured qubit, ordered by the highest
+/// classical bit that the qubit fills. Bits that no measurement fills are the same in every shot,
+/// so compact keys sort as the outcomes do, however many classical bits there are.
+struct OutcomeMap {
+  let bitCount: Int
+  /// Measured qubits in order of the compact key.
+  let qubits: [Int]
+  /// Outcome words with the constant bits set.
+  private let constantWords: [UInt64]
+  /// For each measured qubit the classical bits it fills.
+  private let bitsOfQubit: [[Int]]
+  private let isIdentity: Bool
+
+  init(_ sources: [BoundProgram.BitSource]) {
+    bitCount = sources.count
+    var words = [UInt64](repeating: 0, count: max(1, (sources.count + 63) / 64))
+    var bits: [Int: [Int]] = [:]
+    for (bit, source) in sources.enumerated() {
+      switch source {
+      case .constant(let value): if value { words[bit / 64] |= 1 << UInt64(bit % 64) }
+      case .qubit(let qubit): bits[qubit, default: []].append(bit)
+      }
+    }
+    qubits = bits.keys.sorted { (bits[$0]?.last ?? 0) < (bits[$1]?.last ?? 0) }
+    bitsOfQubit = qubits.map { bits[$0] ?? [] }
+    constantWords = words
+    isIdentity = qubits.enumerated().allSatisfy { $0.offset == $0.element }
+  }
+
+  var wordCount: Int { constantWords.count }
+
+  func compactKey(_ index: UInt64) -> UInt64 {
+    if isIdentity { return index & ((1 << UInt64(qubits.count)) - 1) }
+    var key: UInt64 = 0
+    for (position, qubit) in qubits.enumerated() {
+      key |= (index >> UInt64(qubit) & 1) << UInt64(position)
+    }
+    return key
+  }
+
+  /// Appends the outcome's words for a compact key.
+  func appendWords(_ key: UInt64, to words: inout [UInt64]) {
+    let start = words.count
+    words.append(contentsOf: constantWords)
+    for (position, bits) in bitsOfQubit.enumerated() where key >> UInt64(position) & 1 == 1 {
+      for bit in bits { words[start + bit / 64] |= 1 << UInt64(bit % 64) }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+internal import QubusCore
+internal import QubusJobs
+
+/// Rows of `jobs` and `events` as values.
+enum RecordReader {
+  private static let columns = """
+    id,tenant,project,principal,client_job_id,client_version,idempotency_key,
+    fingerprint,fingerprint_version,status,reason,attempt,
+    lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
+    started_at,device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
+    annotations,notices,replay_of,cancel_requested,fallback_used,has_result
+    """
+
+  /// The request is joined by number; ownership comes from the job's own row.
+  static let selection = """
+    SELECT \(columns.split(whereSeparator: { $0 == "," || $0 == "\n" }).map { "jobs.\($0)" }
+      .joined(separator: ",")), requests.request
+    FROM jobs JOIN requests ON requests.job = jobs.job
+    """
+  static let byID = selection + " WHERE jobs.id = ?"
+  /// Read once, at start: a scan of an index that exists anyway, instead of one more page to write
+  /// with every submit.
+  static let unfinished =
+    selection + """
+       WHERE jobs.job IN (SELECT job FROM jobs INDEXED BY jobs_by_status WHERE status < 6)
+      ORDER BY jobs.id
+      """
+  static let events = """
+    SELECT events.sequence,time,kind,events.status,events.reason,events.attempt,body
+    FROM jobs JOIN events ON events.job = jobs.job
+    WHERE jobs.id = ? AND sequence > ? ORDER BY sequence LIMIT ?
+    """
+
+  static func record(_ columns: SQLRow, codec: any JobCodec) throws(QubusError) -> JobRecord {
+    var row = columns
+    guard let id = row.identifier() else { throw damaged("a job has no id") }
+    let principal = Principal(tenant: row.text(), project: row.text(), name: row.text())
+    var record = JobRecord(id: id, principal: principal, request: [])
+    record.clientJobID = row.text()
+    record.clientVersion = row.text()
+    record.idempotencyKey = row.text()
+    record.fingerprint = row.blob()
+    record.fingerprintVersion = UInt32(truncatingIfNeeded: row.integer())
+    record.status = try status(row.integer(), of: id)
+    record.reason = row.text()
+    record.attempt = UInt32(truncatingIfNeeded: row.integer())
+    record.lane = row.text()
+    record.device = row.text()
+    record.name = row.text()
+    guard let tags = PackedStrings.unpack(row.blob()) else { throw damaged("tags of \(id)") }
+    record.tags = tags
+    record.seed = row.unsigned()
+    record.phases = phases(&row)
+    record.shotsDone = row.unsigned()
+    record.shotsTotal = row.unsigned()
+    record.lastSequence = row.unsigned()
+    if let error = row.optionalBlob() { record.error = try codec.decodeError(error) }
+    record.traceID = row.text()
+    guard let annotations = PackedStrings.unpackPairs(row.blob()),
+      let notices = PackedStrings.unpack(row.blob())
+    else { throw damaged("annotations of \(id)") }
+    record.annotations = annotations
+    record.notices = notices
+    record.replayOf = row.identifier()
+    record.cancelRequested = row.boolean()
+    record.fallbackUsed = row.boolean()
+    record.hasResult = row.boolean()
+    record.request = row.blob()
+    return record
+  }
+
+  static func event(
+    _ columns: SQLRow, of id: Identifier, codec: any JobCodec
+  ) throws(QubusError) -> JobEvent {
+    var row = columns
+    let sequence = row.unsigned()
+    let time = row.integer()
+    let word = row.text()
+    guard let kind = JobEventKind(rawValue: word) else {
+      throw damaged("event \(sequence) of \(id) is a \(word)")
+    }
+    let status = try status(row.integer(), of: id)
+    let reason = row.text()
+    let attempt = UInt32(truncatingIfNeeded: row.integer())
+    let body = row.blob()
+    return JobEvent(
+      jobID: id, sequence: sequence, time: time, kind: kind, status: status, reason: reason,
+      attempt: attempt, body: body.isEmpty ? JobEventBody() : try codec.decodeEventBody(body))
+  }
+
+  private static func phases(_ row: inout SQLRow) -> PhaseLedger {
+    var phases = PhaseLedger()
+    phases.acceptedAt = row.optionalInteger()
+    phases.compiledAt = row.optionalInteger()
+    phases.queuedAt = row.optionalInteger()
+    phases.reservedAt = row.optionalInteger()
+    phases.startedAt = row.optionalInteger()
+    phases.deviceMicroseconds = row.optionalInteger()
+    phases.finishedAt = row.optionalInteger()
+    phases.storedAt = row.optionalInteger()
+    return phases
+  }
+
+  private static func status(_ number: Int64, of id: Identifier) throws(QubusError) -> JobStatus {
+    guard let status = UInt8(exactly: number).flatMap(JobStatus.init(rawValue:)) else {
+      throw damaged("job \(id) has status \(number)")
+    }
+    return status
+  }
+
+  private static func damaged(_ what: String) -> QubusError {
+    QubusError(.dataDirectoryCorrupt, "the database is damaged: \(what)")
+  }
+}

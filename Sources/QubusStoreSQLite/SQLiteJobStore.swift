@@ -1,0 +1,153 @@
+internal import Dispatch
+internal import Foundation
+internal import GRDB
+package import QubusCore
+package import QubusJobs
+
+/// The durable home of jobs: one SQLite database in WAL mode and files for large results.
+///
+/// One thread writes, in groups: whatever waits shares one transaction and one fsync, and nothing
+/// waits for company. A completion runs after the commit, on that thread. Commands of one job keep
+/// their order; a result above 16 KiB is prepared beside the writer, and commands of other jobs may
+/// overtake it, flushes not.
+package final class SQLiteJobStore: JobStore {
+  private let directory: DataDirectory
+  private let database: DatabaseQueue
+  private let queue: WriteQueue
+  private let writer: StoreWriter
+  let codec: any JobCodec
+  private let options: StoreOptions
+  private let isClosed = Lock(false)
+  private let preparerFinished = DispatchSemaphore(value: 0)
+  let readers: ReaderPool
+  var blobs: BlobFiles { directory.blobs }
+
+  /// Up to here a result is encoded on its caller's thread.
+  private static let smallResultBytes = 16 << 10
+
+  package var schemaVersion: Int { Schema.version }
+
+  /// Opens a data directory, making or migrating it where needed.
+  /// - Throws: `data_directory_not_writable`, `data_directory_locked`,
+  ///   `data_directory_newer_version`, `data_directory_corrupt`, `disk_full`,
+  ///   `storage_unavailable`.
+  package init(
+    directory path: String, codec: any JobCodec, clock: any Clock,
+    options: StoreOptions = StoreOptions()
+  ) throws(QubusError) {
+    let directory = try DataDirectory(path: path)
+    self.directory = directory
+    self.codec = codec
+    self.options = options
+    database = try DatabaseOpening.open(directory, options: options)
+    readers = try ReaderPool(path: directory.databasePath, count: options.readerCount)
+    queue = WriteQueue(capacity: options.queueCapacity, byteCapacity: options.queueBytes)
+    writer = StoreWriter(
+      database: database, directory: directory, queue: queue, codec: codec, clock: clock,
+      daemonID: options.daemonID ?? IdentifierSource(clock: clock).next(), options: options)
+    writer.start()
+    startPreparer()
+  }
+
+  /// Lets the threads end; only `close` waits for them.
+  deinit { queue.refuse(QubusError(.storageUnavailable, "the store is gone")) }
+
+  private func startPreparer() {
+    let preparer = ResultPreparer(
+      queue: queue, codec: codec, blobs: directory.blobs, inlineLimit: options.inlineResultBytes,
+      onFatal: { [writer] in writer.fail($0) })
+    let finished = preparerFinished
+    let thread = Thread {
+      preparer.run()
+      finished.signal()
+    }
+    thread.name = "qubus-results"
+    thread.start()
+  }
+
+  package func perform(_ command: StoreCommand) {
+    let task: WriteTask
+    do throws(QubusError) {
+      task = try self.task(command)
+    } catch {
+      switch command {
+      case .accept(_, _, let completion): completion(.failure(error))
+      case .update(_, let completion): completion(.failure(error))
+      case .flush(let completion): completion(.failure(error))
+      }
+      return
+    }
+    if let refusal = queue.enqueue(task) { task.fail(refusal) }
+  }
+
+  /// Encodes a command here, so that the writer only writes.
+  private func task(_ command: StoreCommand) throws(QubusError) -> WriteTask {
+    switch command {
+    case .accept(let record, let events, let completion):
+      return WriteTask(
+        .accept(
+          WriteTask.Accept(
+            record: record, events: events, bodies: events.map { encode($0.body) },
+            error: record.error.map { codec.encode($0) }, completion: completion)),
+        bytes: record.request.count)
+    case .update(let update, let completion):
+      var work = WriteTask.Update(
+        update: update, bodies: events(of: update), error: update.error.map { codec.encode($0) },
+        result: nil, completion: completion)
+      guard let result = update.result else { return WriteTask(.update(work)) }
+      try result.validate()
+      let bytes = result.data.reduce(0) { $0 + $1.count }
+      guard bytes <= min(Self.smallResultBytes, options.inlineResultBytes) else {
+        return WriteTask(.update(work), needsPreparation: true)
+      }
+      do throws(SQLiteFailure) {
+        work.result = try StoredResult(
+          result, codec: codec, blobs: directory.blobs, inlineLimit: options.inlineResultBytes)
+      } catch { throw error.error(at: directory.path) }
+      return WriteTask(.update(work))
+    case .flush(let completion):
+      return WriteTask(.flush(completion))
+    }
+  }
+
+  private func events(of update: JobUpdate) -> [[UInt8]] { update.events.map { encode($0.body) } }
+
+  /// Most events say everything by kind and status; their body is stored as no bytes.
+  private func encode(_ body: JobEventBody) -> [UInt8] {
+    body == JobEventBody() ? [] : codec.encode(body)
+  }
+
+  /// Runs `body` on the writer's connection between transactions and waits for it.
+  func control(_ body: @escaping @Sendable (Database) throws -> Void) throws(QubusError) {
+    let done = DispatchSemaphore(value: 0)
+    let answer = Lock<Result<Void, QubusError>?>(nil)
+    let task = WriteTask(
+      .control(body) { result in
+        answer.withLock { $0 = result }
+        done.signal()
+      })
+    if let refusal = queue.enqueue(task) { throw refusal }
+    done.wait()
+    try answer.withLock { $0 }?.get()
+  }
+
+  /// What the writer does when an fsync fails.
+  func failDisk(_ failure: SQLiteFailure) { writer.fail(failure) }
+
+  package func close() throws(QubusError) {
+    let wasClosed = isClosed.withLock { closed in
+      defer { closed = true }
+      return closed
+    }
+    guard !wasClosed else { return }
+    queue.refuse(QubusError(.storageUnavailable, "the store is closed"))
+    preparerFinished.wait()
+    writer.join()
+    // Readers first: the last connection to close checkpoints, and that has to be the writer.
+    readers.close()
+    defer { directory.release() }
+    do {
+      try database.close()
+    } catch { throw SQLiteFailure(error).error(at: directory.path) }
+  }
+}

@@ -1,0 +1,121 @@
+/// The schema, as an append-only list of migrations. A released one is never edited: its fixture in
+/// `Tests/QubusStoreTests/Fixtures` proves that it still opens.
+///
+/// Ids are 16-byte blobs, times integer microseconds UTC, money integer micro-units; unknown is
+/// NULL, never 0. Statuses are the numbers of the wire, event kinds its words.
+enum Schema {
+  /// Bytes "QBUS"; marks the file as ours.
+  static let applicationID: Int32 = 0x5142_5553
+
+  static var version: Int { migrations.count }
+
+  /// Migration `i` leads from version `i` to `i + 1`.
+  static let migrations = [version1]
+
+  private static let owner = """
+    tenant TEXT NOT NULL DEFAULT 'default',
+      project TEXT NOT NULL DEFAULT 'default',
+      principal TEXT NOT NULL DEFAULT 'default'
+    """
+
+  private static let version1 = """
+    CREATE TABLE jobs (
+      job INTEGER PRIMARY KEY,
+      id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+      \(owner),
+      client_job_id TEXT NOT NULL,
+      client_version TEXT NOT NULL,
+      idempotency_key TEXT NOT NULL,
+      fingerprint BLOB NOT NULL,
+      fingerprint_version INTEGER NOT NULL,
+      status INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      attempt INTEGER NOT NULL,
+      -- A claim is daemon, attempt and lease; a NULL lease lasts as long as the directory's lock.
+      claim_daemon BLOB,
+      claim_attempt INTEGER,
+      lease_until INTEGER,
+      lane TEXT NOT NULL,
+      device TEXT NOT NULL,
+      name TEXT NOT NULL,
+      tags BLOB NOT NULL,
+      seed INTEGER NOT NULL,
+      accepted_at INTEGER,
+      compiled_at INTEGER,
+      queued_at INTEGER,
+      reserved_at INTEGER,
+      started_at INTEGER,
+      device_us INTEGER,
+      finished_at INTEGER,
+      stored_at INTEGER,
+      shots_done INTEGER NOT NULL,
+      shots_total INTEGER NOT NULL,
+      last_sequence INTEGER NOT NULL,
+      cost_held INTEGER,
+      cost INTEGER,
+      error BLOB,
+      trace_id TEXT NOT NULL,
+      annotations BLOB NOT NULL,
+      notices BLOB NOT NULL,
+      replay_of BLOB,
+      cancel_requested INTEGER NOT NULL,
+      fallback_used INTEGER NOT NULL,
+      has_result INTEGER NOT NULL
+    );
+    CREATE INDEX jobs_by_project ON jobs (tenant, project, id);
+    CREATE INDEX jobs_by_status ON jobs (tenant, project, status, id);
+    CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, idempotency_key)
+      WHERE idempotency_key <> '';
+
+    CREATE TABLE requests (
+      job INTEGER PRIMARY KEY REFERENCES jobs (job),
+      \(owner),
+      request BLOB NOT NULL
+    );
+
+    CREATE TABLE job_tags (
+      \(owner),
+      tag TEXT NOT NULL,
+      id BLOB NOT NULL,
+      PRIMARY KEY (tenant, project, tag, id)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE events (
+      job INTEGER NOT NULL REFERENCES jobs (job),
+      sequence INTEGER NOT NULL,
+      \(owner),
+      time INTEGER NOT NULL,
+      kind TEXT NOT NULL,
+      status INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      attempt INTEGER NOT NULL,
+      body BLOB NOT NULL,
+      PRIMARY KEY (job, sequence)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE results (
+      job INTEGER PRIMARY KEY REFERENCES jobs (job),
+      \(owner),
+      manifest BLOB NOT NULL,
+      manifest_sha256 BLOB NOT NULL,
+      provenance BLOB NOT NULL,
+      provenance_sha256 BLOB NOT NULL
+    );
+
+    -- encoding: 0 as is, 1 zlib, 2 at \"offset\" of the file named by \"file\", the item's SHA-256.
+    -- bytes and sha256 are those of the uncompressed chunk.
+    CREATE TABLE result_chunks (
+      job INTEGER NOT NULL REFERENCES results (job),
+      item INTEGER NOT NULL,
+      chunk INTEGER NOT NULL,
+      \(owner),
+      bytes INTEGER NOT NULL,
+      sha256 BLOB NOT NULL,
+      encoding INTEGER NOT NULL,
+      content BLOB,
+      file BLOB,
+      offset INTEGER NOT NULL,
+      PRIMARY KEY (job, item, chunk)
+    ) WITHOUT ROWID;
+    """
+}

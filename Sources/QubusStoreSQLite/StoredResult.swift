@@ -1,0 +1,72 @@
+internal import Crypto
+internal import QubusCore
+internal import QubusJobs
+
+/// A result in the form of its rows; large items are already durable files.
+struct StoredResult: Sendable {
+  /// Numbers of the schema.
+  enum Encoding: Int64, Sendable {
+    case plain = 0
+    case zlib = 1
+    case file = 2
+  }
+
+  struct Chunk: Sendable {
+    var item: Int
+    var chunk: Int
+    var bytes: UInt64
+    var sha256: [UInt8]
+    var encoding: Encoding
+    var content: [UInt8]?
+    var file: [UInt8]?
+    var offset: UInt64
+  }
+
+  var manifest: [UInt8]
+  var provenance: [UInt8]
+  var chunks: [Chunk] = []
+
+  /// Compresses what becomes rows and writes what becomes files.
+  /// - Parameter inlineLimit: a result of more bytes keeps only its smallest items in rows.
+  init(
+    _ result: JobResult, codec: any JobCodec, blobs: BlobFiles, inlineLimit: Int
+  ) throws(SQLiteFailure) {
+    manifest = codec.encode(result.manifest)
+    provenance = codec.encode(result.provenance)
+    let inFiles = Self.itemsForFiles(result, inlineLimit: inlineLimit)
+    for (index, item) in result.manifest.items.enumerated() {
+      let data = result.data[index]
+      let isFile = inFiles.contains(index)
+      if isFile { try blobs.write(data, sha256: item.sha256) }
+      for (number, info) in item.chunks.enumerated() {
+        var chunk = Chunk(
+          item: index, chunk: number, bytes: info.bytes, sha256: info.sha256,
+          encoding: .file, content: nil, file: isFile ? item.sha256 : nil, offset: info.offset)
+        if !isFile {
+          let range = Int(info.offset)..<Int(info.offset + info.bytes)
+          let compressed = Compression.compress(data[range])
+          chunk.encoding = compressed == nil ? .plain : .zlib
+          chunk.content = compressed ?? Array(data[range])
+        }
+        chunks.append(chunk)
+      }
+    }
+  }
+
+  /// Everything stays in rows up to the limit; above it, the largest items leave until the rest
+  /// fits.
+  private static func itemsForFiles(_ result: JobResult, inlineLimit: Int) -> Set<Int> {
+    var inline = result.data.reduce(0) { $0 + $1.count }
+    var files: Set<Int> = []
+    let bySize = result.data.indices.sorted { result.data[$0].count > result.data[$1].count }
+    for index in bySize where inline > inlineLimit {
+      files.insert(index)
+      inline -= result.data[index].count
+    }
+    return files
+  }
+}
+
+enum Checksum {
+  static func of(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
+}

@@ -1,0 +1,171 @@
+internal import Dispatch
+internal import QubusCore
+
+/// The bounded queue between callers and the writer, with a side lane for results that must be
+/// compressed or written to files first.
+///
+/// Commands of one job keep their order, and a flush waits for everything before it; commands of
+/// other jobs overtake a large result in preparation. There is one lock, and completions never run
+/// under it.
+final class WriteQueue: Sendable {
+  private struct State {
+    var pending: [WriteTask] = []
+    var preparing: [WriteTask] = []
+    var isPreparing = false
+    /// Commands of a job in preparation.
+    var preparingJobs: [Identifier: Int] = [:]
+    var acceptBytes = 0
+    var refusal: QubusError?
+    var writerWaits = false
+    var preparerWaits = false
+
+    var waiting: Int { pending.count + preparing.count }
+    var isPreparationEmpty: Bool { preparing.isEmpty && !isPreparing }
+  }
+  private let state = Lock(State())
+  private let writerWake = DispatchSemaphore(value: 0)
+  private let preparerWake = DispatchSemaphore(value: 0)
+  private let capacity: Int
+  private let byteCapacity: Int
+
+  init(capacity: Int, byteCapacity: Int) {
+    self.capacity = capacity
+    self.byteCapacity = byteCapacity
+  }
+
+  /// Appends a command, or answers why not.
+  func enqueue(_ task: WriteTask) -> QubusError? {
+    state.withLock { state in
+      if let refusal = state.refusal { return refusal }
+      if let overload = overload(task, state) { return overload }
+      state.acceptBytes += task.bytes
+      let follows =
+        switch task.work {
+        case .flush: !state.isPreparationEmpty
+        case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
+        case .accept, .control: false
+        }
+      if task.needsPreparation || follows {
+        state.preparing.append(task)
+        if let job = task.updatedJob { state.preparingJobs[job, default: 0] += 1 }
+        wakePreparer(&state)
+      } else {
+        state.pending.append(task)
+        wakeWriter(&state)
+      }
+      return nil
+    }
+  }
+
+  private func overload(_ task: WriteTask, _ state: State) -> QubusError? {
+    let (limit, bytes): (Int, Int) =
+      switch task.work {
+      case .accept: (capacity, task.bytes)
+      case .update: (2 * capacity, 0)
+      case .flush, .control: (.max, 0)
+      }
+    guard state.waiting >= limit || (bytes > 0 && state.acceptBytes + bytes > byteCapacity) else {
+      return nil
+    }
+    return QubusError(
+      .serverOverloaded,
+      "the store's queue is full (limit: \(limit) commands, \(byteCapacity) bytes of requests)",
+      retryAfterMilliseconds: 100)
+  }
+
+  private func wakeWriter(_ state: inout State) {
+    if state.writerWaits {
+      state.writerWaits = false
+      writerWake.signal()
+    }
+  }
+
+  private func wakePreparer(_ state: inout State) {
+    if state.preparerWaits {
+      state.preparerWaits = false
+      preparerWake.signal()
+    }
+  }
+
+  /// Refuses everything from now on; what waits is still carried out.
+  func refuse(_ error: QubusError) {
+    state.withLock { state in
+      if state.refusal == nil { state.refusal = error }
+      wakeWriter(&state)
+      wakePreparer(&state)
+    }
+  }
+
+  // The writer's side
+
+  /// Up to `limit` commands, in order, without waiting.
+  func take(_ limit: Int) -> [WriteTask] {
+    state.withLock { state in
+      let group = Array(state.pending.prefix(limit))
+      for task in group { state.acceptBytes -= task.bytes }
+      state.pending.removeFirst(group.count)
+      return group
+    }
+  }
+
+  enum Wake { case work, idle, finished }
+
+  /// Waits for a command; `idle` after `milliseconds` (nil waits for ever), `finished` when the
+  /// queue refuses and is empty.
+  func wait(milliseconds: Int?) -> Wake {
+    let now: Wake? = state.withLock { state in
+      if !state.pending.isEmpty { return .work }
+      if state.refusal != nil, state.isPreparationEmpty { return .finished }
+      state.writerWaits = true
+      return nil
+    }
+    if let now { return now }
+    guard let milliseconds else {
+      writerWake.wait()
+      return .work
+    }
+    if writerWake.wait(timeout: .now() + .milliseconds(milliseconds)) == .success { return .work }
+    let isLate = state.withLock { state in
+      defer { state.writerWaits = false }
+      return !state.writerWaits
+    }
+    // A producer signalled between the time-out and the lock: that signal must not be left over.
+    if isLate {
+      writerWake.wait()
+      return .work
+    }
+    return .idle
+  }
+
+  // The preparer's side
+
+  /// The next command to prepare; waits for it, nil when the queue refuses and none is left.
+  func takePreparation() -> WriteTask? {
+    while true {
+      let next: WriteTask?? = state.withLock { state in
+        if !state.preparing.isEmpty {
+          state.isPreparing = true
+          return .some(state.preparing.removeFirst())
+        }
+        if state.refusal != nil { return .some(nil) }
+        state.preparerWaits = true
+        return nil
+      }
+      if let next { return next }
+      preparerWake.wait()
+    }
+  }
+
+  /// Hands what `takePreparation` gave on to the writer; nil when it failed and was answered.
+  func finishPreparation(of task: WriteTask, as prepared: WriteTask?) {
+    state.withLock { state in
+      state.isPreparing = false
+      if let job = task.updatedJob {
+        let left = (state.preparingJobs[job] ?? 1) - 1
+        state.preparingJobs[job] = left == 0 ? nil : left
+      }
+      if let prepared { state.pending.append(prepared) }
+      wakeWriter(&state)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+internal import GRDB
+internal import QubusCore
+internal import QubusJobs
+
+/// A command on its way to the writer, encoded on the caller's thread. A class, so that moving a
+/// queue moves pointers.
+final class WriteTask: Sendable {
+  struct Accept: Sendable {
+    var record: JobRecord
+    var events: [NewEvent]
+    var bodies: [[UInt8]]
+    var error: [UInt8]?
+    var completion: @Sendable (Result<AcceptOutcome, QubusError>) -> Void
+  }
+  struct Update: Sendable {
+    var update: JobUpdate
+    var bodies: [[UInt8]]
+    var error: [UInt8]?
+    /// Nil when there is no result, or none prepared yet.
+    var result: StoredResult?
+    var completion: @Sendable (Result<[JobEvent], QubusError>) -> Void
+  }
+  enum Work: Sendable {
+    case accept(Accept)
+    case update(Update)
+    case flush(@Sendable (Result<Void, QubusError>) -> Void)
+    /// Runs between transactions, on the writer's connection.
+    case control(@Sendable (Database) throws -> Void, @Sendable (Result<Void, QubusError>) -> Void)
+  }
+
+  /// What a command came to within its group; delivered once the group is committed.
+  enum Outcome {
+    case accepted(Result<AcceptOutcome, QubusError>)
+    case updated(Result<[JobEvent], QubusError>)
+    case done(Result<Void, QubusError>)
+  }
+
+  let work: Work
+  /// Bytes held while waiting, for the bound of the queue.
+  let bytes: Int
+  /// True when the result has to be compressed or written to files first.
+  let needsPreparation: Bool
+
+  init(_ work: Work, bytes: Int = 0, needsPreparation: Bool = false) {
+    self.work = work
+    self.bytes = bytes
+    self.needsPreparation = needsPreparation
+  }
+
+  var updatedJob: Identifier? {
+    if case .update(let work) = work { work.update.jobID } else { nil }
+  }
+
+  func complete(_ outcome: Outcome) {
+    switch (work, outcome) {
+    case (.accept(let work), .accepted(let result)): work.completion(result)
+    case (.update(let work), .updated(let result)): work.completion(result)
+    case (.flush(let completion), .done(let result)): completion(result)
+    case (.control(_, let completion), .done(let result)): completion(result)
+    case (.accept, _), (.update, _), (.flush, _), (.control, _):
+      preconditionFailure("an outcome of another kind of command")
+    }
+  }
+
+  /// - Parameter keepsFlushes: true when the disk still is what it was: everything before a flush
+  ///   then is durable or has been refused, which is all that a flush waits for.
+  func fail(_ error: QubusError, keepsFlushes: Bool = false) {
+    if keepsFlushes, case .flush = work { return complete(.done(.success(()))) }
+    complete(failure(error))
+  }
+
+  func failure(_ error: QubusError) -> Outcome {
+    switch work {
+    case .accept: .accepted(.failure(error))
+    case .update: .updated(.failure(error))
+    case .flush, .control: .done(.failure(error))
+    }
+  }
+}

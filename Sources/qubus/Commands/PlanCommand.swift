@@ -1,0 +1,63 @@
+internal import ArgumentParser
+internal import QubusClient
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan", abstract: "Check a program and predict its memory and time; runs nothing.")
+
+  @Argument(help: ArgumentHelp("OpenQASM 2 or 3 program; - is standard input.", valueName: "file"))
+  var file: String
+
+  @OptionGroup var job: JobOptions
+  @OptionGroup var output: OutputOptions
+  @OptionGroup var connection: ConnectionOptions
+
+  func run() throws {
+    let source = try ProgramSource(path: file)
+    try Failure.reporting(output.format) {
+      let plan = try connection.connect().plan(job.specification(program: source.bytes))
+      switch output.format {
+      case .json, .jsonl: Console.print(Document.versioned(plan), format: output.format)
+      case .csv: Console.print(pubs(plan, csv: true))
+      case .table: Console.print(text(plan))
+      }
+    }
+  }
+
+  private func text(_ plan: JSONValue) -> String {
+    let memory = Summary.bytes(plan["memory_bytes"]?.integer ?? 0)
+    let limit = Summary.bytes(plan["memory_limit_bytes"]?.integer ?? 0)
+    let fields = Table.fields([
+      ("device", plan["device"]?.string ?? ""), ("lane", plan["lane"]?.string ?? ""),
+      ("memory", "\(memory) of \(limit)"),
+      ("time", Summary.duration(seconds: plan["estimated_seconds"]?.real ?? 0)),
+      ("jobs ahead", plan["jobs_ahead"]?.string ?? "0"),
+      ("fingerprint", plan["fingerprint"]?.string ?? ""),
+    ])
+    let notices = (plan["pubs"]?.elements ?? []).flatMap { $0["notices"]?.elements ?? [] }
+      .compactMap { $0.string.map { "note: " + Table.printable($0) } }
+    return ([fields, pubs(plan, csv: false)] + notices).joined(separator: "\n\n")
+  }
+
+  private func pubs(_ plan: JSONValue, csv: Bool) -> String {
+    let columns = [
+      "qubit_count", "bit_count", "operation_count", "rows", "memory_bytes", "estimated_seconds",
+      "is_per_shot",
+    ]
+    let rows = (plan["pubs"]?.elements ?? []).enumerated().map { index, pub in
+      ["\(index)"]
+        + columns.map { name in
+          name == "is_per_shot"
+            ? (pub[name]?.isTrue == true ? "true" : "false")
+            : pub[name]?.string ?? "0"
+        }
+    }
+    if csv {
+      return ([["pub"] + columns] + rows).map(CSV.line).joined(separator: "\n")
+    }
+    let titles = ["pub", "qubits", "bits", "operations", "rows", "bytes", "seconds", "per shot"]
+    var table = Table(titles.map { ($0, .right) })
+    for row in rows { table.append(row) }
+    return table.text
+  }
+}

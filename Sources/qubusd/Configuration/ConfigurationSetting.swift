@@ -1,0 +1,106 @@
+internal import Glibc
+internal import Logging
+
+/// Everything that can be set, with its names and its rule. The one table of the configuration:
+/// flags, environment, file and documentation follow it.
+enum ConfigurationSetting: String, CaseIterable, Sendable {
+  case dataDirectory = "data_dir"
+  case listen
+  case socketGroup = "socket_group"
+  case threads
+  case memoryLimit = "memory_limit"
+  case logLevel = "log_level"
+  case logFormat = "log_format"
+
+  /// What the file may hold for a key.
+  enum Kind: String {
+    case text = "a string"
+    case list = "a string or an array of strings"
+    case integer = "an integer"
+    case size = "an integer or a string such as \"4GiB\""
+  }
+
+  struct Failure: Error {
+    let message: String
+  }
+
+  static let threadLimit = 1024
+  static let memoryMinimum: UInt64 = 1 << 20
+
+  /// Key in the file.
+  var key: String { rawValue }
+  /// Name in the environment.
+  var environmentName: String { "QUBUS_" + rawValue.uppercased() }
+  /// Name on the command line.
+  var flag: String { "--" + rawValue.split(separator: "_").joined(separator: "-") }
+
+  var kind: Kind {
+    switch self {
+    case .dataDirectory, .socketGroup, .logLevel, .logFormat: .text
+    case .listen: .list
+    case .threads: .integer
+    case .memoryLimit: .size
+    }
+  }
+
+  /// Sets the value that `texts` stand for; one text except for `listen`.
+  func apply(_ texts: [String], to configuration: inout Configuration) throws(Failure) {
+    let text = texts.last ?? ""
+    switch self {
+    case .dataDirectory: configuration.dataDirectory = try Self.directory(text)
+    case .listen:
+      var endpoints: [Endpoint] = []
+      for text in texts {
+        do throws(Endpoint.Failure) {
+          let endpoint = try Endpoint(text)
+          if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
+        } catch { throw Failure(message: error.message) }
+      }
+      guard !endpoints.isEmpty else { throw Failure(message: "no endpoint is named") }
+      configuration.endpoints = endpoints
+    case .socketGroup:
+      guard getgrnam(text) != nil else {
+        throw Failure(message: "the system has no group '\(text)'")
+      }
+      configuration.socketGroup = text
+    case .threads:
+      guard let threads = Int(text), (1...Self.threadLimit).contains(threads) else {
+        throw Failure(message: "'\(text)' is not a number from 1 to \(Self.threadLimit)")
+      }
+      configuration.threads = threads
+    case .memoryLimit:
+      guard let bytes = ByteCount.parse(text), bytes >= Self.memoryMinimum else {
+        throw Failure(
+          message: "'\(text)' is not an amount of memory of at least 1 MiB, such as 4GiB")
+      }
+      configuration.memoryBytes = bytes
+    case .logLevel: configuration.logLevel = try Self.choice(text, Logger.Level.allCases)
+    case .logFormat:
+      configuration.logFormat = try Self.choice(text, Configuration.LogFormat.allCases)
+    }
+  }
+
+  private static func directory(_ text: String) throws(Failure) -> String {
+    guard !text.isEmpty else { throw Failure(message: "the path is empty") }
+    var path = text
+    if !path.hasPrefix("/") {
+      guard let current = getcwd(nil, 0) else {
+        throw Failure(message: "'\(text)' is relative and the current directory is gone")
+      }
+      path = String(cString: current) + "/" + path
+      free(current)
+    }
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+    return path
+  }
+
+  private static func choice<Value: RawRepresentable<String>>(
+    _ text: String, _ values: [Value]
+  ) throws(Failure) -> Value {
+    guard let value = Value(rawValue: text) else {
+      let known = values.map(\.rawValue).joined(separator: ", ")
+      throw Failure(message: "'\(text)' is none of \(known)")
+    }
+    return value
+  }
+}

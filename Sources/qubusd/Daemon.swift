@@ -1,0 +1,84 @@
+internal import Glibc
+internal import Logging
+internal import QubusCompiler
+internal import QubusCore
+internal import QubusDevices
+internal import QubusEngine
+internal import QubusQASM
+internal import QubusServer
+internal import QubusStoreSQLite
+internal import QubusWire
+
+/// The parts of the service, put together: store, engine with its devices, server.
+final class Daemon: Sendable {
+  private static let chunkGraceMicroseconds: Microseconds = 2_000_000
+
+  private let store: SQLiteJobStore
+  private let engine: Engine
+  private let server: Server
+
+  /// Where it listens, with the real ports.
+  var endpoints: [String] { server.endpoints }
+  var instanceID: String { server.instanceID }
+
+  /// Opens the store, takes up what an earlier life left, and serves clients when it returns.
+  /// - Throws: `data_directory_locked` and the store's other errors, `endpoint_in_use`,
+  ///   `invalid_configuration`.
+  init(_ configuration: Configuration, logger: Logger) throws(QubusError) {
+    let clock = SystemClock()
+    let limits = Limits()
+    let codec = ProtobufJobCodec(limits: limits)
+    var storeOptions = StoreOptions()
+    storeOptions.onFatal = { error in
+      logger.critical("the disk cannot be trusted any more: \(error)")
+      _exit(DaemonExit.inputOutput.rawValue)
+    }
+    store = try SQLiteJobStore(
+      directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
+    let device = StateVectorDevice(limits: limits)
+    var engineConfiguration = EngineConfiguration()
+    engineConfiguration.limits = limits
+    engineConfiguration.computeThreads = configuration.threads
+    engineConfiguration.memoryBytes = configuration.memoryBytes
+    let programs = ProgramCache(bytes: engineConfiguration.programCacheBytes) {
+      (source) throws(QubusError) -> CompiledProgram in
+      ProgramCompiler.compile(try OpenQASM.compile(source, limits: limits), source: source)
+    }
+    engine = Engine(
+      configuration: engineConfiguration, store: store, codec: codec, devices: [device],
+      programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
+      logger: logger)
+    var serverConfiguration = ServerConfiguration(
+      endpoints: configuration.effectiveEndpoints.map(\.description))
+    serverConfiguration.socketGroup = configuration.socketGroup
+    serverConfiguration.limits = limits
+    serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
+    serverConfiguration.instructionSet = device.instructionSet
+    try engine.start()
+    do throws(QubusError) {
+      server = try Server(
+        configuration: serverConfiguration, service: engine, clock: clock, logger: logger)
+    } catch {
+      engine.stop(graceMicroseconds: 0)
+      // The server's error is the one to tell; the store has nothing new to lose.
+      try? store.close()
+      throw error
+    }
+    logger.notice(
+      "ready",
+      metadata: [
+        "endpoints": "\(server.endpoints.joined(separator: " "))",
+        "data_dir": "\(configuration.dataDirectory)", "threads": "\(configuration.threads)",
+        "memory_bytes": "\(configuration.memoryBytes)", "version": "\(Versions.server)",
+      ])
+  }
+
+  /// Stops taking work, tells clients, gives running chunks 2 s, and makes everything durable.
+  /// - Throws: what the store throws when the last commit fails.
+  func stop() throws(QubusError) {
+    server.announceStop()
+    engine.stop(graceMicroseconds: Self.chunkGraceMicroseconds)
+    server.close()
+    try store.close()
+  }
+}

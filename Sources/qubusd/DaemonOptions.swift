@@ -1,0 +1,61 @@
+internal import ArgumentParser
+
+/// The flags. Values stay text here; `ConfigurationSetting` judges them, wherever they come from.
+struct DaemonOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Directory of the store. Default: $XDG_STATE_HOME/qubus or ~/.local/state/qubus.",
+      valueName: "dir"))
+  var dataDir: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Endpoint, ipc:///path or tcp://127.0.0.1:port; may be repeated. Default: qubus.sock in the "
+        + "data directory.", valueName: "endpoint"))
+  var listen: [String] = []
+
+  @Option(help: ArgumentHelp("Configuration in TOML.", valueName: "file"))
+  var config: String?
+
+  @Flag(help: "Check the configuration, print ok or what is wrong, and end with 0 or 78.")
+  var checkConfig = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Let this group use the ipc sockets; without it only their owner may.", valueName: "group"))
+  var socketGroup: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Threads that compute. Default: all cores.", valueName: "count"))
+  var threads: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory for running jobs, for example 4GiB. Default: half of the machine's.",
+      valueName: "bytes"))
+  var memoryLimit: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Least level logged: trace, debug, info, notice, warning, error or critical. Default: info.",
+      valueName: "level"))
+  var logLevel: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Form of the log: json or text. Default: text on a terminal, json otherwise.",
+      valueName: "format"))
+  var logFormat: String?
+
+  func loader(environment: [String: String]) -> ConfigurationLoader {
+    let single: [ConfigurationSetting: String?] = [
+      .dataDirectory: dataDir, .socketGroup: socketGroup, .threads: threads,
+      .memoryLimit: memoryLimit, .logLevel: logLevel, .logFormat: logFormat,
+    ]
+    var flags = single.compactMapValues { $0.map { [$0] } }
+    flags[.listen] = listen
+    return ConfigurationLoader(
+      flags: flags, configurationFile: config, environment: environment)
+  }
+}

@@ -1,0 +1,154 @@
+import Foundation
+import QubusCircuit
+import QubusCompiler
+import QubusCore
+import QubusDevices
+import QubusSimulator
+
+@testable import QubusEngine
+
+/// A device whose chunks wait for permits, so that a test decides how far a job comes.
+final class FakeDevice: Device {
+  struct State: Sendable {
+    /// Chunks that may still run; nil is no limit.
+    var permits: Int?
+    var started = 0
+    var finished = 0
+    /// Chunks running at the same time, now and at most.
+    var active = 0
+    var mostActive = 0
+    var failure: QubusError?
+    var opened: [[Value]] = []
+  }
+  let name: String
+  let summary = "a device for tests"
+  let target = Target(qubitCount: 30)
+  let instructionSet: String
+  let state: Monitor<State>
+  let estimate: ResourceEstimate
+  let memoryPerQubit: UInt64
+
+  init(
+    name: String = "sim.fake", permits: Int? = nil, seconds: Double = 0.001,
+    shotsPerChunk: UInt64 = 1000, instructionSet: String = "none", memoryPerQubit: UInt64 = 16
+  ) {
+    self.name = name
+    self.instructionSet = instructionSet
+    self.memoryPerQubit = memoryPerQubit
+    state = Monitor(State(permits: permits))
+    estimate = ResourceEstimate(
+      memoryBytes: 0, rowSeconds: seconds, shotSeconds: 0, isPerShot: false,
+      shotsPerChunk: shotsPerChunk)
+  }
+
+  func permit(_ chunks: Int?) {
+    state.signal { state in
+      if let chunks { state.permits = (state.permits ?? 0) + chunks } else { state.permits = nil }
+    }
+  }
+
+  /// Resumes when so many chunks have begun.
+  func started(_ count: Int) async { await reached { $0.started >= count } }
+  func finished(_ count: Int) async { await reached { $0.finished >= count } }
+
+  private func reached(_ holds: @escaping @Sendable (State) -> Bool) async {
+    let state = self.state
+    await onThread { state.wait { holds($0) ? () : nil } }
+  }
+
+  func estimate(
+    _ program: CompiledProgram, outputs: ExactOutputs, wantsShots: Bool, memoryLimitBytes: UInt64
+  ) throws(QubusError) -> ResourceEstimate {
+    var estimate = self.estimate
+    estimate.memoryBytes = memoryPerQubit << UInt64(program.circuit.qubitCount)
+    guard estimate.memoryBytes <= memoryLimitBytes else {
+      throw QubusError(
+        .insufficientMemory, "needs \(estimate.memoryBytes) bytes (limit: \(memoryLimitBytes))")
+    }
+    return estimate
+  }
+
+  func open(
+    _ program: CompiledProgram, inputs: [Value], seed: UInt64, team: ComputeTeam,
+    cancellation: CancellationFlag
+  ) throws(QubusError) -> any DeviceExecution {
+    state.signal { $0.opened.append(inputs) }
+    return FakeExecution(self, program, seed, inputs, cancellation)
+  }
+}
+
+/// Every shot of a row has the same outcome, drawn from seed, pub and row.
+final class FakeExecution: DeviceExecution {
+  private let device: FakeDevice
+  private let program: CompiledProgram
+  private let seed: UInt64
+  private let inputs: [Value]
+  private let flag: CancellationFlag
+
+  init(
+    _ device: FakeDevice, _ program: CompiledProgram, _ seed: UInt64, _ inputs: [Value],
+    _ flag: CancellationFlag
+  ) {
+    self.device = device
+    self.program = program
+    self.seed = seed
+    self.inputs = inputs
+    self.flag = flag
+  }
+
+  func run(_ request: ChunkRequest) throws(QubusError) -> ChunkResult {
+    device.state.signal { state in
+      state.started += 1
+      state.active += 1
+      state.mostActive = max(state.mostActive, state.active)
+    }
+    defer { device.state.signal { $0.active -= 1 } }
+    try waitForPermit()
+    if let failure = device.state.withLock({ $0.failure }) { throw failure }
+    var result = ChunkResult(request: request, deviceMicroseconds: 7)
+    switch request.work {
+    case .shots(_, let count, let memory):
+      let uniform = Philox(seed: seed).uniform(
+        draw: 0, shot: 0, purpose: .estimation, pub: request.pub, row: request.row)
+      let outcome = UInt64(uniform * Double(1 << min(8, program.circuit.bitCount)))
+      var counts = Counts(bitCount: program.circuit.bitCount)
+      counts.keys = [outcome]
+      counts.values = [count]
+      result.counts = counts
+      if memory {
+        result.memory = Array(repeating: UInt8(truncatingIfNeeded: outcome), count: Int(count))
+      }
+    case .exact(let outputs):
+      if outputs.probabilities { result.probabilities = [1, 0, 0, 0] }
+      if outputs.stateVector { result.stateVector = [1, 0, 0, 0, 0, 0, 0, 0] }
+      result.expectationValues = outputs.observables.map { sum in
+        let value = inputs.first.map { if case .float(let x) = $0 { x } else { 0 } } ?? 0
+        return value + 100 * (sum.terms.first?.coefficient ?? 0)
+      }
+      result.normDrift = 1e-16
+    }
+    device.state.signal { $0.finished += 1 }
+    return result
+  }
+
+  private func waitForPermit() throws(QubusError) {
+    while true {
+      let mayRun = device.state.wait(microseconds: 500) { state -> Bool? in
+        if let permits = state.permits {
+          guard permits > 0 else { return nil }
+          state.permits = permits - 1
+        }
+        return true
+      }
+      if flag.isCanceled { throw QubusError(.executionCanceled, "stopped by its flag") }
+      if mayRun == true { return }
+    }
+  }
+}
+
+/// Runs something that blocks on a thread of its own.
+func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+  await withCheckedContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(returning: body()) }
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import GRDB
+import QubusCore
+import QubusJobs
+import Testing
+
+@testable import QubusStoreSQLite
+
+/// A database of every released schema opens, migrates and reads. `Fixtures/generate` writes the
+/// fixture of the present schema, once, before its release.
+@Suite("Schema migrations")
+struct MigrationTests {
+  private static let fixtures = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().appendingPathComponent("Fixtures")
+  private static let clock = ManualClock(1_750_000_000_000_000)
+
+  @Test(
+    "every released schema has its fixture, which opens at the present version",
+    arguments: 1...Schema.version)
+  func released(_ version: Int) async throws {
+    let directory = TemporaryDirectory()
+    try FileManager.default.createDirectory(
+      atPath: directory.path, withIntermediateDirectories: true)
+    let text = try String(
+      contentsOf: Self.fixtures.appendingPathComponent("schema-\(version).sql"), encoding: .utf8)
+    let database = try DatabaseQueue(path: directory.file("qubus.sqlite"))
+    try await database.writeWithoutTransaction { try $0.execute(sql: text) }
+    try database.close()
+    let store = try SQLiteJobStore(
+      directory: directory.path, codec: TestCodec(), clock: Self.clock)
+    defer { try? store.close() }
+    try store.control { db in
+      let found = try Int.fetchOne(db, sql: "PRAGMA user_version")
+      let check = try String.fetchOne(db, sql: "PRAGMA integrity_check")
+      #expect(found == Schema.version)
+      #expect(check == "ok")
+    }
+    let jobs = try store.jobs(JobFilter())
+    #expect(jobs.map(\.status) == [.failed, .queued, .succeeded])
+    let done = try #require(jobs.last)
+    #expect(done.tags == ["fixture", "été"])
+    #expect(done.annotations == ["note": "kept"])
+    #expect(done.seed == .max)
+    #expect(done.request == [0, 1, 2, 255])
+    #expect(jobs[0].error == QubusError(.executionFailed, "broken"))
+    #expect(try store.unfinishedJobs().map(\.id) == [jobs[1].id])
+    #expect(try store.events(done.id, after: 0, limit: 10).map(\.sequence) == Array(1...6))
+    let (manifest, provenance) = try #require(try store.result(done.id))
+    #expect(manifest.items.count == 2)
+    #expect(provenance.device == "sim.statevector")
+    #expect(try store.resultChunk(done.id, item: 0, chunk: 0) == [1, 2, 3])
+    #expect(try store.resultChunk(done.id, item: 1, chunk: 0) == Array(repeating: 7, count: 2000))
+    let again = JobUpdate(
+      jobID: jobs[1].id, attempt: 1, moves: [.canceled],
+      events: [NewEvent(time: 1, kind: .statusChanged, status: .canceled, attempt: 1)])
+    #expect(try await store.update(again).map(\.sequence) == [3])
+  }
+
+  @Test(
+    "writes the fixture of the present schema",
+    .enabled(if: ProcessInfo.processInfo.environment["QUBUS_WRITE_FIXTURE"] != nil))
+  func write() async throws {
+    let path = try #require(ProcessInfo.processInfo.environment["QUBUS_WRITE_FIXTURE"])
+    let fixture = try StoreFixture(.sqlite)
+    var record = fixture.record(key: "key")
+    record.tags = ["fixture", "été"]
+    record.annotations = ["note": "kept"]
+    record.seed = .max
+    let done = try await fixture.accept(record)
+    _ = try await fixture.store.update(fixture.move(done.id, .reserved, .running))
+    _ = try await fixture.finish(done.id, with: [[1, 2, 3], Array(repeating: 7, count: 2000)])
+    _ = try await fixture.accept(fixture.record())
+    let failed = try await fixture.accept(fixture.record())
+    var update = fixture.move(failed.id, .failed)
+    update.error = QubusError(.executionFailed, "broken")
+    _ = try await fixture.store.update(update)
+    try fixture.store.close()
+    try FileManager.default.copyItem(
+      atPath: fixture.directory.file("qubus.sqlite"), toPath: path)
+  }
+}

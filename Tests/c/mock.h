@@ -1,0 +1,57 @@
+/// A server on a thread of its own that follows the protocol, and breaks it in one way when told to.
+#ifndef MOCK_H
+#define MOCK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+typedef struct mock mock;
+
+/// What the mock does wrong, or does at all; counters count down as they are used.
+typedef struct mock_behaviour {
+  atomic_int is_silent;           ///< reads, answers nothing
+  atomic_int protocol_version;    ///< of HELLO; 1
+  atomic_int hello_refusals;      ///< so many HELLOs are answered with `hello_error`
+  atomic_int hello_error;
+  atomic_int lost_acknowledgements;  ///< so many submits are made durable, then the server restarts
+  atomic_int truncated_envelopes;
+  atomic_int truncated_bodies;
+  atomic_int missing_attachments;
+  atomic_int has_strangers;       ///< answers to unknown calls before each answer
+  atomic_int has_double_finals;
+  atomic_int events;              ///< of each job; the last is terminal
+  atomic_int gap_after;           ///< leaves out the event after this one, `gaps` times
+  atomic_int gaps;
+  atomic_int has_double_events;
+  atomic_int restart_after_event; ///< restarts once after having sent this event
+  atomic_int not_ready;           ///< so many GetResults are answered with result_not_ready
+  atomic_int is_chunked;
+  atomic_int corrupt_chunks;      ///< so many chunks get a flipped bit
+  atomic_int corrupt_checksums;   ///< so many chunks get another CRC
+  atomic_int job_status;          ///< of a job in GetResult and GetJob; QUBUS_JOB_SUCCEEDED
+  atomic_int submit_error;        ///< answers submits with this registry number
+  atomic_int shutting_down;       ///< so many calls are answered with server_shutting_down
+} mock_behaviour;
+
+/// What the mock saw.
+typedef struct mock_record {
+  atomic_int hellos, submits, jobs, cancels, credits, watches, get_results, pings, connections;
+  atomic_int resumed_after;       ///< after_sequence of the last WatchJob
+  atomic_int calls_before_hello;
+} mock_record;
+
+struct mock {
+  mock_behaviour behaviour;
+  mock_record record;
+};
+
+mock *mock_start(const char *endpoint);
+/// Closes the socket and binds a new one as another instance.
+void mock_restart(mock *server);
+/// Closes the socket; `mock_up` binds again.
+void mock_down(mock *server);
+void mock_up(mock *server);
+void mock_goaway(mock *server);
+void mock_stop(mock *server);
+
+#endif

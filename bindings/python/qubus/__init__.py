@@ -1,0 +1,62 @@
+"""Client of Qubus, a self-hosted multi-tenant quantum job service.
+
+    import qubus
+
+    with qubus.Client() as client:
+        job = client.submit(source, shots=1024, seed=7)
+        print(job.result(timeout=30).counts)
+
+`await qubus.connect()` gives the same as coroutines. Errors are exceptions of one tree with
+`qubus.QubusError` at its root.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .client import Client
+from .errors import (
+    AuthError, BackendError, ClientError, ConflictError, ConnectionFailedError,
+    ConnectionLostError, DeadlineExceededError, ExecutionError, InternalError, JobNotFoundError,
+    PostProcessingError, ProgramError, QubusError, QuotaError,
+    ResultNotReadyError, ValidationError)
+from .job import Job
+from .records import CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes
+from .result import Estimate, PubResult, Result
+from .spec import JobSpec, Pub
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .asynchronous import AsyncClient, AsyncJob, connect
+    from .bundle import load_bundle
+
+_LATER = {
+    "AsyncClient": "asynchronous",
+    "AsyncJob": "asynchronous",
+    "connect": "asynchronous",
+    "load_bundle": "bundle",
+}
+
+__all__ = [
+    "AsyncClient", "AsyncJob", "AuthError", "BackendError", "CancelResult", "Client",
+    "ClientError", "ConflictError", "ConnectionFailedError", "ConnectionLostError",
+    "DeadlineExceededError", "Estimate", "Event", "ExecutionError", "InternalError", "Job",
+    "JobInfo", "JobNotFoundError", "JobSpec", "PostProcessingError",
+    "ProgramError", "Provenance", "Pub", "PubResult", "QubusError", "QuotaError", "Record",
+    "Replay", "ReplayHashes", "Result", "ResultNotReadyError", "ValidationError", "__version__",
+    "connect", "load_bundle",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what most programs do not need when it is first asked for."""
+    if name in _LATER:
+        from importlib import import_module
+
+        value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -1,0 +1,308 @@
+"""The blocking client."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from . import operations, records
+from ._native import (
+    DEADLINE_EXCEEDED, SLICE_MILLISECONDS, UNSET, Handle, check, exception_from, ffi, give_error,
+    job_handle, lib, milliseconds, take_error, text_at)
+from .errors import QubusError, of_name
+from .job import Job
+from .operations import Operation
+from .packing import fill, text_argument
+from .result import Estimate
+from .spec import JobSpec
+from .version import __version__
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .spec import EstimateOptions, SubmitOptions
+
+T = TypeVar("T")
+
+
+def open_native(
+    endpoint: str | None, client_name: str | None, connect_timeout: float | None,
+    call_timeout: float | None,
+) -> Handle:
+    """Connects; blocks up to the connect time-out."""
+    options, keep = ffi.new("qubus_client_options *"), []  # type: tuple[Any, list[Any]]
+    options.struct_size = ffi.sizeof("qubus_client_options")
+    options.abi_version = lib.QUBUS_ABI_VERSION
+    if endpoint is not None:
+        options.endpoint = text_argument(endpoint, "endpoint", keep)
+    options.client_name = text_argument(
+        client_name or f"qubus-python/{__version__}", "client_name", keep)
+    options.connect_timeout_milliseconds = milliseconds(connect_timeout, default=UNSET)
+    options.call_timeout_milliseconds = milliseconds(call_timeout, default=UNSET)
+    options.reconnect_minimum_milliseconds = UNSET
+    options.reconnect_maximum_milliseconds = UNSET
+    options.stream_credit_bytes = UNSET
+    options.submit_retries = UNSET
+    client, error = Handle(ffi.new("qubus_client **"), lib.qubus_client_free), take_error()
+    check(lib.qubus_client_open(options, client.out, error), error)
+    return client
+
+
+def attach_native(client: Handle, job_id: str) -> Handle:
+    """A handle on a job by its id, without asking the server."""
+    keep: list[Any] = []
+    job, error = job_handle(), take_error()
+    check(lib.qubus_job_attach(
+        client.pointer, text_argument(job_id, "job_id", keep), job.out, error), error)
+    return job
+
+
+def call_outcome(call: Handle) -> QubusError | None:
+    """How an ended call ended."""
+    error = take_error()
+    code = lib.qubus_call_wait(call.pointer, 0, error)
+    failure = None
+    if code:
+        failure = exception_from(code, error)
+        failure.idempotency_key = text_at(lib.qubus_call_idempotency_key(call.pointer)) or None
+    give_error(error)
+    return failure
+
+
+def timed_out(seconds: float, what: str) -> QubusError:
+    return of_name("deadline_exceeded", f"{what} after {seconds:g} s")
+
+
+def status_filter(status: str | Iterable[str] | None) -> str:
+    if status is None:
+        return ""
+    return status if isinstance(status, str) else ",".join(status)
+
+
+def tag_filter(tags: str | Iterable[str]) -> str:
+    return tags if isinstance(tags, str) else ",".join(tags)
+
+
+class Client:
+    """A connection to a daemon; thread-safe; a context manager.
+
+    Args:
+        endpoint: for example "ipc:///run/qubus/qubus.sock"; None takes `QUBUS_ENDPOINT`, then the
+            default sockets.
+        client_name: shown in provenance.
+        connect_timeout: seconds, default 5.
+        call_timeout: seconds for a call without a time-out of its own, default 30.
+    Raises:
+        ConnectionFailedError: no daemon answers there.
+    """
+
+    def __init__(
+        self, endpoint: str | None = None, *, client_name: str | None = None,
+        connect_timeout: float | None = None, call_timeout: float | None = None,
+    ):
+        self._handle = open_native(endpoint, client_name, connect_timeout, call_timeout)
+        self._call_timeout = milliseconds(call_timeout, default=30_000)
+
+    def close(self) -> None:
+        """Ends open calls with `client_closed`. Jobs go on at the server."""
+        lib.qubus_client_close(self._handle.pointer)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def endpoint(self) -> str:
+        return text_at(lib.qubus_client_endpoint(self._handle.pointer))
+
+    def _perform(
+        self, operation: Operation[T], deadline: float | None = None,
+        tick: Callable[[], None] | None = None,
+    ) -> T:
+        """Starts, waits in slices, finishes. `tick` is called after every slice.
+
+        Raises:
+            TimeoutError: the moment `deadline` (monotonic seconds) passed.
+        """
+        call = operation.start(self._handle.pointer, 0)
+        pointer, error = call.pointer, take_error()
+        wait = SLICE_MILLISECONDS
+        try:
+            while True:
+                if deadline is not None:
+                    left = (deadline - time.monotonic()) * 1000
+                    if left <= 0:
+                        raise TimeoutError
+                    wait = min(SLICE_MILLISECONDS, int(left) + 1)
+                code = lib.qubus_call_wait(pointer, wait, error)
+                if code == 0:
+                    return operation.finish(call)
+                if code != DEADLINE_EXCEEDED:
+                    break
+                if lib.qubus_call_is_done(pointer):
+                    failure = call_outcome(call)  # it may have ended after the wait timed out
+                    if failure is None:
+                        return operation.finish(call)
+                    raise failure
+                if tick is not None:
+                    tick()
+            failure = exception_from(code, error)
+            failure.idempotency_key = text_at(lib.qubus_call_idempotency_key(pointer)) or None
+            raise failure
+        finally:
+            give_error(error)
+            call.free()
+
+    # Jobs
+
+    def submit(self, source: Any, **options: Unpack[SubmitOptions]) -> Job:
+        """Submits a job and returns once it is durably accepted.
+
+        Args:
+            source: OpenQASM as text or bytes, the path of a file, or a list of pubs.
+            options: shots, seed, name, parameters, observables, memory, probabilities,
+                statevector, idempotency_key, device, …: see `qubus.JobSpec`.
+        Raises:
+            ProgramError: with line, column and a caret, for a program that is wrong.
+            ValidationError, QuotaError, ConflictError, BackendError: see docs/errors.md.
+        """
+        spec = JobSpec(source, **options)
+        return Job(self, self._perform(operations.submit(spec)), spec)
+
+    @overload
+    def submit_batch(self, specs: Iterable[Any]) -> list[Job]: ...
+
+    @overload
+    def submit_batch(
+        self, specs: Iterable[Any], *, return_exceptions: bool
+    ) -> list[Job | QubusError]: ...
+
+    def submit_batch(
+        self, specs: Iterable[Any], *, return_exceptions: bool = False
+    ) -> list[Job] | list[Job | QubusError]:
+        """Submits many jobs in one message; each is accepted or refused by itself.
+
+        Args:
+            specs: `JobSpec`s, or mappings with the arguments of `submit` (and `source`).
+            return_exceptions: True puts the exception of a refused job in its place; else the
+                first one is raised, with all outcomes in its attribute `batch`.
+        """
+        jobs = as_specs(specs)
+        count = len(jobs)
+        if count == 0:
+            return []
+        keep: list[Any] = []
+        packed = ffi.new("qubus_job_spec[]", count)
+        for target, spec in zip(packed, jobs):
+            fill(target, spec, keep)
+        out, errors = ffi.new("qubus_job *[]", count), ffi.new("qubus_error[]", count)
+        for entry in errors:
+            entry.struct_size = ffi.sizeof("qubus_error")
+        error = take_error()
+        check(lib.qubus_job_submit_batch(
+            self._handle.pointer, packed, count, self._call_timeout, out, errors,
+            error), error)
+        outcomes: list[Any] = []
+        for number, spec in enumerate(jobs):
+            if out[number]:
+                handle = job_handle()
+                handle.out[0] = out[number]
+                outcomes.append(Job(self, handle, spec))
+            else:
+                outcomes.append(exception_from(errors[number].code, errors[number]))
+        return batch_outcomes(outcomes, return_exceptions)
+
+    def plan(self, source: Any, **options: Unpack[SubmitOptions]) -> records.Record:
+        """Dry run: device, lane, memory, time and cost of a job (message PlanResponse)."""
+        return self._perform(operations.plan(JobSpec(source, **options)))
+
+    def estimate(
+        self, source: Any, observables: Any, parameters: Any = None, *,
+        timeout: float | None = None, **options: Unpack[EstimateOptions],
+    ) -> Estimate:
+        """Expectation values: submits a job and waits for it.
+
+        Exact unless `shots` or `target_precision` is given. `.values` has the shape to which
+        parameters and observables broadcast.
+        """
+        job = self.submit(source, observables=observables, parameters=parameters, **options)
+        return Estimate(job.result(timeout=timeout))
+
+    def job(self, job_id: str) -> Job:
+        """A job by its id; does not ask the server."""
+        return Job(self, attach_native(self._handle, job_id))
+
+    def jobs(
+        self, status: str | Iterable[str] | None = None, *, tags: str | Iterable[str] = (),
+        name: str | None = None, limit: int | None = None, page_size: int = 100,
+    ) -> Iterator[Job]:
+        """Jobs that the caller may see, newest first; pages are fetched as they are needed.
+
+        Each has its `listed` set to what the server told about it.
+        """
+        token, found = "", 0
+        while limit is None or found < limit:
+            page = self._perform(operations.list_jobs(
+                status_filter(status), tag_filter(tags), name or "", page_size, token))
+            for entry in page.get("jobs", ()):
+                if limit is not None and found >= limit:
+                    return
+                job = self.job(entry["job_id"])
+                job.listed = records.JobInfo(entry)
+                found += 1
+                yield job
+            token = page.get("next_page_token", "")
+            if not token:
+                return
+
+    # The daemon
+
+    def devices(self) -> list[records.Record]:
+        """Messages Device: name, state, qubit_count, native_gates, …"""
+        return self._perform(operations.devices())
+
+    def device(self, name: str) -> records.Record:
+        return self._perform(operations.device(name))
+
+    def health(self) -> records.Record:
+        """Message HealthResponse: state ("serving", …), jobs_queued, jobs_running, …"""
+        return self._perform(operations.health())
+
+    def version(self) -> records.Record:
+        """Message VersionResponse, and the versions of this package and of libqubus."""
+        return with_client_versions(self._perform(operations.version()))
+
+    def hello(self) -> records.Record:
+        """Message HelloResponse: features, limits, and who the server takes the caller for."""
+        return self._perform(operations.hello())
+
+    def errors(self) -> list[records.Record]:
+        """The server's error catalogue."""
+        return self._perform(operations.error_catalogue())
+
+    def __repr__(self) -> str:
+        return f"<qubus.Client {self.endpoint}>"
+
+
+def with_client_versions(record: records.Record) -> records.Record:
+    record["client_version"] = __version__
+    record["library_version"] = text_at(lib.qubus_version())
+    return record
+
+
+def as_specs(specs: Iterable[Any]) -> list[JobSpec]:
+    return [
+        spec if isinstance(spec, JobSpec)
+        else JobSpec(**spec) if isinstance(spec, dict) else JobSpec(spec)
+        for spec in specs]
+
+
+def batch_outcomes(outcomes: list[Any], return_exceptions: bool) -> list[Any]:
+    if not return_exceptions:
+        for outcome in outcomes:
+            if isinstance(outcome, QubusError):
+                outcome.batch = outcomes
+                raise outcome
+    return outcomes

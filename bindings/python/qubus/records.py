@@ -1,0 +1,146 @@
+"""Plain data from the server: mappings whose fields are attributes too, and events."""
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+
+class Record(dict[str, Any]):
+    """A message of the protocol: `record["device"]` is `record.device`.
+
+    Field names are those of proto/*.proto. A field that is not set is absent from the mapping, and
+    None as an attribute when the protocol knows it as optional.
+    """
+
+    _optional: frozenset[str] = frozenset()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            if name in self._optional:
+                return None
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}") from None
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self, *self._optional})
+
+
+class JobInfo(Record):
+    """The message Job: status, phases, device, cost; times in microseconds UTC."""
+
+    _optional = frozenset({
+        "queue_position", "estimated_start_at", "estimated_start_p10_at", "estimated_start_p90_at",
+        "estimate_confidence", "cost_held", "cost", "phases", "error", "shots_done", "shots_total"})
+
+
+class Provenance(Record):
+    """Everything needed to replay a result; hashes are hexadecimal."""
+
+    _optional = frozenset({"calibration_age_seconds", "phases"})
+
+
+def parse(text: bytes | str, kind: type[Record] = Record) -> Any:
+    """JSON to records; the outermost object becomes a `kind`."""
+    value = json.loads(text, object_hook=Record)
+    return kind(value) if kind is not Record and isinstance(value, dict) else value
+
+
+def key_values(entries: Any) -> dict[str, str]:
+    """A list of KeyValue messages as a dictionary."""
+    return {entry["key"]: entry.get("value", "") for entry in entries or ()}
+
+
+class CancelResult(NamedTuple):
+    """What a cancel did: "before_start", "during_run" or "too_late", and the shots done by then."""
+
+    outcome: str
+    shots_done: int
+
+
+class ReplayHashes(NamedTuple):
+    original: str
+    replay: str
+
+
+class Replay(NamedTuple):
+    """Outcome of a replay: "identical", "mismatch" or "not_comparable"."""
+
+    outcome: str
+    hashes: ReplayHashes
+    job_id: str
+    explanation: str
+    total_variation_distance: float | None
+
+
+class Event:
+    """One event of a job; ordered by `sequence`, without gaps."""
+
+    __slots__ = ("status", "sequence", "type", "reason", "attempt", "time_microseconds", "_text", "_record")
+
+    def __init__(
+        self, status: str, sequence: int, type: str, reason: str, attempt: int,
+        time_microseconds: int, text: bytes,
+    ):
+        self.status = status
+        self.sequence = sequence
+        self.type = type
+        self.reason = reason
+        self.attempt = attempt
+        self.time_microseconds = time_microseconds
+        self._text = text
+        self._record: Record | None = None
+
+    @property
+    def record(self) -> Record:
+        """The whole message JobEvent."""
+        if self._record is None:
+            self._record = parse(self._text)
+        return self._record
+
+    @property
+    def time(self) -> Any:
+        """When it happened: a `datetime.datetime` in UTC."""
+        import datetime
+
+        epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+        return epoch + datetime.timedelta(microseconds=self.time_microseconds)
+
+    @property
+    def progress(self) -> Record | None:
+        """shots_done, shots_total, rows_done, rows_total; None for events without it."""
+        return self.record.get("progress")
+
+    @property
+    def partial_counts(self) -> Record | None:
+        """The message PartialCounts of a counts.partial event: pub, row, shots_done, counts, truncated."""
+        return self.record.get("counts")
+
+    @property
+    def counts(self) -> dict[str, int] | None:
+        """Counts so far of a counts.partial event; None for other events."""
+        partial = self.partial_counts
+        if partial is None:
+            return None
+        return {entry["bits"]: entry["count"] for entry in partial.get("counts", ())}
+
+    @property
+    def queue_position(self) -> int | None:
+        return self.record.get("queue_position")
+
+    @property
+    def device(self) -> str | None:
+        return self.record.get("device") or None
+
+    @property
+    def error(self) -> Record | None:
+        """The message ErrorDetail of a failed job."""
+        return self.record.get("error")
+
+    @property
+    def details(self) -> dict[str, str]:
+        return key_values(self.record.get("details"))
+
+    def __repr__(self) -> str:
+        reason = f", reason={self.reason!r}" if self.reason else ""
+        return f"Event({self.sequence}, {self.type!r}, status={self.status!r}{reason})"
