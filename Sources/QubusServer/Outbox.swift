@@ -2,7 +2,6 @@ internal import CZeroMQ
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
-internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -67,7 +66,7 @@ final class Outbox: Sendable {
 
   /// Readable while something is waiting.
   let descriptor: Int32
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init() throws(QubusError) {
     descriptor = qubus_eventfd()

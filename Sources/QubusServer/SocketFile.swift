@@ -6,7 +6,7 @@ internal import QubusCore
 
 /// The file of an ipc endpoint: its directory, its permissions, and the lock beside it that tells a
 /// live daemon's socket from one left behind. ZeroMQ itself would take over either.
-final class SocketFile {
+final class SocketFile: Sendable {
   let path: String
   private let lock: Int32
 

@@ -2,7 +2,6 @@ import QubusCore
 import QubusJobs
 import QubusServer
 import QubusWire
-import Synchronization
 import Testing
 
 @Suite("Server: hostile input")

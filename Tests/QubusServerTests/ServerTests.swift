@@ -4,7 +4,6 @@ import QubusEngine
 import QubusJobs
 import QubusServer
 import QubusWire
-import Synchronization
 import Testing
 
 @Suite("Server: calls")
