@@ -120,7 +120,8 @@ struct RequestDecoderTests {
       guard let request = try? decoder.submit(generator.mutate(original)) else { continue }
       decoded += 1
       let kept = try ProtobufJobCodec().decodeRequest(request.request)
-      #expect(ProtobufJobCodec().encode(kept) == ProtobufJobCodec().encode(request.spec), "seed \(seed)")
+      #expect(
+        ProtobufJobCodec().encode(kept) == ProtobufJobCodec().encode(request.spec), "seed \(seed)")
     }
     #expect(decoded > 0)
   }
