@@ -52,6 +52,8 @@ final class ActiveJob: Sendable {
     var observerCount: UInt64 = 0
     var cancelWaiters: [@Sendable (JobRecord) -> Void] = []
     var lastQueuePosition: UInt64?
+    /// A committed result that is small, so that whoever waits for it needs no read of the disk.
+    var result: JobResult?
   }
 
   let id: Identifier
@@ -73,6 +75,9 @@ final class ActiveJob: Sendable {
 }
 
 extension ActiveJob.State {
+  /// Bytes up to which a result stays in memory as long as its job does.
+  static let resultBytes = 16 << 10
+
   /// Events after `sequence`, at most `limit`; nil when some of them are no longer in memory.
   func events(after sequence: UInt64, limit: Int) -> [JobEvent]? {
     if sequence >= record.lastSequence { return [] }
@@ -85,6 +90,9 @@ extension ActiveJob.State {
   /// Takes over what a commit wrote.
   mutating func commit(_ update: JobUpdate, _ written: [JobEvent], residentEvents: Int) {
     record.apply(update)
+    if let result = update.result, result.data.reduce(0, { $0 + $1.count }) <= Self.resultBytes {
+      self.result = result
+    }
     if let last = written.last { record.lastSequence = last.sequence }
     events.append(contentsOf: written)
     if events.count > residentEvents { events.removeFirst(events.count - residentEvents) }

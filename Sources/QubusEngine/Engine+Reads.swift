@@ -30,6 +30,18 @@ extension Engine {
     return (view(record), manifest, provenance)
   }
 
+  package func recentResult(
+    _ id: Identifier, context: CallContext
+  ) -> (JobView, JobResult)? {
+    guard let job = table.job(id) else { return nil }
+    return job.withLock { state in
+      guard state.record.principal == context.principal, let result = state.result else {
+        return nil
+      }
+      return (JobView(record: state.record), result)
+    }
+  }
+
   package func resultChunk(
     _ id: Identifier, item: Int, chunk: Int, context: CallContext
   ) throws(QubusError) -> [UInt8] {

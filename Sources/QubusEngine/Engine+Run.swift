@@ -7,6 +7,7 @@ internal import QubusSimulator
 /// What a compute thread does with a job.
 extension Engine {
   func run(_ id: Identifier, ownTeam: ComputeTeam) {
+    writesUnderWay.wait { $0 < configuration.writesUnderWay ? () : nil }
     let job: ActiveJob
     do throws(QubusError) {
       job = try activate(id)

@@ -22,7 +22,7 @@ extension Engine {
       return state.writeCount
     }
     guard let number else { return }
-    store.perform(.update(update) { [self] result in written([number], update, job, result) })
+    perform(update, [number], job)
   }
 
   /// On the store's thread.
@@ -96,8 +96,21 @@ extension Engine {
     }
     guard !writes.isEmpty else { return }
     let update = JobUpdate.merged(writes.map(\.update))
-    let numbers = writes.map(\.number)
-    store.perform(.update(update) { [self] result in written(numbers, update, job, result) })
+    perform(update, writes.map(\.number), job)
+  }
+
+  private func perform(_ update: JobUpdate, _ numbers: [UInt64], _ job: ActiveJob) {
+    writesUnderWay.withLock { $0 += 1 }
+    store.perform(
+      .update(update) { [self] result in
+        let limit = configuration.writesUnderWay
+        let mustWake = writesUnderWay.withLock { count in
+          count -= 1
+          return count == limit - 1
+        }
+        if mustWake { writesUnderWay.signal { _ in } }
+        written(numbers, update, job, result)
+      })
   }
 
   /// A refusal that no other try can change. A terminal change without its result is tried once, so

@@ -28,6 +28,8 @@ package final class Engine: Sendable {
   let teams: [ComputeTeam]
   let allCores: ComputeTeam
   let shared = Monitor(Shared())
+  /// Changes handed to the store and not yet answered.
+  let writesUnderWay = Monitor(0)
 
   /// What is counted over all jobs.
   struct Shared: Sendable {

@@ -23,6 +23,9 @@ package struct EngineConfiguration: Sendable {
   package var recentJobs = 1024
   /// Events of one job that stay in memory.
   package var residentEvents = 4096
+  /// Changes under way to the store at which compute threads wait, so that results never crowd
+  /// submits out of the store's queue.
+  package var writesUnderWay = 1024
   /// Bytes of programs that the compile cache may hold.
   package var programCacheBytes = 256 << 20
   package var compileThreads = 1

@@ -236,6 +236,9 @@ package protocol JobService: Sendable {
   /// The same from memory, without blocking; nil when they are only on disk.
   func recentEvents(_ id: Identifier, after sequence: UInt64, limit: Int) -> [JobEvent]?
 
+  /// A small result from memory, without blocking; nil when it is only on disk.
+  func recentResult(_ id: Identifier, context: CallContext) -> (JobView, JobResult)?
+
   /// Calls `changed(lastSequence, status)` after each commit that adds events to the job, and once
   /// at the start with the present state. `job_not_found` as above.
   func observe(

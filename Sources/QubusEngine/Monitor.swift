@@ -56,6 +56,15 @@ package final class Monitor<Value>: @unchecked Sendable {
     return body(&value)
   }
 
+  /// Changes the value and wakes one waiter: for queues from which any waiter may take.
+  package func signalOne<Result>(_ body: (inout Value) -> Result) -> Result {
+    pthread_mutex_lock(mutex)
+    let result = body(&value)
+    pthread_mutex_unlock(mutex)
+    pthread_cond_signal(condition)
+    return result
+  }
+
   /// Waits until `body` answers something other than nil.
   package func wait<Result>(_ body: (inout Value) -> Result?) -> Result {
     pthread_mutex_lock(mutex)

@@ -1,8 +1,18 @@
 internal import HeapModule
 internal import QubusCore
 internal import QubusScheduler
+internal import Synchronization
+
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
 
 /// Feeds the scheduler from a mailbox, hands its decisions out in order, and runs timers.
+///
+/// Whoever posts an event takes the turn itself when nobody else has it: a hop to another thread
+/// costs more than a decision (decision 0002). The thread is for what comes with time.
 final class SchedulerThread: Sendable {
   private struct Timer: Comparable {
     var time: Microseconds
@@ -20,16 +30,17 @@ final class SchedulerThread: Sendable {
     var timerCount: UInt64 = 0
     var isWoken = false
     var isStopping = false
-  }
-  private struct Batch {
-    var events: [SchedulerEvent] = []
-    var timers: [Timer] = []
-    var isLast = false
+    /// When the thread wakes by itself; nil while it is awake.
+    var sleepsUntil: Microseconds?
   }
   private let clock: any Clock
   private let scheduler: Monitor<Scheduler>
   private let mailbox = Monitor(Mailbox())
   private let thread = Monitor<EngineThread?>(nil)
+  /// Nil until `start`; events wait in the mailbox until then.
+  private let carryOut = Monitor<(@Sendable (SchedulerDecision) -> Void)?>(nil)
+  /// Set by the one who applies events, decides and carries out.
+  private let isTurning = Atomic<Bool>(false)
 
   init(_ scheduler: Scheduler, clock: any Clock) {
     self.clock = clock
@@ -37,11 +48,13 @@ final class SchedulerThread: Sendable {
   }
 
   func start(_ carryOut: @escaping @Sendable (SchedulerDecision) -> Void) {
+    self.carryOut.withLock { $0 = carryOut }
     thread.withLock { thread in
       thread = EngineThread { [self] in
-        while !turn(carryOut) {}
+        while !sleep() {}
       }
     }
+    takeTurns()
   }
 
   func stop() {
@@ -52,7 +65,10 @@ final class SchedulerThread: Sendable {
     }
   }
 
-  func post(_ event: SchedulerEvent) { mailbox.signal { $0.events.append(event) } }
+  func post(_ event: SchedulerEvent) {
+    mailbox.withLock { $0.events.append(event) }
+    takeTurns()
+  }
 
   /// Looks at the clock again; for clocks that move by hand.
   func wake() { mailbox.signal { $0.isWoken = true } }
@@ -72,45 +88,82 @@ final class SchedulerThread: Sendable {
     try scheduler.withLock { (scheduler) throws(Failure) in try body(&scheduler) }
   }
 
-  /// One round; true after the last.
-  private func turn(_ carryOut: (SchedulerDecision) -> Void) -> Bool {
-    let deadline = scheduler.withLock { $0.nextDeadline }
-    let batch = nextBatch(deadline)
-    let now = clock.now()
-    let decisions = scheduler.withLock { scheduler in
-      for event in batch.events { scheduler.apply(event, now: now) }
-      return batch.isLast ? [] : scheduler.decide(now: now)
-    }
-    for decision in decisions { carryOut(decision) }
-    for timer in batch.timers { timer.work() }
-    return batch.isLast
+  /// Applies what waits and carries out what follows, until nothing waits. Returns at once when
+  /// another thread has the turn: it looks again after it gave the turn back.
+  private func takeTurns() {
+    guard let carryOut = carryOut.withLock({ $0 }) else { return }
+    repeat {
+      guard isTurning.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+      else { return }
+      turn(carryOut)
+      isTurning.store(false, ordering: .releasing)
+    } while mailbox.withLock { !$0.events.isEmpty && !$0.isStopping }
   }
 
-  private func nextBatch(_ deadline: Microseconds?) -> Batch {
+  private func turn(_ carryOut: (SchedulerDecision) -> Void) {
+    let (events, isLast) = mailbox.withLock { mailbox in
+      defer { mailbox.events.removeAll() }
+      return (mailbox.events, mailbox.isStopping)
+    }
+    let now = clock.now()
+    let (decisions, deadline) = scheduler.withLock { scheduler in
+      for event in events { scheduler.apply(event, now: now) }
+      return (isLast ? [] : scheduler.decide(now: now), scheduler.nextDeadline)
+    }
+    for decision in decisions { carryOut(decision) }
+    let isEarlier = mailbox.withLock { mailbox in
+      guard let deadline, let sleepsUntil = mailbox.sleepsUntil else { return false }
+      return deadline < sleepsUntil
+    }
+    if isEarlier { wake() }
+  }
+
+  /// Sleeps until a deadline or a timer is due or somebody wakes it; true when it is to end.
+  private func sleep() -> Bool {
+    let deadline = scheduler.withLock { $0.nextDeadline }
     let clock = self.clock
     let due = mailbox.withLock { mailbox in
-      [deadline, mailbox.timers.min?.time].compactMap { $0 }.min()
+      let due = [deadline, mailbox.timers.min?.time].compactMap { $0 }.min()
+      mailbox.sleepsUntil = due ?? .max
+      return due
     }
-    let take: (inout Mailbox) -> Batch? = { mailbox in
+    let wakes: (inout Mailbox) -> Bool? = { mailbox in
       let now = clock.now()
-      var batch = Batch()
-      while let timer = mailbox.timers.min, timer.time <= now {
-        batch.timers.append(mailbox.timers.removeMin())
-      }
-      let isDeadlineDue = deadline.map { $0 <= now } ?? false
-      let hasEarlierTimer = mailbox.timers.min.map { $0.time < due ?? .max } ?? false
-      guard
-        !mailbox.events.isEmpty || !batch.timers.isEmpty || mailbox.isWoken || isDeadlineDue
-          || hasEarlierTimer || mailbox.isStopping
-      else { return nil }
-      swap(&batch.events, &mailbox.events)
-      mailbox.isWoken = false
-      batch.isLast = mailbox.isStopping
-      return batch
+      let isDue = due.map { $0 <= now } ?? false
+      let isEarlier = mailbox.timers.min.map { $0.time < due ?? .max } ?? false
+      return isDue || isEarlier || mailbox.isWoken || mailbox.isStopping ? true : nil
     }
-    guard let due else { return mailbox.wait(take) }
-    // At most an hour, so that a wall clock that was set back cannot make a deadline wait for ever.
-    let microseconds = min(3_600_000_000, max(1000, due - clock.now()))
-    return mailbox.wait(microseconds: microseconds, take) ?? Batch()
+    if let due {
+      // At most an hour, so that a wall clock that was set back cannot make a deadline wait for ever.
+      let microseconds = min(3_600_000_000, max(1000, due - clock.now()))
+      _ = mailbox.wait(microseconds: microseconds, wakes)
+    } else {
+      _ = mailbox.wait(wakes)
+    }
+    let (timers, isLast) = mailbox.withLock { mailbox in
+      let now = clock.now()
+      var timers: [Timer] = []
+      while let timer = mailbox.timers.min, timer.time <= now {
+        timers.append(mailbox.timers.removeMin())
+      }
+      mailbox.isWoken = false
+      mailbox.sleepsUntil = nil
+      return (timers, mailbox.isStopping)
+    }
+    takeTurnWaiting()
+    for timer in timers { timer.work() }
+    return isLast
+  }
+
+  /// The thread's own turn must not be lost to a turn that looked at the clock before it.
+  private func takeTurnWaiting() {
+    guard let carryOut = carryOut.withLock({ $0 }) else { return }
+    while !isTurning.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    {
+      sched_yield()
+    }
+    turn(carryOut)
+    isTurning.store(false, ordering: .releasing)
+    takeTurns()
   }
 }

@@ -23,7 +23,7 @@ final class ThreadPool: Sendable {
 
   /// False when the queue is full or the pool has stopped.
   func submit(_ work: @escaping Work) -> Bool {
-    state.signal { state in
+    state.signalOne { state in
       guard !state.isStopping, state.work.count < limit else { return false }
       state.work.append(work)
       return true

@@ -70,6 +70,7 @@ final class Elaborator {
   /// The finished circuit.
   func finish() -> Circuit {
     circuit.operations = operations
+    circuit.exposeMeasuredVariables()
     if physicalQubits > 0 {
       circuit.qubitCount = physicalQubits
       circuit.qubitRegisters = [Register(name: "$", offset: 0, size: physicalQubits)]

@@ -1,6 +1,5 @@
 internal import QubusCore
 internal import QubusEngine
-internal import Synchronization
 
 /// Gathers the outcomes of a batch's items, in their order, and answers after the last.
 final class BatchAnswer: Sendable {
@@ -10,12 +9,12 @@ final class BatchAnswer: Sendable {
     var outcomes: [Outcome?]
     var missing: Int
   }
-  private let state: Mutex<State>
+  private let state: Lock<State>
   private let traceID: String
   private let completion: @Sendable ([UInt8]) -> Void
 
   init(count: Int, traceID: String, completion: @escaping @Sendable ([UInt8]) -> Void) {
-    state = Mutex(State(outcomes: Array(repeating: nil, count: count), missing: count))
+    state = Lock(State(outcomes: Array(repeating: nil, count: count), missing: count))
     self.traceID = traceID
     self.completion = completion
     if count == 0 { completion(Responses.batch([], traceID: traceID)) }

@@ -2,7 +2,6 @@ internal import CZeroMQ
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
-internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -58,7 +57,6 @@ final class Outbox: Sendable {
     var events: [TransportEvent] = []
     var progress: [CallKey: JobProgressMark] = [:]
     var isSignaled = false
-    var isClosed = false
   }
 
   struct JobProgressMark: Sendable {
@@ -68,7 +66,7 @@ final class Outbox: Sendable {
 
   /// Readable while something is waiting.
   let descriptor: Int32
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init() throws(QubusError) {
     descriptor = qubus_eventfd()
@@ -77,7 +75,9 @@ final class Outbox: Sendable {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+  }
 
   func push(_ event: TransportEvent) {
     signal { $0.events.append(event) }

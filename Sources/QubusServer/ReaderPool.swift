@@ -1,6 +1,5 @@
 internal import Dispatch
 internal import QubusCore
-internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -30,7 +29,7 @@ final class ReaderPool: Sendable {
     }
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let available = DispatchSemaphore(value: 0)
   private let capacity: Int
 

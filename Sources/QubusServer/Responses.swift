@@ -138,7 +138,8 @@ enum Responses {
     message.pointee.provenance = builder.provenance(opened.provenance)
     if inline {
       (message.pointee.n_inline_chunks, message.pointee.inline_chunks) = builder.list(
-        opened.chunks) { builder.chunk($0) }
+        opened.chunks
+      ) { builder.chunk($0) }
     }
     return MessageBuilder.pack(message)
   }

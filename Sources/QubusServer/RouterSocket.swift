@@ -116,10 +116,17 @@ final class RouterSocket {
   }
 
   func send(_ routingID: [UInt8], _ frames: [[UInt8]]) -> Delivery {
+    var hasRefreshed = false
     while zmq_send(router, routingID, routingID.count, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 {
       switch zmq_errno() {
       case EINTR: continue
-      case EAGAIN: return .full
+      case EAGAIN:
+        // ZeroMQ learns late, under load, that the peer has read: asking for events makes it look.
+        guard !hasRefreshed else { return .full }
+        hasRefreshed = true
+        var events: Int32 = 0
+        var size = MemoryLayout<Int32>.size
+        zmq_getsockopt(router, ZMQ_EVENTS, &events, &size)
       default: return .unreachable
       }
     }

@@ -2,7 +2,6 @@ internal import Dispatch
 package import Logging
 package import QubusCore
 package import QubusEngine
-internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -22,7 +21,7 @@ package final class Server: Sendable {
   package let endpoints: [String]
   private let outbox: Outbox
   private let readers: ReaderPool
-  private let state: Mutex<State>
+  private let state: Lock<State>
 
   /// Binds and starts; when it returns, clients are served.
   /// - Throws: `invalid_configuration` (path too long, address not loopback, unknown group),
@@ -52,7 +51,7 @@ package final class Server: Sendable {
       thread == nil
       ? .failure(QubusError(.serverOverloaded, "the system gives no more threads"))
       : start.wait()
-    state = Mutex(State(thread: thread))
+    state = Lock(State(thread: thread))
     switch outcome {
     case .success(let bound): endpoints = bound
     case .failure(let error):
@@ -89,24 +88,24 @@ private final class TransportStart: Sendable {
   private let configuration: ServerConfiguration
   private let endpoints: [Endpoint]
   /// Held by the transport thread alone once it runs; the locks live as long as the sockets.
-  private let files: Mutex<[SocketFile]>
+  private let files: Lock<[SocketFile]>
   private let service: any JobService
   private let clock: any Clock
   private let logger: Logger
   private let instanceID: String
   private let outbox: Outbox
   private let readers: ReaderPool
-  private let outcome = Mutex<Result<[String], QubusError>?>(nil)
+  private let outcome = Lock<Result<[String], QubusError>?>(nil)
   private let isReady = DispatchSemaphore(value: 0)
 
   init(
-    configuration: ServerConfiguration, endpoints: [Endpoint], files: sending [SocketFile],
+    configuration: ServerConfiguration, endpoints: [Endpoint], files: [SocketFile],
     service: any JobService, clock: any Clock, logger: Logger, instanceID: String, outbox: Outbox,
     readers: ReaderPool
   ) {
     self.configuration = configuration
     self.endpoints = endpoints
-    self.files = Mutex(files)
+    self.files = Lock(files)
     self.service = service
     self.clock = clock
     self.logger = logger

@@ -6,7 +6,7 @@ internal import QubusCore
 
 /// The file of an ipc endpoint: its directory, its permissions, and the lock beside it that tells a
 /// live daemon's socket from one left behind. ZeroMQ itself would take over either.
-final class SocketFile {
+final class SocketFile: Sendable {
   let path: String
   private let lock: Int32
 
@@ -20,13 +20,15 @@ final class SocketFile {
     lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard lock >= 0 else { throw Self.failed("open", lockPath) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
+      // `deinit` runs and closes the file: every property is set.
       throw QubusError(
         .endpointInUse, "another daemon listens on ipc://\(path) (it holds \(lockPath))")
     }
   }
 
-  deinit { close(lock) }
+  deinit {
+    if lock >= 0 { close(lock) }
+  }
 
   /// Sets owner, group and mode of the socket, after the bind.
   func restrict(group: String?) throws(QubusError) {

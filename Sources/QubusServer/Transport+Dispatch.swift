@@ -68,7 +68,8 @@ extension Transport {
     let request = try decoder.hello(body)
     // A client that says nothing of versions speaks the first.
     let range =
-      max(1, request.minimumProtocolVersion)...max(
+      max(
+        1, request.minimumProtocolVersion)...max(
         1, request.minimumProtocolVersion, request.maximumProtocolVersion)
     guard range.contains(Versions.protocol) else {
       throw .field(

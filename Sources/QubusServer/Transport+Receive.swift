@@ -10,7 +10,11 @@ extension Transport {
     let now = clock.monotonic()
     guard let connection = connection(of: message, now: now) else { return }
     connection.lastHeard = now
-    if connection.isBroken { resynchronize(connection) }
+    if connection.isBroken {
+      resynchronize(connection)
+      // It still does not read: work whose answer cannot be sent is not begun.
+      if connection.isBroken { return }
+    }
     let envelope: Envelope
     do throws(QubusError) {
       envelope = try checkedEnvelope(message)
@@ -138,7 +142,8 @@ extension Transport {
     }
     guard callsInFlight < configuration.callsInFlight else {
       throw QubusError(
-        .serverOverloaded, "\(callsInFlight) calls in flight (limit: \(configuration.callsInFlight))",
+        .serverOverloaded,
+        "\(callsInFlight) calls in flight (limit: \(configuration.callsInFlight))",
         retryAfterMilliseconds: 100)
     }
   }
@@ -184,7 +189,8 @@ extension Transport {
   private func cancel(_ callID: UInt64, _ connection: Connection) {
     // An unknown call has ended: its FINAL and the CANCEL crossed.
     guard let call = connection.calls[callID] else { return }
-    finish(call, Answer(QubusError(.callCanceled, "the client canceled the call; no job is affected")))
+    finish(
+      call, Answer(QubusError(.callCanceled, "the client canceled the call; no job is affected")))
   }
 
   private func grant(_ envelope: Envelope, _ connection: Connection) {

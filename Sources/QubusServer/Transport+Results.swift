@@ -20,6 +20,10 @@ extension Transport {
     call.observation?.end()
     call.observation = nil
     do throws(QubusError) {
+      if let (view, result) = service.recentResult(request.jobID, context: call.context) {
+        finish(call, try Self.answer(request, view, result))
+        return
+      }
       try read(call) { [key = call.key, limit = configuration.inlineResultBytes] service, context in
         do throws(QubusError) {
           return try Self.open(key, request, service, context, inlineBytes: limit)
@@ -55,6 +59,27 @@ extension Transport {
     var answer = Answer { Responses.result(opened, inline: true) }
     answer.attachments = attachments
     return .answered(key, answer)
+  }
+
+  /// The whole answer from a result in memory, which is small enough to go inline.
+  private static func answer(
+    _ request: GetResultRequest, _ view: JobView, _ result: JobResult
+  ) throws(QubusError) -> Answer {
+    let manifest = result.manifest
+    let chunks = request.manifestOnly ? [] : try manifest.chunks(of: request.selection)
+    let opened = OpenedResult(
+      jobID: request.jobID, view: view, manifest: manifest, provenance: result.provenance,
+      chunks: chunks)
+    var answer = Answer { Responses.result(opened, inline: true) }
+    answer.attachments = chunks.map { chunk in
+      let info = manifest.items[chunk.item].chunks[chunk.chunk]
+      let first = Int(info.offset)
+      let data = result.data[chunk.item]
+      let isWhole = first == 0 && Int(info.bytes) == data.count
+      return Attachment(
+        chunk.dataType, isWhole ? data : Array(data[first..<first + Int(info.bytes)]))
+    }
+    return answer
   }
 
   /// A job that ended without a result answers with its own error and the job.

@@ -78,6 +78,11 @@ extension Transport {
 
   private func finishWatch(_ call: Call, _ id: Identifier) {
     do throws(QubusError) {
+      if isInMemory(id) {
+        let view = try service.job(id, context: call.context)
+        finish(call, Answer { Responses.watch(view) })
+        return
+      }
       try read(call) { [key = call.key] service, context in
         .answered(
           key,

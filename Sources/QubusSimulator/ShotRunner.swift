@@ -1,7 +1,6 @@
 internal import QubusCircuit
 internal import QubusCompiler
 internal import QubusCore
-internal import Synchronization
 
 /// Runs the part of a program behind the common prefix, for one shot or one branch at a time.
 final class ShotRunner: Sendable {
@@ -11,7 +10,7 @@ final class ShotRunner: Sendable {
   /// Gates whose numbers are the same in every shot, by instruction.
   private let gates: [BoundGate?]
   private let coefficients: [Double]
-  private let workspaces = Mutex<[ShotWorkspace]>([])
+  private let workspaces = Lock<[ShotWorkspace]>([])
 
   init(_ bound: BoundProgram, start: ClassicalMachine, prefix: StateVector) throws(QubusError) {
     self.bound = bound

@@ -1,5 +1,4 @@
 internal import QubusCore
-internal import Synchronization
 
 /// What the tasks of a region bring back, put together in order of tasks.
 final class TaskResults: Sendable {
@@ -8,9 +7,9 @@ final class TaskResults: Sendable {
     var drift = 0.0
   }
 
-  private let parts: Mutex<[Result<Part, QubusError>?]>
+  private let parts: Lock<[Result<Part, QubusError>?]>
 
-  init(_ tasks: Int) { parts = Mutex([Result<Part, QubusError>?](repeating: nil, count: tasks)) }
+  init(_ tasks: Int) { parts = Lock([Result<Part, QubusError>?](repeating: nil, count: tasks)) }
 
   func set(_ task: Int, _ result: Result<Part, QubusError>) {
     parts.withLock { $0[task] = result }

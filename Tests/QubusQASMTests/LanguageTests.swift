@@ -281,4 +281,17 @@ struct LanguageTests {
     let final = try DenseReference(circuit: circuit).run()[0].classical.bits
     #expect(final == [true, false, true, true, false, true])
   }
+
+  @Test("a program that measures into variables only has their bits as its outcome")
+  func measuredVariables() throws {
+    let circuit = try OpenQASM.compile(
+      "qubit q; angle[3] c; bool done; int unread; c <<= 1; measure q -> c[0]; done = measure q;")
+    #expect(circuit.bitCount == 4)
+    #expect(circuit.bitRegisters.map(\.name) == ["c", "done"])
+    #expect(circuit.bitRegisters.map(\.size) == [3, 1])
+    let writes = circuit.operations.suffix(2).map { operation -> Int? in
+      if case .assignRegister(let offset, _, .variable) = operation { offset } else { nil }
+    }
+    #expect(writes == [0, 3])
+  }
 }

@@ -1,7 +1,6 @@
 import QubusCore
 import QubusEngine
 import QubusJobs
-import Synchronization
 
 /// The engine as the server sees it, with jobs that move only when a test says so.
 final class FakeService: JobService {
@@ -19,7 +18,7 @@ final class FakeService: JobService {
     var contexts: [CallContext] = []
   }
 
-  let state = Mutex(State())
+  let state = Lock(State())
   let ids = IdentifierSource(clock: SystemClock())
   /// False: events are only "on disk", so the server must read them on its readers.
   let keepsEventsInMemory: Bool
@@ -220,6 +219,8 @@ final class FakeService: JobService {
       Array((state.jobs[id]?.events ?? []).filter { $0.sequence > sequence }.prefix(limit))
     }
   }
+
+  func recentResult(_ id: Identifier, context: CallContext) -> (JobView, JobResult)? { nil }
 
   func recentEvents(_ id: Identifier, after sequence: UInt64, limit: Int) -> [JobEvent]? {
     guard keepsEventsInMemory else { return nil }

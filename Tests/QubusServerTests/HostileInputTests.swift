@@ -2,7 +2,6 @@ import QubusCore
 import QubusJobs
 import QubusServer
 import QubusWire
-import Synchronization
 import Testing
 
 @Suite("Server: hostile input")
@@ -51,13 +50,14 @@ struct HostileInputTests {
     #expect(client.ask("Submit", nested)?.envelope.status?.error != nil)
     let many = [UInt8]([0x0A, 0x00].repeated(5000))
     #expect(client.ask("SubmitBatch", many)?.code == .invalidRequest)
-    #expect(client.ask("AnnotateJob", [UInt8]([0x12, 0x00].repeated(5000)))?.code == .tooManyFields)
+    #expect(
+      client.ask("AnnotateJob", [UInt8]([0x12, 0x00].repeated(5000)))?.code == .tooManyFields)
     #expect(client.ask("GetJob", [0x0A, 0x02, 0xC3, 0x28])?.code == .invalidUTF8)
     #expect(client.ask("GetJob", [0x0A, 0x01, 0x00])?.code == .nulInString)
     #expect(client.ask("ListJobs", [0x08, 0x7F])?.code == .invalidEnumValue)
     #expect(client.ask("GetJob", [0x0A, 0x7F])?.code == .malformedFrame)
     // Unknown fields are no error.
-    #expect(client.ask("Health", [0xF8, 0x07, 0x01])?.envelope.status == nil)
+    #expect(client.ask("Health", [0xF8, 0x07, 0x01])?.isOK == true)
     let program = Bodies.submit { $0.pubs[0].program = Array(repeating: 65, count: 1 << 20) }
     // ZeroMQ itself closes the connection of a frame above the limit; it comes back by itself.
     client.call("Submit", program)
@@ -156,6 +156,7 @@ struct HostileInputTests {
       deaf.send(.ping, 1)
     }
     #expect(kinds.contains(.goAway))
+    while deaf.receive(milliseconds: 50) != nil {}
     let health = deaf.call("Health")
     var isServed = false
     while !isServed, let message = deaf.receive() { isServed = message.envelope.callID == health }

@@ -131,7 +131,8 @@ struct StreamTests {
     #expect(unknown.code == .unknownResultItem)
   }
 
-  @Test("a large result comes as chunks within the credit, then the FINAL", arguments: [1, 1 << 30])
+  @Test(
+    "a large result comes as chunks within the credit, then the FINAL", arguments: [1, 1 << 30])
   func largeResult(credit: UInt64) throws {
     let fixture = try Fixture()
     let client = fixture.client()

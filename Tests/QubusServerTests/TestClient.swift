@@ -11,6 +11,7 @@ final class TestClient {
     var envelope: Envelope
     var frames: [[UInt8]]
     var body: [UInt8] { frames.first ?? [] }
+    var isOK: Bool { envelope.kind == .final && envelope.status == nil }
     var code: ErrorCode? { envelope.status?.error?.code }
   }
 
@@ -93,7 +94,12 @@ final class TestClient {
     return receive()
   }
 
-  var isServed: Bool { ask("Health")?.envelope.status == nil }
+  /// True when Health is answered, without an error.
+  var isServed: Bool {
+    guard let answer = ask("Health") else { return false }
+    if let status = answer.envelope.status { print("not served: \(status)") }
+    return answer.envelope.status == nil
+  }
 }
 
 /// Bodies of requests.

@@ -14,7 +14,8 @@ enum Samples {
     spec.idempotencyKey = "key ü"
     var pub = PubSpec(program: bell)
     pub.parameters = [
-      ParameterArray(name: "θ", shape: [2, 3], values: [0, -0.0, .pi, 1e300, -1, .leastNonzeroMagnitude]),
+      ParameterArray(
+        name: "θ", shape: [2, 3], values: [0, -0.0, .pi, 1e300, -1, .leastNonzeroMagnitude]),
       ParameterArray(name: "s", shape: [], values: [4]),
     ]
     pub.observables = [

@@ -1,0 +1,56 @@
+import CQubusProto
+import Foundation
+import QubusCore
+import QubusJobs
+import QubusWire
+import Testing
+
+/// The bytes that `proto/README.md` shows are those that the codec reads and writes.
+@Suite("The worked example of proto/README.md")
+struct WorkedExampleTests {
+  private func frame(_ name: String) throws -> [UInt8] {
+    let readme = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../proto/README.md").standardized
+    let text = try String(contentsOf: readme, encoding: .utf8)
+    let start = try #require(text.range(of: "```hex \(name)\n"))
+    let end = try #require(text.range(of: "```", range: start.upperBound..<text.endIndex))
+    return try text[start.upperBound..<end.lowerBound].split(whereSeparator: \.isWhitespace)
+      .map { try #require(UInt8($0, radix: 16)) }
+  }
+
+  private func envelope(_ name: String) throws -> Envelope {
+    try frame(name).withUnsafeBytes { try Envelope(decoding: $0) }
+  }
+
+  @Test("the envelopes are what the text says, and encode to the same bytes")
+  func envelopes() throws {
+    var hello = Envelope(.call, callID: 1)
+    hello.method = "Hello"
+    hello.timeoutMilliseconds = 5000
+    #expect(try envelope("hello-envelope") == hello)
+    #expect(try frame("hello-envelope") == hello.encoded())
+    var submit = Envelope(.call, callID: 2)
+    submit.method = "Submit"
+    #expect(try frame("submit-envelope") == submit.encoded())
+    #expect(try frame("final-envelope") == Envelope(.final, callID: 2).encoded())
+  }
+
+  @Test("the bodies decode to what the text says")
+  func bodies() throws {
+    let decoder = RequestDecoder(limits: Limits())
+    let hello = try decoder.hello(frame("hello-body"))
+    #expect(hello.minimumProtocolVersion == 1 && hello.maximumProtocolVersion == 1)
+    #expect(hello.clientName == "example" && hello.clientVersion == "1.0")
+    let body = try frame("submit-body")
+    let submit = try decoder.submit(body)
+    var spec = JobSpec()
+    spec.idempotencyKey = "example-1"
+    spec.pubs = [PubSpec(program: Samples.bell)]
+    spec.pubs[0].shots = 1024
+    spec.execution.seed = 7
+    spec.experiment.name = "bell"
+    #expect(submit.spec == spec)
+    // What is stored is what was sent, less the field's header.
+    #expect(submit.request == Array(body.dropFirst(3)))
+  }
+}
