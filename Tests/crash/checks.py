@@ -60,6 +60,7 @@ def verify(data: pathlib.Path, ledger: Ledger) -> dict[str, int]:
     database.close()
     for job, kind in ledger.acknowledged.items():
         if job not in stored:
+            ledger.lost.add(job)
             ledger.problem(f"acknowledged job {job} ({kind}) is lost")
             continue
         sequences = [sequence for sequence, _ in stored[job]]

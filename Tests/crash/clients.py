@@ -38,6 +38,7 @@ class Ledger:
         self.keys: dict[str, str] = {}
         self.seen: dict[str, list[int]] = collections.defaultdict(list)
         self.canceled: set[str] = set()
+        self.lost: set[str] = set()
         self.problems: list[str] = []
         self.errors: collections.Counter[str] = collections.Counter()
 
@@ -91,7 +92,7 @@ class Tenant(threading.Thread):
             except qubus.QubusError as error:
                 self.ledger.error(error.name)
                 if error.name == "job_not_found":
-                    self.ledger.problem(f"{self.name}: an acknowledged job is not known: {error}")
+                    self.ledger.problem(f"{self.name}: an acknowledged job is not known")
                 self.ending.wait(0.02)
         for watcher in self.watchers:
             watcher.join()

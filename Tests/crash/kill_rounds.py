@@ -184,7 +184,7 @@ def run(arguments: argparse.Namespace, base: pathlib.Path) -> dict:
     return {
         "rounds": arguments.rounds, "seed": arguments.seed, "clients": arguments.clients,
         "seconds": round(time.monotonic() - started), **rounds.report(),
-        "jobs_acknowledged": len(ledger.acknowledged),
+        "jobs_acknowledged": len(ledger.acknowledged), "jobs_lost": len(ledger.lost),
         "cancels_acknowledged": len(ledger.canceled), "events_watched": events,
         "final_states": finals, "client_errors": dict(ledger.errors),
         "problem_count": len(ledger.problems), "problems": ledger.problems[:20]}
