@@ -2,8 +2,8 @@ internal import Glibc
 internal import Logging
 internal import QubusCore
 
-/// Takes SIGTERM and SIGINT on the main thread: the first stops the daemon cleanly, a second ends it
-/// at once. SIGHUP is taken and ignored, SIGPIPE is ignored.
+/// Takes SIGTERM and SIGINT on the main thread: the first stops the daemon cleanly, a second ends
+/// it at once. SIGHUP is taken and ignored, SIGPIPE is ignored.
 enum StopSignals {
   /// A clean stop that takes longer has failed; what was acknowledged is durable all the same.
   private static let patience = timespec(tv_sec: 5, tv_nsec: 0)
