@@ -99,7 +99,8 @@ struct StoreThroughputTests {
   private func report(_ what: String, _ times: [Microseconds], pages: [Int]) {
     let sorted = times.sorted()
     print(
-      "\(what): median \(sorted[sorted.count / 2]) µs, p99 \(sorted[sorted.count * 99 / 100]) µs,"
+      "\(what): p10 \(sorted[sorted.count / 10]) µs, median \(sorted[sorted.count / 2]) µs,"
+        + " p99 \(sorted[sorted.count * 99 / 100]) µs,"
         + " \(pages.reduce(0, +) * 10 / pages.count) tenths of a page")
   }
 }
