@@ -210,7 +210,8 @@ def verify(data: pathlib.Path, ledger: Ledger) -> dict:
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     stored: dict[str, list[tuple[int, int, str]]] = collections.defaultdict(list)
     for job, sequence, status, kind in database.execute(
-            "SELECT lower(hex(job)), sequence, status, kind FROM events ORDER BY job, sequence"):
+            "SELECT lower(hex(jobs.id)), events.sequence, events.status, events.kind"
+            " FROM jobs JOIN events ON events.job = jobs.job ORDER BY jobs.id, events.sequence"):
         text = f"{job[:8]}-{job[8:12]}-{job[12:16]}-{job[16:20]}-{job[20:]}"
         stored[text].append((sequence, status, kind))
     for job, kind in ledger.acknowledged.items():
