@@ -13,6 +13,9 @@ extension Engine {
   }
 
   private func start(_ id: Identifier, in slot: SlotClass) {
+    #if QUBUS_FAULT_INJECTION
+      FaultPoint.reserved.reached()
+    #endif
     let pool = slot == .express ? expressPool : computePool
     let isTaken = pool.submit { [self] worker in
       let own = slot == .express ? teams[teams.count - 1] : teams[worker]

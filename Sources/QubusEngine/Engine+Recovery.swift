@@ -9,7 +9,11 @@ extension Engine {
   /// interrupted and wait again, canceled and expired ones end.
   func recover() throws(QubusError) {
     let records = try store.unfinishedJobs()
-    for record in records { recover(record) }
+    // A started job has to be at its next attempt in the store before anybody touches it: changes
+    // of the attempt that died are refused from then on. These are also the older ones.
+    for record in records where record.status != .queued { recover(record) }
+    flush()
+    for record in records where record.status == .queued { recover(record) }
     if !records.isEmpty {
       logger.info("jobs recovered", metadata: ["count": "\(records.count)"])
     }
@@ -40,8 +44,10 @@ extension Engine {
       return end(job, update.throughQueue(from: record))
     }
     job.withLock { $0.prepared = table.count <= configuration.residentJobs ? prepared : nil }
-    if let update = requeue(record, now) { write(update, job) }
-    scheduler.post(.restored(entry))
+    guard let update = requeue(record, now) else { return scheduler.post(.restored(entry)) }
+    write(update, job) { [self] result in
+      if case .success = result { scheduler.post(.restored(entry)) }
+    }
   }
 
   private func end(_ job: ActiveJob, _ update: JobUpdate) {

@@ -34,7 +34,11 @@ extension Engine {
     } else {
       job.withLock { $0.phase = .finishing }
     }
-    write(run.ending(ending), job)
+    let update = run.ending(ending)
+    #if QUBUS_FAULT_INJECTION
+      if case .succeeded = ending { FaultPoint.processingResults.reached() }
+    #endif
+    write(update, job)
   }
 
   /// Takes the job for this thread; false when it left the queue in the meantime.

@@ -133,6 +133,9 @@ extension Engine {
       let record = table.job(record.id)?.record ?? record
       submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
     case .success(.accepted(let record, let events)):
+      #if QUBUS_FAULT_INJECTION
+        FaultPoint.acceptedCommitted.reached()
+      #endif
       _ = table.keep(ActiveJob(record, prepared: prepared, events: events))
       scheduler.post(.queued(schedulerJob(record, prepared)))
       logger(record).debug(

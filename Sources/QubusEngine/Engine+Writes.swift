@@ -56,6 +56,9 @@ extension Engine {
     }
     let (record, observers) = job.withLock { ($0.record, Array($0.observers.values)) }
     if record.status.isTerminal {
+      #if QUBUS_FAULT_INJECTION
+        FaultPoint.terminalCommitted.reached()
+      #endif
       shared.signal { shared in
         shared.watched.remove(job.id)
         shared.troubled[job.id] = nil

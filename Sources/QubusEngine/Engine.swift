@@ -131,7 +131,8 @@ package final class Engine: Sendable {
   /// Lets jobs wait (true) or run again (false).
   package func drain(_ isDrained: Bool) { scheduler.post(.drained(isDrained)) }
 
-  private func flush() {
+  /// Waits until every change made so far is committed or was refused.
+  func flush() {
     let done = Monitor(false)
     store.perform(.flush { _ in done.signal { $0 = true } })
     done.wait { $0 ? () : nil }

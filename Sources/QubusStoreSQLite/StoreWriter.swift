@@ -140,15 +140,38 @@ final class StoreWriter: Sendable {
   private func finish(
     _ tasks: [WriteTask], _ outcomes: [WriteTask.Outcome], _ executor: CommandExecutor
   ) throws(SQLiteFailure) {
-    #if QUBUS_FAULT_ACK_BEFORE_COMMIT
-      // The fault-injection build of the crash harness, which has to find this. Never in a product.
-      for (task, outcome) in zip(tasks, outcomes) { task.complete(outcome) }
-      try executor.commit()
-    #else
-      try executor.commit()
-      for (task, outcome) in zip(tasks, outcomes) { task.complete(outcome) }
+    #if QUBUS_FAULT_INJECTION
+      if FaultPoint.acknowledgesBeforeCommit {
+        return try answerBeforeCommit(tasks, outcomes, executor)
+      }
+      reachFaultPoints(tasks)
     #endif
+    try executor.commit()
+    for (task, outcome) in zip(tasks, outcomes) { task.complete(outcome) }
   }
+
+  #if QUBUS_FAULT_INJECTION
+    /// The wrong order, which the crash harness has to find. Never in a product.
+    private func answerBeforeCommit(
+      _ tasks: [WriteTask], _ outcomes: [WriteTask.Outcome], _ executor: CommandExecutor
+    ) throws(SQLiteFailure) {
+      for (task, outcome) in zip(tasks, outcomes) { task.complete(outcome) }
+      FaultPoint.widen(microseconds: 2000)
+      FaultPoint.acknowledgedUncommitted.reached()
+      try executor.commit()
+    }
+
+    private func reachFaultPoints(_ tasks: [WriteTask]) {
+      for task in tasks {
+        switch task.work {
+        case .accept: FaultPoint.acceptedUncommitted.reached()
+        case .update(let work) where work.update.moves.last?.isTerminal == true:
+          FaultPoint.terminalUncommitted.reached()
+        case .update, .flush, .control: break
+        }
+      }
+    }
+  #endif
 
   private func refuse(_ tasks: [WriteTask]) {
     let error = QubusError(.storageUnavailable, "\(path): the disk failed; restart the daemon")

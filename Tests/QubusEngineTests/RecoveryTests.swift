@@ -57,6 +57,26 @@ import Testing
     await harness.stop()
   }
 
+  @Test("an interrupted job waits for the commit of its next attempt before it runs")
+  func attemptFirst() async throws {
+    let clock = ManualClock()
+    let codec = FakeCodec()
+    let (store, id) = try left([.queued, .reserved, .running], clock: clock, codec: codec)
+    store.state.signal { $0.isHolding = true }
+    let harness = try EngineHarness(store: store, codec: codec, clock: clock, start: false)
+    let engine = harness.engine
+    async let started: Void = onThread {
+      do { try engine.start() } catch { Issue.record(error) }
+    }
+    await store.held(2)
+    try #require(harness.device.state.withLock { $0.started } == 0)
+    store.release()
+    await started
+    let record = try await harness.finished(id)
+    #expect(record.status == .succeeded && record.attempt == 2)
+    await harness.stop()
+  }
+
   @Test("a job whose cancel was asked for ends canceled", arguments: lives)
   func canceled(moves: [JobStatus]) async throws {
     let clock = ManualClock()

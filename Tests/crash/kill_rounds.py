@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """kill -9 at random moments while clients submit, watch and cancel; then every promise is checked.
 
+Checked after every kill: SQLite's integrity_check and foreign keys, on a copy of what it left.
 Checked after the last round, with the daemon up again and every job at its end:
-- no acknowledged job is lost;
+- no acknowledged job is lost, no acknowledged cancel of a waiting job is undone, and a key
+  submitted again gives the same job;
 - no job has two terminal events, and its events are numbered 1, 2, 3, … without gap or double;
-- every watcher, over all restarts, saw exactly the stored events in order;
-- SQLite's integrity_check is ok after every kill.
+- every watcher, over all restarts, saw exactly the stored events in order.
 
-The report counts kills by the states that jobs were in (from the database as the kill left it, and
-from the fault points of a fault-injection build). `--daemon` names another build of qubusd, for
-example one that acknowledges before the commit: the harness must fail against it.
+The report counts kills by the states that jobs were in: from the database as the kill left it, and,
+with `--fault-points`, from the points of a fault-injection build at which the daemon killed itself
+(states that last microseconds). Such a run of 300 rounds or more fails with fewer than 10 of any.
+`--acknowledge-early` makes that build answer before its commit: the run then has to fail.
 """
 import argparse
 import collections
@@ -19,217 +21,173 @@ import pathlib
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-import qubus
+from checks import states_after_kill, verify
+from clients import Ledger, Tenant
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TERMINAL = {"succeeded", "failed", "canceled", "expired"}
-STATES = {1: "accepted", 2: "queued", 3: "reserved", 4: "running", 5: "processing_results",
-          6: "succeeded", 7: "failed", 8: "canceled", 9: "expired"}
-
-BELL = """OPENQASM 3;
-include "stdgates.inc";
-qubit[2] q; bit[2] c;
-h q[0]; cx q[0], q[1];
-c = measure q;
-"""
-
-
-def repeated(qubits: int, rounds: int) -> str:
-    """A circuit with mid-circuit measurement, so that every shot runs by itself."""
-    body = "".join(
-        f"h q[{i % qubits}]; cx q[{i % qubits}], q[{(i + 1) % qubits}]; "
-        f"c[{i % qubits}] = measure q[{i % qubits}];\n" for i in range(rounds))
-    return f'OPENQASM 3;\ninclude "stdgates.inc";\nqubit[{qubits}] q; bit[{qubits}] c;\n{body}'
-
-
-KINDS = {
-    "bell": (BELL, 200),
-    "middle": (repeated(8, 24), 20_000),
-    "long": (repeated(10, 40), 120_000),
+#: Fault points, and the state that the job at the point is in.
+POINTS = {
+    "accepted_uncommitted": "accepted", "accepted_committed": "accepted", "reserved": "reserved",
+    "processing_results": "processing_results", "terminal_uncommitted": "processing_results",
+    "terminal_committed": None,
 }
+LIFECYCLE = ["accepted", "queued", "reserved", "running", "processing_results"]
+KILLS_WANTED = 10
+#: Seconds that a start may take, that an armed daemon may live, and that the rest may take.
+START_LIMIT, POINT_LIMIT, DRAIN_LIMIT = 30, 10, 180
 
 
 class Daemon:
     """One qubusd process on the data directory, started and killed by its own handle."""
 
     def __init__(self, binary: pathlib.Path, data: pathlib.Path, environment: dict[str, str]):
-        self.log = open(data.parent / "qubusd.log", "ab")
-        self.process = subprocess.Popen(
-            [binary, "--data-dir", data, "--listen", f"ipc://{data}/qubus.sock"],
-            stdout=subprocess.PIPE, stderr=self.log, env={**os.environ, **environment})
+        self.log_path = data.parent / "qubusd.log"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [binary, "--data-dir", data, "--listen", f"ipc://{data}/qubus.sock"],
+                stdout=subprocess.PIPE, stderr=log, env={**os.environ, **environment})
+
+    def wait_ready(self) -> None:
+        """Returns when clients are served, or when the daemon killed itself before."""
+        timer = threading.Timer(START_LIMIT, self.process.kill)
+        timer.start()
         line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"qubusd did not start; see {self.log.name}")
-        self.ready = json.loads(line)
+        timer.cancel()
+        if line:
+            json.loads(line)
+        elif self.process.wait() != -signal.SIGKILL:
+            raise RuntimeError(
+                f"qubusd ended with {self.process.returncode} at its start; see {self.log_path}")
+
+    def killed_itself(self, seconds: float) -> bool:
+        try:
+            return self.process.wait(timeout=seconds) == -signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            return False
 
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.log.close()
+        self.process.stdout.close()
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=10)
-        self.log.close()
+        code = self.process.wait(timeout=15)
+        self.process.stdout.close()
         return code
 
 
-class Ledger:
-    """What the clients know: acknowledged jobs and what watchers saw."""
+class Rounds:
+    """The rounds of one run: each starts a daemon and ends with a kill."""
 
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.acknowledged: dict[str, str] = {}
-        self.keys: dict[str, str] = {}
-        self.seen: dict[str, list[int]] = collections.defaultdict(list)
-        self.problems: list[str] = []
-        self.errors: collections.Counter = collections.Counter()
+    def __init__(self, arguments: argparse.Namespace, data: pathlib.Path, ledger: Ledger) -> None:
+        self.arguments, self.data, self.ledger = arguments, data, ledger
+        self.dice = random.Random(arguments.seed)
+        self.by_state: collections.Counter[str] = collections.Counter()
+        self.by_manner: collections.Counter[str] = collections.Counter()
+        self.environment: dict[str, str] = {}
+        self.points = list(POINTS)
+        if arguments.acknowledge_early:
+            self.environment["QUBUS_FAULT_ACK_BEFORE_COMMIT"] = "1"
+            self.points = ["acknowledged_uncommitted"]
 
-    def acknowledge(self, key: str, job_id: str, kind: str) -> None:
-        with self.lock:
-            before = self.keys.setdefault(key, job_id)
-            if before != job_id:
-                self.problems.append(f"key {key} gave two jobs: {before} and {job_id}")
-            self.acknowledged[job_id] = kind
+    def start(self, **environment: str) -> Daemon:
+        return Daemon(self.arguments.daemon, self.data, {**self.environment, **environment})
 
-    def saw(self, job_id: str, sequence: int) -> None:
-        with self.lock:
-            self.seen[job_id].append(sequence)
-
-
-class Tenant(threading.Thread):
-    """One client: submits, watches, cancels until told to stop."""
-
-    def __init__(self, number: int, endpoint: str, seed: int, ledger: Ledger, stop: threading.Event):
-        super().__init__(name=f"client-{number}")
-        self.number, self.endpoint, self.ledger, self.stop = number, endpoint, ledger, stop
-        self.random = random.Random(f"{seed}/{number}")
-        self.watchers: list[threading.Thread] = []
-        self.open_jobs: collections.deque = collections.deque(maxlen=12)
-        self.count = 0
-
-    def run(self) -> None:
-        client = None
-        while not self.stop.is_set():
-            try:
-                if client is None:
-                    client = qubus.Client(self.endpoint)
-                self.act(client)
-            except qubus.QubusError as error:
-                with self.ledger.lock:
-                    self.ledger.errors[error.name] += 1
-                self.stop.wait(0.02)
-        for watcher in self.watchers:
-            watcher.join()
-        if client is not None:
-            client.close()
-
-    def act(self, client) -> None:
-        self.watchers = [w for w in self.watchers if w.is_alive()]
-        draw = self.random.random()
-        if draw < 0.55 and len(self.watchers) < 6:
-            self.submit(client)
-        elif draw < 0.7 and self.open_jobs:
-            self.random.choice(self.open_jobs).cancel(reason="crash run")
-        elif self.open_jobs:
-            self.random.choice(self.open_jobs).status()
-        self.stop.wait(self.random.random() * 0.02)
-
-    def submit(self, client) -> None:
-        kind = self.random.choices(list(KINDS), [6, 3, 2])[0]
-        source, shots = KINDS[kind]
-        self.count += 1
-        key = f"client-{self.number}-{self.count}"
-        while not self.stop.is_set():
-            try:
-                job = client.submit(source, shots=shots, seed=self.count, idempotency_key=key)
-                break
-            except qubus.QubusError as error:
-                with self.ledger.lock:
-                    self.ledger.errors[error.name] += 1
-                if not error.retryable:
-                    raise
-                self.stop.wait(0.05)
+    def run_one(self, number: int) -> None:
+        if self.arguments.fault_points and number % 2 == 0:
+            point = self.points[number // 2 % len(self.points)]
+            daemon = self.start(
+                QUBUS_FAULT_KILL_AT=point, QUBUS_FAULT_KILL_COUNT=str(self.dice.randint(1, 12)))
+            daemon.wait_ready()
+            manner = point if daemon.killed_itself(POINT_LIMIT) else f"{point} not reached"
+        elif self.dice.random() < 0.1:
+            manner = "while it started"
+            daemon = self.start()
+            time.sleep(self.dice.random() * 0.06)
         else:
-            return
-        self.ledger.acknowledge(key, job.id, kind)
-        self.open_jobs.append(job)
-        watcher = threading.Thread(target=self.watch, args=(job,), name=f"watch-{job.id}")
-        watcher.start()
-        self.watchers.append(watcher)
+            manner = "at random"
+            daemon = self.start()
+            daemon.wait_ready()
+            time.sleep(0.01 + self.dice.random() * 0.6)
+        if daemon.process.poll() not in (None, -signal.SIGKILL):
+            self.ledger.problem(f"qubusd ended by itself with {daemon.process.returncode}")
+        daemon.kill()
+        self.by_manner[manner] += 1
+        states = {state for state in states_after_kill(self.data, self.ledger)
+                  if state in LIFECYCLE}
+        if (state := POINTS.get(manner)) is not None:
+            states.add(state)
+        self.by_state.update(states)
 
-    def watch(self, job) -> None:
-        """Reads the whole history, resuming after the last sequence whenever the stream breaks."""
-        last = 0
-        deadline = time.monotonic() + 600
-        while time.monotonic() < deadline:
-            try:
-                for event in job.events(after=last):
-                    self.ledger.saw(job.id, event.sequence)
-                    last = event.sequence
-                return
-            except qubus.QubusError as error:
-                with self.ledger.lock:
-                    self.ledger.errors[error.name] += 1
-                    if error.name == "job_not_found":
-                        self.ledger.problems.append(f"acknowledged job {job.id} is not known")
-                        return
-                self.stop.wait(0.05)
-        with self.ledger.lock:
-            self.ledger.problems.append(f"watcher of {job.id} did not reach the end")
+    def report(self) -> dict:
+        return {"kills_by_state": {state: self.by_state[state] for state in LIFECYCLE},
+                "kills_by_manner": dict(sorted(self.by_manner.items()))}
 
 
-def inspect(data: pathlib.Path, ledger: Ledger) -> collections.Counter:
-    """States of unfinished jobs in a copy of the database as the kill left it."""
-    with tempfile.TemporaryDirectory() as copy:
-        for file in data.glob("*.sqlite*"):
-            if not file.name.endswith("-shm"):
-                shutil.copy(file, copy)
-        (path,) = pathlib.Path(copy).glob("*.sqlite")
-        database = sqlite3.connect(path)
-        verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
-        if verdict != "ok":
-            ledger.problems.append(f"integrity_check: {verdict}")
-        states = collections.Counter(
-            {STATES[s]: n for s, n in database.execute("SELECT status, count(*) FROM jobs GROUP BY status")})
-        database.close()
-    return states
+def end(tenants: list[Tenant], ledger: Ledger) -> None:
+    """Waits until the clients' last jobs are at their end and their watchers have seen it."""
+    limit = time.monotonic() + DRAIN_LIMIT
+    for tenant in tenants:
+        tenant.join(timeout=max(0, limit - time.monotonic()))
+    for thread in threading.enumerate():
+        if thread.name.startswith("watch-"):
+            job = thread.name.removeprefix("watch-")
+            ledger.problem(f"the watcher of {job} hangs after events {ledger.seen[job]}")
+        elif thread in tenants:
+            ledger.problem(f"{thread.name} hangs")
 
 
-def verify(data: pathlib.Path, ledger: Ledger) -> dict:
-    """Compares what clients were told with what the database holds."""
-    (path,) = data.glob("*.sqlite")
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    stored: dict[str, list[tuple[int, int, str]]] = collections.defaultdict(list)
-    for job, sequence, status, kind in database.execute(
-            "SELECT lower(hex(jobs.id)), events.sequence, events.status, events.kind"
-            " FROM jobs JOIN events ON events.job = jobs.job ORDER BY jobs.id, events.sequence"):
-        text = f"{job[:8]}-{job[8:12]}-{job[12:16]}-{job[16:20]}-{job[20:]}"
-        stored[text].append((sequence, status, kind))
-    for job, kind in ledger.acknowledged.items():
-        events = stored.get(job)
-        if not events:
-            ledger.problems.append(f"acknowledged job {job} ({kind}) is lost")
-            continue
-        sequences = [e[0] for e in events]
-        if sequences != list(range(1, len(events) + 1)):
-            ledger.problems.append(f"{job}: events are numbered {sequences}")
-        ends = [e for e in events if STATES[e[1]] in TERMINAL and e[2] in ("status.changed", 1)]
-        if len(ends) != 1:
-            ledger.problems.append(f"{job}: {len(ends)} terminal events")
-        if ledger.seen[job] != sequences:
-            ledger.problems.append(f"{job}: watcher saw {ledger.seen[job]}, stored are {sequences}")
-    finals = collections.Counter(STATES[events[-1][1]] for events in stored.values() if events)
-    database.close()
-    return dict(finals)
+def run(arguments: argparse.Namespace, base: pathlib.Path) -> dict:
+    data = base / "data"
+    data.mkdir(mode=0o700)
+    ledger, ending = Ledger(), threading.Event()
+    rounds = Rounds(arguments, data, ledger)
+    threading.excepthook = lambda failure: ledger.problem(
+        f"{failure.thread.name} broke: {failure.exc_type.__name__}: {failure.exc_value}")
+    started = time.monotonic()
+    tenants = [Tenant(i, f"ipc://{data}/qubus.sock", arguments.seed, ledger, ending)
+               for i in range(arguments.clients)]
+    for tenant in tenants:
+        tenant.start()
+    for number in range(arguments.rounds):
+        rounds.run_one(number)
+        if (number + 1) % 25 == 0:
+            print(f"  round {number + 1} at {time.monotonic() - started:.0f} s: "
+                  f"{len(ledger.acknowledged)} jobs acknowledged, "
+                  f"{len(ledger.problems)} problems", flush=True)
+    daemon = rounds.start()
+    daemon.wait_ready()
+    time.sleep(1)
+    ending.set()
+    end(tenants, ledger)
+    code = daemon.stop()
+    if code != 0:
+        ledger.problem(f"qubusd ended with {code} on SIGTERM")
+    finals = verify(data, ledger)
+    if arguments.fault_points and arguments.rounds >= 300 and not arguments.acknowledge_early:
+        for state in LIFECYCLE:
+            if rounds.by_state[state] < KILLS_WANTED:
+                ledger.problem(
+                    f"only {rounds.by_state[state]} kills while a job was {state}, "
+                    f"wanted are {KILLS_WANTED}")
+    if len(ledger.acknowledged) < 2 * arguments.rounds:
+        ledger.problem(f"only {len(ledger.acknowledged)} jobs: too few to show anything")
+    events = sum(map(len, ledger.seen.values()))
+    return {
+        "rounds": arguments.rounds, "seed": arguments.seed, "clients": arguments.clients,
+        "seconds": round(time.monotonic() - started), **rounds.report(),
+        "jobs_acknowledged": len(ledger.acknowledged), "jobs_lost": len(ledger.lost),
+        "cancels_acknowledged": len(ledger.canceled), "events_watched": events,
+        "final_states": finals, "client_errors": dict(ledger.errors),
+        "problem_count": len(ledger.problems), "problems": ledger.problems[:20]}
 
 
 def main() -> int:
@@ -239,64 +197,24 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--daemon", type=pathlib.Path, default=ROOT / ".build/release/qubusd")
     parser.add_argument("--fault-points", action="store_true",
-                        help="the daemon is a fault-injection build: a third of the kills happen at its fault points")
+                        help="the daemon is a fault-injection build: half of the kills are its own")
+    parser.add_argument("--acknowledge-early", action="store_true",
+                        help="that build answers before it commits; the run has to fail")
     arguments = parser.parse_args()
-    print(f"crash run: {arguments.rounds} rounds, seed {arguments.seed}, {arguments.clients} clients")
-    dice = random.Random(arguments.seed)
+    print(f"crash run: {arguments.rounds} rounds, seed {arguments.seed}, "
+          f"{arguments.clients} clients, {arguments.daemon}", flush=True)
     base = pathlib.Path(tempfile.mkdtemp(prefix="qubus-crash."))
-    data = base / "data"
-    data.mkdir(mode=0o700)
-    endpoint = f"ipc://{data}/qubus.sock"
-    ledger, stop = Ledger(), threading.Event()
-    kills: collections.Counter = collections.Counter()
-    daemon = Daemon(arguments.daemon, data, {})
-    tenants = [Tenant(i, endpoint, arguments.seed, ledger, stop) for i in range(arguments.clients)]
-    for tenant in tenants:
-        tenant.start()
-    points = ["accepted", "reserved", "processing_results"]
-    for number in range(arguments.rounds):
-        armed = None
-        if arguments.fault_points and number % 3 == 0:
-            armed = points[(number // 3) % len(points)]
-        if armed is not None:
-            daemon.kill()
-            daemon = Daemon(arguments.daemon, data,
-                            {"QUBUS_FAULT_KILL_AT": armed, "QUBUS_FAULT_KILL_COUNT": str(dice.randint(1, 20))})
-            try:
-                daemon.process.wait(timeout=20)
-                kills[armed] += 1
-            except subprocess.TimeoutExpired:
-                ledger.errors[f"fault point {armed} not reached"] += 1
-        else:
-            stop.wait(0.02 + dice.random() * 0.6)
-        daemon.kill()
-        for state in inspect(data, ledger):
-            if state not in points:
-                kills[state] += 1
-        daemon = Daemon(arguments.daemon, data, {})
-        if (number + 1) % 25 == 0:
-            print(f"  round {number + 1}: {len(ledger.acknowledged)} jobs acknowledged, "
-                  f"{len(ledger.problems)} problems", flush=True)
-    stop.set()
-    for tenant in tenants:
-        tenant.join(timeout=900)
-        if tenant.is_alive():
-            ledger.problems.append(f"{tenant.name} hangs")
-    # the last jobs of the clients end by themselves; watchers above waited for them
-    code = daemon.stop()
-    if code != 0:
-        ledger.problems.append(f"qubusd ended with {code} on SIGTERM")
-    finals = verify(data, ledger)
-    report = {"rounds": arguments.rounds, "seed": arguments.seed, "acknowledged": len(ledger.acknowledged),
-              "final_states": finals, "kills_by_state": dict(kills), "client_errors": dict(ledger.errors),
-              "problems": ledger.problems[:20], "problem_count": len(ledger.problems)}
-    print(json.dumps(report, indent=2))
-    if not ledger.problems:
+    report = run(arguments, base)
+    print(json.dumps(report, indent=2), flush=True)
+    if report["problem_count"] == 0:
         shutil.rmtree(base)
-    else:
-        print(f"the data directory is kept: {base}", file=sys.stderr)
-    return 1 if ledger.problems else 0
+        return 0
+    print(f"the data directory is kept: {base}", file=sys.stderr, flush=True)
+    return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # Threads that hang are in the report; they must not keep the process.
+    sys.stdout.flush()
+    os._exit(code)
