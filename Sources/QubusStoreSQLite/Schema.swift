@@ -64,7 +64,7 @@ enum Schema {
     );
     CREATE INDEX jobs_by_project ON jobs (tenant, project, id);
     CREATE INDEX jobs_by_status ON jobs (tenant, project, status, id);
-    CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, idempotency_key)
+    CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, principal, idempotency_key)
       WHERE idempotency_key <> '';
 
     CREATE TABLE requests (

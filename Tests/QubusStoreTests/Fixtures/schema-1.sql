@@ -123,7 +123,7 @@ INSERT INTO result_chunks VALUES(1,0,0,'default','default','alice',3,X'039058c6f
 INSERT INTO result_chunks VALUES(1,1,0,'default','default','alice',2000,X'd28fe05a27ee94493d97354e92bd74f1ce84648ad0bfb8f744b038c40db4f5b6',1,X'780163671f05a321301a02a321301a02a321301a02433d0400cf2336b1',NULL,0);
 CREATE INDEX jobs_by_project ON jobs (tenant, project, id);
 CREATE INDEX jobs_by_status ON jobs (tenant, project, status, id);
-CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, idempotency_key)
+CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, principal, idempotency_key)
   WHERE idempotency_key <> '';
 COMMIT;
 PRAGMA application_id = 1363301715;
