@@ -260,5 +260,5 @@ def test_a_limit_on_file_sizes_is_a_full_disk_and_kills_nothing(daemon, tmp_path
             for _ in range(5000):
                 client.submit(BELL + f"// {random.random()} " + "x" * 5000, shots=1)
         assert caught.value.name == "disk_full"
-        assert client.health().state == "serving"
+        assert client.health().state in ("serving", "degraded")
     assert own.stop() == 0

@@ -2,9 +2,11 @@
 import grp
 import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -64,6 +66,14 @@ def start(daemon, tmp_path):
 
     yield started
     assert all(own.stop() == 0 for own in running)
+
+
+@pytest.fixture
+def shared_folder():
+    """A folder that every user may enter; pytest's own are root's."""
+    with tempfile.TemporaryDirectory(prefix="qubus", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
 
 
 def until_running(job) -> None:
@@ -148,13 +158,11 @@ def test_an_interactive_job_passes_a_large_one(client):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become other users")
-def test_users_of_one_socket_see_their_own_jobs_only(daemon, start, tmp_path_factory):
+def test_users_of_one_socket_see_their_own_jobs_only(daemon, shared_folder, start):
     tool = daemon.binary.parent / "qubus"
     if not tool.exists():
         pytest.skip("the command-line tool is not built")
-    folder = tmp_path_factory.mktemp("shared")
-    os.chmod(folder, 0o755)
-    os.chmod(folder.parent, 0o755)
+    folder = shared_folder
     group = grp.getgrall()[-1]
     own = start("--socket-group", group.gr_name, "--listen", f"ipc://{folder}/s/q.sock")
     program = folder / "bell.qasm"
