@@ -97,6 +97,7 @@ struct CommandExecutor {
     sql.jobByKey.rewind()
     sql.jobByKey.add(record.principal.tenant)
     sql.jobByKey.add(record.principal.project)
+    sql.jobByKey.add(record.principal.name)
     sql.jobByKey.add(record.idempotencyKey)
     defer { sql.jobByKey.rewind() }
     guard try sql.jobByKey.step() else { return nil }

@@ -67,7 +67,7 @@ enum Schema {
     );
     -- With the status, so that filters by it and the search for unfinished jobs read no rows.
     CREATE INDEX jobs_by_project ON jobs (tenant, project, id, status);
-    CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, idempotency_key)
+    CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, principal, idempotency_key)
       WHERE idempotency_key <> '';
 
     CREATE TABLE requests (

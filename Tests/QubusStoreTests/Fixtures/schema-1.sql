@@ -131,7 +131,7 @@ CREATE TABLE result_chunks (
 ) WITHOUT ROWID;
 INSERT INTO result_chunks VALUES(111411200000000048,0,0,'default','default','alice',9000,X'86458daadda59d41405ba00ec4724a892524f8b16bb564022ae23efede6500ce',1,X'7801edd0310d000000c3a0b7fe15cfc70212280c183060c0800103060c183060c0800103060c183060c0800103060c183060c0800103060cfc0f0caa871950',NULL,0);
 CREATE INDEX jobs_by_project ON jobs (tenant, project, id, status);
-CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, idempotency_key)
+CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, principal, idempotency_key)
   WHERE idempotency_key <> '';
 COMMIT;
 PRAGMA application_id = 1363301715;
