@@ -5,7 +5,7 @@ package struct Limits: Sendable, Hashable {
   /// Nesting depth of expressions and blocks in a program.
   package var programDepth = 256
   /// Operations after expansion of gates, loops and broadcasts.
-  package var programOperations = 8_000_000
+  package var programOperations = 4_000_000
   package var qubits = 63
   package var classicalBits = 4096
   package var pubsPerJob = 1024
