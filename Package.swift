@@ -50,6 +50,9 @@ let package = Package(
       name: "CQubusProto", dependencies: ["CProtobufC"],
       cSettings: [.unsafeFlags(["-fvisibility=hidden", "-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
+      name: "CAccept",
+      cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-O2"])]),
+    .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
       path: ".",
       exclude: [
@@ -120,7 +123,7 @@ let package = Package(
       "QubusServer",
       [
         "QubusCore", "QubusJobs", "QubusEngine", "QubusWire", "QubusDevices", "CZeroMQ",
-        "CQubusProto", "CProtobufC",
+        "CAccept", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "DequeModule", package: "swift-collections"),
       ]),

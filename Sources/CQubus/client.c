@@ -135,12 +135,14 @@ static int32_t connect_first(qubus_client *client, qubus_error *error) {
                                                         : QUBUS_E_CONNECTION_FAILED;
   if (code == QUBUS_E_CONNECTION_FAILED || code == QUBUS_E_CONNECTION_LOST) {
     const char *path = strncmp(client->endpoint, "ipc://", 6) == 0 ? client->endpoint + 6 : NULL;
-    int32_t is_missing = path != NULL && path[0] != '@' && access(path, F_OK) != 0;
+    int32_t is_path = path != NULL && path[0] != '@' && access(path, W_OK) != 0;
+    const char *reason = !is_path          ? client->hello_error.message
+                         : errno == ENOENT ? "there is no socket at "
+                                           : "this user may not use the socket at ";
     code = error_set(error, QUBUS_E_CONNECTION_FAILED,
                      "no server answered at %s within %lld ms (%s%s)", client->endpoint,
                      (long long)client->connect_timeout,
-                     is_missing ? "there is no socket at " : client->hello_error.message,
-                     is_missing ? path : "");
+                     reason, is_path ? path : "");
   } else if (code != QUBUS_OK) {
     error_copy(error, &client->hello_error);
   }

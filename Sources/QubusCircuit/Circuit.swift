@@ -127,7 +127,8 @@ package indirect enum Operation: Sendable, Hashable {
   case branch(condition: Expression, then: [Operation], otherwise: [Operation])
   case whileLoop(condition: Expression, body: [Operation])
   /// A `for` over a range known only at run time; `last` is included.
-  case forLoop(variable: Int, first: Expression, step: Expression, last: Expression, body: [Operation])
+  case forLoop(
+    variable: Int, first: Expression, step: Expression, last: Expression, body: [Operation])
   case select(Expression, cases: [SwitchCase], otherwise: [Operation])
   case breakLoop
   case continueLoop

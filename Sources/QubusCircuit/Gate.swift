@@ -10,7 +10,8 @@ package enum Gate: UInt8, Sendable, Hashable, CaseIterable {
   case rx, ry, rz
   /// R(θ, φ) = exp(-iθ/2 (cos φ X + sin φ Y)).
   case r
-  /// U(θ, φ, λ) with a real upper left entry: [[cos θ/2, -e^{iλ} sin θ/2], [e^{iφ} sin θ/2, e^{i(φ+λ)} cos θ/2]].
+  /// U(θ, φ, λ) with a real upper left entry: [[cos θ/2, -e^{iλ} sin θ/2], [e^{iφ} sin θ/2,
+  /// e^{i(φ+λ)} cos θ/2]].
   case u
   case swap, iswap, dcx, ecr
   case rxx, ryy, rzz, rzx

@@ -57,7 +57,8 @@ package struct PauliSum: Sendable, Hashable {
         default:
           throw .field(
             .invalidObservable, place + ".pauli",
-            "letter \(position + 1) is '\(Character(UnicodeScalar(letter)))'", limit: "I, X, Y or Z")
+            "letter \(position + 1) is '\(Character(UnicodeScalar(letter)))'", limit: "I, X, Y or Z"
+          )
         }
       }
       terms.append(term)

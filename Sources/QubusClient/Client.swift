@@ -9,8 +9,8 @@ internal import CQubus
 /// print(try result.counts())            // ["00": 509, "11": 515]
 /// ```
 ///
-/// Every call may be made from any thread. Calls block the calling thread; the `async` forms wait on
-/// a thread of their own.
+/// Every call may be made from any thread. Calls block the calling thread; the `async` forms wait
+/// on a thread of their own.
 public final class Client: Sendable {
   let handle: Handle
 

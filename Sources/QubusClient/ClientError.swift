@@ -28,7 +28,8 @@ public struct ClientError: Error, Sendable, Hashable {
   public let code: Int32
   /// Stable name, for example `invalid_shots`.
   public let name: String
-  /// Class: validation, auth, quota, conflict, backend, execution, post-processing, internal, client.
+  /// Class: validation, auth, quota, conflict, backend, execution, post-processing, internal,
+  /// client.
   public let errorClass: String
   /// What was wrong, where, and what the limit is.
   public let message: String

@@ -1,5 +1,6 @@
 /// A 128-bit id that sorts by time: UUID version 7.
-/// - Source: RFC 9562 §5.7 (millisecond time, 12-bit counter within the millisecond, 62 random bits).
+/// - Source: RFC 9562 §5.7 (millisecond time, 12-bit counter within the millisecond, 62 random
+/// bits).
 package struct Identifier: Hashable, Sendable, Comparable, Codable {
   package let high: UInt64
   package let low: UInt64
@@ -23,7 +24,11 @@ package struct Identifier: Hashable, Sendable, Comparable, Codable {
     guard bytes.count == 16 else { return nil }
     var words: (UInt64, UInt64) = (0, 0)
     for (i, byte) in bytes.enumerated() {
-      if i < 8 { words.0 = words.0 << 8 | UInt64(byte) } else { words.1 = words.1 << 8 | UInt64(byte) }
+      if i < 8 {
+        words.0 = words.0 << 8 | UInt64(byte)
+      } else {
+        words.1 = words.1 << 8 | UInt64(byte)
+      }
     }
     self.init(high: words.0, low: words.1)
   }
@@ -84,7 +89,8 @@ package final class IdentifierSource: Sendable {
   private let state: Lock<State>
 
   package init(
-    clock: any Clock, generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    clock: any Clock,
+    generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
   ) {
     self.clock = clock
     state = Lock(State(generator: generator))

@@ -5,7 +5,7 @@ package struct Limits: Sendable, Hashable {
   /// Nesting depth of expressions and blocks in a program.
   package var programDepth = 256
   /// Operations after expansion of gates, loops and broadcasts.
-  package var programOperations = 50_000_000
+  package var programOperations = 4_000_000
   package var qubits = 63
   package var classicalBits = 4096
   package var pubsPerJob = 1024
@@ -18,7 +18,9 @@ package struct Limits: Sendable, Hashable {
   package var messageBytes = 64 << 20
   package var attachmentBytes = 1 << 30
   package var messageDepth = 32
-  package var messageFields = 4096
+  /// Fields of one message, all depths together. A Hamiltonian of 20,000 terms fits; what bounds
+  /// memory is the budget of the decoder's arena (decision 0003).
+  package var messageFields = 65_536
   package var callsInFlightPerConnection = 8192
   package var streamsPerConnection = 256
   package var jobsQueued = 1_000_000

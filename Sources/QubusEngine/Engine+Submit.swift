@@ -38,7 +38,9 @@ extension Engine {
     completion: @escaping @Sendable (Result<PlanReport, QubusError>) -> Void
   ) {
     if isQuick(spec) { return completion(plan(spec)) }
-    let isTaken = compilePool.submit { [self] _ in completion(plan(spec)) }
+    let isTaken = compilePool.submit { [self] _ in
+      completion(isStopping ? .failure(.shuttingDown) : plan(spec))
+    }
     if !isTaken { completion(.failure(isStopping ? .shuttingDown : .compileQueueFull)) }
   }
 
@@ -57,6 +59,8 @@ extension Engine {
   }
 
   private func accept(_ submission: Submission) {
+    // What still waits for a compile thread when the service stops is not compiled any more.
+    guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
     do throws(QubusError) {
       let acceptedAt = clock.now()
       let prepared = try preparation.prepare(submission.spec)

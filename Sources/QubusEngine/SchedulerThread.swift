@@ -93,7 +93,8 @@ final class SchedulerThread: Sendable {
   private func takeTurns() {
     guard let carryOut = carryOut.withLock({ $0 }) else { return }
     repeat {
-      guard isTurning.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+      guard
+        isTurning.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
       else { return }
       turn(carryOut)
       isTurning.store(false, ordering: .releasing)
@@ -134,7 +135,8 @@ final class SchedulerThread: Sendable {
       return isDue || isEarlier || mailbox.isWoken || mailbox.isStopping ? true : nil
     }
     if let due {
-      // At most an hour, so that a wall clock that was set back cannot make a deadline wait for ever.
+      // At most an hour, so that a wall clock that was set back cannot make a deadline wait for
+      // ever.
       let microseconds = min(3_600_000_000, max(1000, due - clock.now()))
       _ = mailbox.wait(microseconds: microseconds, wakes)
     } else {

@@ -18,6 +18,7 @@ package final class MemoryJobStore: JobStore {
   private struct Key: Hashable {
     var tenant: String
     var project: String
+    var principal: String
     var key: String
   }
   private let state = Lock(State())
@@ -78,7 +79,7 @@ package final class MemoryJobStore: JobStore {
   ) throws(QubusError) -> AcceptOutcome {
     let key = Key(
       tenant: record.principal.tenant, project: record.principal.project,
-      key: record.idempotencyKey)
+      principal: record.principal.name, key: record.idempotencyKey)
     if !record.idempotencyKey.isEmpty, let id = state.keys[key], let known = state.records[id] {
       guard
         known.fingerprint == record.fingerprint,

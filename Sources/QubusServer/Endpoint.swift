@@ -9,7 +9,8 @@ enum Endpoint: Equatable {
   case ipc(path: String)
   case tcp(host: String, port: UInt16)
 
-  /// - Throws: `invalid_configuration` for anything but an ipc path that fits or a loopback address.
+  /// - Throws: `invalid_configuration` for anything but an ipc path that fits or a loopback
+  /// address.
   init(_ text: String) throws(QubusError) {
     if text.hasPrefix("ipc://") {
       self = .ipc(path: try Self.checkedPath(String(text.dropFirst(6)), in: text))

@@ -12,7 +12,8 @@ enum PeerAddress: Equatable {
   /// A peer on loopback tcp: somebody on this machine.
   case local
 
-  /// - Parameter property: the `Peer-Address` that ZeroMQ attaches to a message: `localhost:uid:gid:pid`
+  /// - Parameter property: the `Peer-Address` that ZeroMQ attaches to a message:
+  /// `localhost:uid:gid:pid`
   ///   on ipc (libzmq 4.3.4), a numeric address on tcp, which never begins so.
   init(property: String) {
     let parts = property.split(separator: ":", omittingEmptySubsequences: false)

@@ -12,7 +12,7 @@ extension CommandExecutor {
   func head(of id: Identifier) throws(SQLiteFailure) -> HeadRow? {
     let select = sql.headByID
     select.rewind()
-    select.add(id)
+    select.add(row: id)
     defer { select.rewind() }
     guard try select.step() else { return nil }
     var row = select.row
@@ -26,6 +26,28 @@ extension CommandExecutor {
     return HeadRow(
       job: job, head: head,
       owner: Principal(tenant: row.text(), project: row.text(), name: row.text()))
+  }
+
+  /// The number for the row of a new job, nil when the id is taken.
+  func freeNumber(for id: Identifier) throws(SQLiteFailure) -> Int64? {
+    let last = JobNumber.last(of: id)
+    let select = sql.slots
+    select.rewind()
+    select.add(JobNumber.first(of: id))
+    select.add(last)
+    defer { select.rewind() }
+    var highest: Int64?
+    while try select.step() {
+      var row = select.row
+      highest = row.integer()
+      if row.identifier() == id { return nil }
+    }
+    guard let highest else { return JobNumber.first(of: id) }
+    guard highest < last else {
+      throw SQLiteFailure(
+        code: SQLiteFailure.constraint, message: "no row is free for job id \(id)")
+    }
+    return highest + 1
   }
 
   func add(_ owner: Principal, to statement: SQLStatement) {
@@ -45,9 +67,12 @@ extension CommandExecutor {
     statement.add(storedAt ?? phases.storedAt)
   }
 
-  func insertJob(_ record: JobRecord, error: [UInt8]?) throws(SQLiteFailure) {
+  func insertJob(
+    _ record: JobRecord, as job: Int64, error: [UInt8]?, request: [UInt8]?
+  ) throws(SQLiteFailure) {
     let insert = sql.insertJob
     insert.rewind()
+    insert.add(job)
     insert.add(record.id)
     add(record.principal, to: insert)
     insert.add(record.clientJobID)
@@ -75,6 +100,7 @@ extension CommandExecutor {
     insert.add(record.cancelRequested)
     insert.add(record.fallbackUsed)
     insert.add(record.hasResult)
+    insert.add(request)
     try insert.run()
   }
 
@@ -105,9 +131,9 @@ extension CommandExecutor {
     insert.add(job)
     add(owner, to: insert)
     insert.add(result.manifest)
-    insert.add(Checksum.of(result.manifest))
     insert.add(result.provenance)
-    insert.add(Checksum.of(result.provenance))
+    insert.add(result.sha256)
+    insert.add(result.packedChunks)
     try insert.run()
     for chunk in result.chunks {
       let insert = sql.insertChunk

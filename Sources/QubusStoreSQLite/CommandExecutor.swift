@@ -22,6 +22,10 @@ struct CommandExecutor {
     sql = try WriterStatements(db)
   }
 
+  /// Up to here a request lies in the job's own row, which saves a page with every submit; longer
+  /// ones would make every change of the row write them again.
+  static let shortRequestBytes = 1024
+
   func begin() throws(SQLiteFailure) {
     sql.begin.rewind()
     try sql.begin.run()
@@ -57,7 +61,7 @@ struct CommandExecutor {
     if !work.record.idempotencyKey.isEmpty, let known = try knownKey(of: work.record) {
       return known
     }
-    if try head(of: work.record.id) != nil {
+    guard let job = try freeNumber(for: work.record.id) else {
       return .failure(QubusError(.invariantViolated, "job id \(work.record.id) is taken"))
     }
     let record: JobRecord
@@ -67,13 +71,15 @@ struct CommandExecutor {
     } catch {
       return .failure(error)
     }
-    try insertJob(record, error: work.error)
-    let job = sqlite3_last_insert_rowid(db.sqliteConnection)
-    sql.insertRequest.rewind()
-    sql.insertRequest.add(job)
-    add(record.principal, to: sql.insertRequest)
-    sql.insertRequest.add(record.request)
-    try sql.insertRequest.run()
+    let isShort = record.request.count <= Self.shortRequestBytes
+    try insertJob(record, as: job, error: work.error, request: isShort ? record.request : nil)
+    if !isShort {
+      sql.insertRequest.rewind()
+      sql.insertRequest.add(job)
+      add(record.principal, to: sql.insertRequest)
+      sql.insertRequest.add(record.request)
+      try sql.insertRequest.run()
+    }
     for tag in record.tags {
       sql.insertTag.rewind()
       add(record.principal, to: sql.insertTag)
@@ -91,6 +97,7 @@ struct CommandExecutor {
     sql.jobByKey.rewind()
     sql.jobByKey.add(record.principal.tenant)
     sql.jobByKey.add(record.principal.project)
+    sql.jobByKey.add(record.principal.name)
     sql.jobByKey.add(record.idempotencyKey)
     defer { sql.jobByKey.rewind() }
     guard try sql.jobByKey.step() else { return nil }
@@ -117,10 +124,10 @@ struct CommandExecutor {
       select = SQLStatement(try db.cachedStatement(sql: RecordReader.byID), of: db)
     } catch { throw SQLiteFailure(error) }
     select.rewind()
-    select.add(id)
+    select.add(row: id)
     defer { select.rewind() }
     guard try select.step() else {
-      throw SQLiteFailure(code: SQLITE_CORRUPT, message: "job \(id) has no request")
+      throw SQLiteFailure(code: SQLITE_CORRUPT, message: "job \(id) is in an index only")
     }
     let row = select.row
     do throws(QubusError) {

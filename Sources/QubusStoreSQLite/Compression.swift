@@ -2,8 +2,8 @@ internal import CZlib
 
 /// Deflate for what is stored in rows.
 enum Compression {
-  /// Below this a zlib header eats what is gained.
-  private static let smallest = 256
+  /// Bytes below which what is gained is not worth setting up zlib's 256 KiB of state.
+  private static let smallest = 2048
 
   /// The compressed bytes, or nil when they would not save an eighth.
   static func compress(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {

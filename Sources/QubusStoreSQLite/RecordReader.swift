@@ -11,24 +11,23 @@ enum RecordReader {
     annotations,notices,replay_of,cancel_requested,fallback_used,has_result
     """
 
-  /// The request is joined by number; ownership comes from the job's own row.
+  /// A long request is fetched by number; ownership comes from the job's own row.
   static let selection = """
-    SELECT \(columns.split(whereSeparator: { $0 == "," || $0 == "\n" }).map { "jobs.\($0)" }
-      .joined(separator: ",")), requests.request
-    FROM jobs JOIN requests ON requests.job = jobs.job
+    SELECT \(columns), COALESCE(request,
+      (SELECT requests.request FROM requests WHERE requests.job = jobs.job))
+    FROM jobs
     """
-  static let byID = selection + " WHERE jobs.id = ?"
+  static let byID = selection + " WHERE " + JobNumber.condition
   /// Read once, at start: a scan of an index that exists anyway, instead of one more page to write
   /// with every submit.
   static let unfinished =
     selection + """
-       WHERE jobs.job IN (SELECT job FROM jobs INDEXED BY jobs_by_status WHERE status < 6)
+       WHERE jobs.job IN (SELECT job FROM jobs INDEXED BY jobs_by_project WHERE status < 6)
       ORDER BY jobs.id
       """
   static let events = """
-    SELECT events.sequence,time,kind,events.status,events.reason,events.attempt,body
-    FROM jobs JOIN events ON events.job = jobs.job
-    WHERE jobs.id = ? AND sequence > ? ORDER BY sequence LIMIT ?
+    SELECT sequence,time,kind,status,reason,attempt,body FROM events
+    WHERE job = \(JobNumber.ofRow) AND sequence > ? ORDER BY sequence LIMIT ?
     """
 
   static func record(_ columns: SQLRow, codec: any JobCodec) throws(QubusError) -> JobRecord {

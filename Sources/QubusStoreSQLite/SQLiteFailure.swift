@@ -74,6 +74,7 @@ struct SQLiteFailure: Error {
   }
 
   static let corrupt = SQLITE_CORRUPT
+  static let constraint = SQLITE_CONSTRAINT
 
   // Composite macros that Swift does not import.
   static let fsync = SQLITE_IOERR | 4 << 8

@@ -7,12 +7,13 @@ extension SQLiteJobStore {
     try readers.read { db in
       let select = try db.ready(RecordReader.byID)
       defer { select.rewind() }
-      select.add(id)
+      select.add(row: id)
       return try select.step() ? try RecordReader.record(select.row, codec: codec) : nil
     }
   }
 
-  /// Newest first. A filter by one status reads its index; several are picked from the project's.
+  /// Newest first, from the project's index, which also has the statuses; without a project from
+  /// the rows, which lie in the same order.
   package func jobs(_ filter: JobFilter) throws(QubusError) -> [JobRecord] {
     try readers.read { db in
       let select = try db.ready(Self.listing(filter))
@@ -21,7 +22,10 @@ extension SQLiteJobStore {
         select.add(principal.project)
         if !principal.name.isEmpty { select.add(principal.name) }
       }
-      if let before = filter.before { select.add(before) }
+      if let before = filter.before {
+        if filter.principal == nil { select.add(JobNumber.last(of: before)) }
+        select.add(before)
+      }
       for status in filter.statuses { select.add(UInt32(status.rawValue)) }
       if !filter.name.isEmpty { select.add(filter.name) }
       for tag in filter.tags { select.add(tag) }
@@ -36,14 +40,13 @@ extension SQLiteJobStore {
       conditions += ["jobs.tenant = ?", "jobs.project = ?"]
       if !principal.name.isEmpty { conditions.append("jobs.principal = ?") }
     }
-    if filter.before != nil { conditions.append("jobs.id < ?") }
-    switch filter.statuses.count {
-    case 0: break
-    case 1: conditions.append("jobs.status = ?")
-    default:
+    if filter.before != nil {
+      if filter.principal == nil { conditions.append("jobs.job <= ?") }
+      conditions.append("jobs.id < ?")
+    }
+    if !filter.statuses.isEmpty {
       let marks = Array(repeating: "?", count: filter.statuses.count).joined(separator: ",")
-      // The plus keeps the planner from the status index, which would have to be sorted.
-      conditions.append("+jobs.status IN (\(marks))")
+      conditions.append("jobs.status IN (\(marks))")
     }
     if !filter.name.isEmpty { conditions.append("jobs.name = ?") }
     for _ in filter.tags {
@@ -54,7 +57,9 @@ extension SQLiteJobStore {
         """)
     }
     let filtered = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-    return RecordReader.selection + filtered + " ORDER BY jobs.id DESC LIMIT ?"
+    // Ids that share a number differ in their order here only.
+    let order = filter.principal == nil ? "jobs.job DESC, jobs.id DESC" : "jobs.id DESC"
+    return RecordReader.selection + filtered + " ORDER BY \(order) LIMIT ?"
   }
 
   package func unfinishedJobs() throws(QubusError) -> [JobRecord] {
@@ -76,7 +81,7 @@ extension SQLiteJobStore {
     try readers.read { db in
       let select = try db.ready(RecordReader.events)
       defer { select.rewind() }
-      select.add(id)
+      select.add(row: id)
       select.add(Int64(clamping: sequence))
       select.add(max(0, limit))
       var events: [JobEvent] = []
@@ -92,16 +97,14 @@ extension SQLiteJobStore {
     try readers.read { db in
       let select = try db.ready(
         """
-        SELECT manifest,manifest_sha256,provenance,provenance_sha256
-        FROM jobs JOIN results ON results.job = jobs.job WHERE jobs.id = ?
+        SELECT manifest,provenance,sha256 FROM results WHERE job = \(JobNumber.ofRow)
         """)
       defer { select.rewind() }
-      select.add(id)
+      select.add(row: id)
       guard try select.step() else { return nil }
       var row = select.row
-      let (manifest, manifestSum) = (row.blob(), row.blob())
-      let (provenance, provenanceSum) = (row.blob(), row.blob())
-      guard Checksum.of(manifest) == manifestSum, Checksum.of(provenance) == provenanceSum else {
+      let (manifest, provenance) = (row.blob(), row.blob())
+      guard Checksum.of(manifest, provenance) == row.blob() else {
         throw QubusError(
           .resultCorrupt, "job \(id): the stored manifest or provenance is damaged")
       }
@@ -113,14 +116,14 @@ extension SQLiteJobStore {
     _ id: Identifier, item: Int, chunk: Int
   ) throws(QubusError) -> [UInt8] {
     try readers.read { db in
+      if let chunk = try packedChunk(id, item: item, chunk: chunk, db) { return chunk }
       let select = try db.ready(
         """
-        SELECT bytes,sha256,encoding,content,file,offset
-        FROM jobs JOIN result_chunks ON result_chunks.job = jobs.job
-        WHERE jobs.id = ? AND item = ? AND chunk = ?
+        SELECT bytes,sha256,encoding,content,file,offset FROM result_chunks
+        WHERE job = \(JobNumber.ofRow) AND item = ? AND chunk = ?
         """)
       defer { select.rewind() }
-      select.add(id)
+      select.add(row: id)
       select.add(item)
       select.add(chunk)
       guard try select.step() else { throw try missing(id, item: item, chunk: chunk, db) }
@@ -136,20 +139,45 @@ extension SQLiteJobStore {
         case nil: nil
         }
       guard let bytes, bytes.count == count, Checksum.of(bytes) == sha256 else {
-        throw QubusError(
-          .resultCorrupt, "job \(id): chunk \(chunk) of item \(item) does not match its SHA-256",
-          details: ["item": String(item), "chunk": String(chunk)])
+        throw corrupt(id, item: item, chunk: chunk)
       }
       return bytes
     }
   }
 
+  /// A chunk that lies in the row of its result; nil when it does not.
+  private func packedChunk(
+    _ id: Identifier, item: Int, chunk: Int, _ db: Database
+  ) throws -> [UInt8]? {
+    let select = try db.ready(
+      """
+      SELECT chunks FROM results WHERE job = \(JobNumber.ofRow) AND chunks IS NOT NULL
+      """)
+    defer { select.rewind() }
+    select.add(row: id)
+    guard try select.step() else { return nil }
+    var row = select.row
+    switch PackedChunks.find(item: item, chunk: chunk, in: row.blob()) {
+    case .found(let bytes, let sha256):
+      guard Checksum.of(bytes) == sha256 else { throw corrupt(id, item: item, chunk: chunk) }
+      return bytes
+    case .missing: return nil
+    case .damaged: throw corrupt(id, item: item, chunk: chunk)
+    }
+  }
+
+  private func corrupt(_ id: Identifier, item: Int, chunk: Int) -> QubusError {
+    QubusError(
+      .resultCorrupt, "job \(id): chunk \(chunk) of item \(item) does not match its SHA-256",
+      details: ["item": String(item), "chunk": String(chunk)])
+  }
+
   private func missing(
     _ id: Identifier, item: Int, chunk: Int, _ db: Database
   ) throws -> QubusError {
-    let select = try db.ready("SELECT has_result FROM jobs WHERE id = ?")
+    let select = try db.ready("SELECT has_result FROM jobs WHERE \(JobNumber.condition)")
     defer { select.rewind() }
-    select.add(id)
+    select.add(row: id)
     guard try select.step() else { return QubusError(.jobNotFound, "no job \(id)") }
     var row = select.row
     return row.boolean()

@@ -1,7 +1,8 @@
 /// The schema, as an append-only list of migrations. A released one is never edited: its fixture in
 /// `Tests/QubusStoreTests/Fixtures` proves that it still opens.
 ///
-/// Ids are 16-byte blobs, times integer microseconds UTC, money integer micro-units; unknown is
+/// A job's key is a number made of its id (`JobNumber`), so ids need no index of their own. Ids are
+/// 16-byte blobs, times integer microseconds UTC, money integer micro-units; unknown is
 /// NULL, never 0. Statuses are the numbers of the wire, event kinds its words.
 enum Schema {
   /// Bytes "QBUS"; marks the file as ours.
@@ -21,7 +22,7 @@ enum Schema {
   private static let version1 = """
     CREATE TABLE jobs (
       job INTEGER PRIMARY KEY,
-      id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+      id BLOB NOT NULL CHECK (length(id) = 16),
       \(owner),
       client_job_id TEXT NOT NULL,
       client_version TEXT NOT NULL,
@@ -60,11 +61,13 @@ enum Schema {
       replay_of BLOB,
       cancel_requested INTEGER NOT NULL,
       fallback_used INTEGER NOT NULL,
-      has_result INTEGER NOT NULL
+      has_result INTEGER NOT NULL,
+      -- NULL when it is long and lies in requests.
+      request BLOB
     );
-    CREATE INDEX jobs_by_project ON jobs (tenant, project, id);
-    CREATE INDEX jobs_by_status ON jobs (tenant, project, status, id);
-    CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, idempotency_key)
+    -- With the status, so that filters by it and the search for unfinished jobs read no rows.
+    CREATE INDEX jobs_by_project ON jobs (tenant, project, id, status);
+    CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, principal, idempotency_key)
       WHERE idempotency_key <> '';
 
     CREATE TABLE requests (
@@ -97,9 +100,11 @@ enum Schema {
       job INTEGER PRIMARY KEY REFERENCES jobs (job),
       \(owner),
       manifest BLOB NOT NULL,
-      manifest_sha256 BLOB NOT NULL,
       provenance BLOB NOT NULL,
-      provenance_sha256 BLOB NOT NULL
+      -- Of the manifest followed by the provenance.
+      sha256 BLOB NOT NULL,
+      -- All chunks of a small result (`PackedChunks`); NULL when they lie in result_chunks.
+      chunks BLOB
     );
 
     -- encoding: 0 as is, 1 zlib, 2 at \"offset\" of the file named by \"file\", the item's SHA-256.

@@ -24,7 +24,14 @@ struct StoredResult: Sendable {
 
   var manifest: [UInt8]
   var provenance: [UInt8]
+  /// SHA-256 of manifest and provenance.
+  var sha256: [UInt8]
+  /// All chunks when they are few bytes; `chunks` is empty then.
+  var packedChunks: [UInt8]?
   var chunks: [Chunk] = []
+
+  /// Manifest, provenance and chunks up to here share one row, which fits one page of 4 KiB.
+  private static let rowBytes = 3500
 
   /// Compresses what becomes rows and writes what becomes files.
   /// - Parameter inlineLimit: a result of more bytes keeps only its smallest items in rows.
@@ -33,6 +40,10 @@ struct StoredResult: Sendable {
   ) throws(SQLiteFailure) {
     manifest = codec.encode(result.manifest)
     provenance = codec.encode(result.provenance)
+    sha256 = Checksum.of(manifest, provenance)
+    packedChunks = Self.pack(
+      result, limit: min(inlineLimit, Self.rowBytes - manifest.count - provenance.count))
+    guard packedChunks == nil else { return }
     let inFiles = Self.itemsForFiles(result, inlineLimit: inlineLimit)
     for (index, item) in result.manifest.items.enumerated() {
       let data = result.data[index]
@@ -53,6 +64,27 @@ struct StoredResult: Sendable {
     }
   }
 
+  /// Of a validated result: every SHA-256 has its 32 bytes.
+  private static func pack(_ result: JobResult, limit: Int) -> [UInt8]? {
+    var bytes = 0
+    for item in result.manifest.items {
+      bytes += Int(clamping: item.bytes) + PackedChunks.headBytes * item.chunks.count
+      guard bytes <= limit else { return nil }
+    }
+    guard bytes > 0 else { return nil }
+    var packed: [UInt8] = []
+    packed.reserveCapacity(bytes)
+    for (index, item) in result.manifest.items.enumerated() {
+      for (number, info) in item.chunks.enumerated() {
+        let range = Int(info.offset)..<Int(info.offset + info.bytes)
+        PackedChunks.append(
+          item: index, chunk: number, sha256: info.sha256, bytes: result.data[index][range],
+          to: &packed)
+      }
+    }
+    return packed
+  }
+
   /// Everything stays in rows up to the limit; above it, the largest items leave until the rest
   /// fits.
   private static func itemsForFiles(_ result: JobResult, inlineLimit: Int) -> Set<Int> {
@@ -69,4 +101,12 @@ struct StoredResult: Sendable {
 
 enum Checksum {
   static func of(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
+
+  /// Of two pieces, one after the other.
+  static func of(_ first: [UInt8], _ second: [UInt8]) -> [UInt8] {
+    var hash = SHA256()
+    hash.update(data: first)
+    hash.update(data: second)
+    return Array(hash.finalize())
+  }
 }

@@ -5,8 +5,8 @@ internal import QubusCore
 /// compressed or written to files first.
 ///
 /// Commands of one job keep their order, and a flush waits for everything before it; commands of
-/// other jobs overtake a large result in preparation. There is one lock, and completions never run
-/// under it.
+/// other jobs overtake a large result in preparation. There is one lock; completions never run
+/// under it, and threads are woken after it, lest they run into it at once and sleep again.
 final class WriteQueue: Sendable {
   private struct State {
     var pending: [WriteTask] = []
@@ -21,6 +21,17 @@ final class WriteQueue: Sendable {
 
     var waiting: Int { pending.count + preparing.count }
     var isPreparationEmpty: Bool { preparing.isEmpty && !isPreparing }
+
+    /// True when the writer slept and is owed a signal.
+    mutating func rouseWriter() -> Bool {
+      defer { writerWaits = false }
+      return writerWaits
+    }
+
+    mutating func rousePreparer() -> Bool {
+      defer { preparerWaits = false }
+      return preparerWaits
+    }
   }
   private let state = Lock(State())
   private let writerWake = DispatchSemaphore(value: 0)
@@ -35,7 +46,9 @@ final class WriteQueue: Sendable {
 
   /// Appends a command, or answers why not.
   func enqueue(_ task: WriteTask) -> QubusError? {
-    state.withLock { state in
+    var sleepers = Sleepers()
+    defer { wake(sleepers) }
+    return state.withLock { state in
       if let refusal = state.refusal { return refusal }
       if let overload = overload(task, state) { return overload }
       state.acceptBytes += task.bytes
@@ -48,10 +61,10 @@ final class WriteQueue: Sendable {
       if task.needsPreparation || follows {
         state.preparing.append(task)
         if let job = task.updatedJob { state.preparingJobs[job, default: 0] += 1 }
-        wakePreparer(&state)
+        sleepers.preparer = state.rousePreparer()
       } else {
         state.pending.append(task)
-        wakeWriter(&state)
+        sleepers.writer = state.rouseWriter()
       }
       return nil
     }
@@ -73,27 +86,24 @@ final class WriteQueue: Sendable {
       retryAfterMilliseconds: 100)
   }
 
-  private func wakeWriter(_ state: inout State) {
-    if state.writerWaits {
-      state.writerWaits = false
-      writerWake.signal()
-    }
+  /// Who sleeps and has been counted as awake; each is owed one signal.
+  private struct Sleepers {
+    var writer = false
+    var preparer = false
   }
 
-  private func wakePreparer(_ state: inout State) {
-    if state.preparerWaits {
-      state.preparerWaits = false
-      preparerWake.signal()
-    }
+  private func wake(_ sleepers: Sleepers) {
+    if sleepers.writer { writerWake.signal() }
+    if sleepers.preparer { preparerWake.signal() }
   }
 
   /// Refuses everything from now on; what waits is still carried out.
   func refuse(_ error: QubusError) {
-    state.withLock { state in
+    let sleepers = state.withLock { state in
       if state.refusal == nil { state.refusal = error }
-      wakeWriter(&state)
-      wakePreparer(&state)
+      return Sleepers(writer: state.rouseWriter(), preparer: state.rousePreparer())
     }
+    wake(sleepers)
   }
 
   // The writer's side
@@ -129,7 +139,7 @@ final class WriteQueue: Sendable {
       defer { state.writerWaits = false }
       return !state.writerWaits
     }
-    // A producer signalled between the time-out and the lock: that signal must not be left over.
+    // A producer owes a signal since before the lock: it must not be left over.
     if isLate {
       writerWake.wait()
       return .work
@@ -158,14 +168,15 @@ final class WriteQueue: Sendable {
 
   /// Hands what `takePreparation` gave on to the writer; nil when it failed and was answered.
   func finishPreparation(of task: WriteTask, as prepared: WriteTask?) {
-    state.withLock { state in
+    let sleepers = state.withLock { state in
       state.isPreparing = false
       if let job = task.updatedJob {
         let left = (state.preparingJobs[job] ?? 1) - 1
         state.preparingJobs[job] = left == 0 ? nil : left
       }
       if let prepared { state.pending.append(prepared) }
-      wakeWriter(&state)
+      return Sleepers(writer: state.rouseWriter())
     }
+    wake(sleepers)
   }
 }

@@ -6,6 +6,7 @@ struct WriterStatements {
   let commit: SQLStatement
   let jobByKey: SQLStatement
   let headByID: SQLStatement
+  let slots: SQLStatement
   let insertJob: SQLStatement
   let insertRequest: SQLStatement
   let insertTag: SQLStatement
@@ -30,21 +31,23 @@ struct WriterStatements {
     jobByKey = try prepare(
       """
       SELECT id, fingerprint, fingerprint_version FROM jobs
-      WHERE tenant = ? AND project = ? AND idempotency_key = ? AND idempotency_key <> ''
+      WHERE tenant = ? AND project = ? AND principal = ? AND idempotency_key = ? AND idempotency_key <> ''
       """)
     headByID = try prepare(
       """
       SELECT job, status, attempt, last_sequence, tenant, project, principal FROM jobs
-      WHERE id = ?
+      WHERE \(JobNumber.condition)
       """)
+    slots = try prepare("SELECT job, id FROM jobs WHERE job BETWEEN ? AND ? ORDER BY job")
     insertJob = try insert(
       "jobs",
       """
-      id,\(owner),client_job_id,client_version,idempotency_key,
+      job,id,\(owner),client_job_id,client_version,idempotency_key,
       fingerprint,fingerprint_version,status,reason,
       attempt,lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,started_at,
       device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
-      annotations,notices,replay_of,cancel_requested,fallback_used,has_result
+      annotations,notices,replay_of,cancel_requested,fallback_used,has_result,
+      request
       """)
     insertRequest = try insert("requests", "job,\(owner),request")
     insertTag = try prepare(
@@ -69,7 +72,7 @@ struct WriterStatements {
       WHERE job = ?
       """)
     insertResult = try insert(
-      "results", "job,\(owner),manifest,manifest_sha256,provenance,provenance_sha256")
+      "results", "job,\(owner),manifest,provenance,sha256,chunks")
     insertChunk = try insert(
       "result_chunks", "job,item,chunk,\(owner),bytes,sha256,encoding,content,file,offset")
   }

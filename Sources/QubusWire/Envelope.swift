@@ -64,6 +64,7 @@ package struct Envelope: Sendable, Hashable {
   ///   kind or protocol version is no error here: the answer needs the call id.
   package init(decoding bytes: UnsafeRawBufferPointer) throws(QubusError) {
     var limits = WireLimits(Limits())
+    limits.fields = Self.maximumFields
     limits.bytes = Self.maximumBytes
     limits.acceptsUnknownEnums = true
     let message = try WireMessage<Qubus__V1__Envelope>(
@@ -72,6 +73,7 @@ package struct Envelope: Sendable, Hashable {
   }
 
   /// Bytes of the largest envelope that is read.
+  package static let maximumFields = 1024
   package static let maximumBytes = 64 << 10
 
   private init(wire m: Qubus__V1__Envelope) throws(QubusError) {

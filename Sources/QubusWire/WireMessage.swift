@@ -36,8 +36,9 @@ package struct WireMessage<Message>: ~Copyable {
     limits: WireLimits
   ) throws(QubusError) {
     try Self.check(bytes, descriptor: descriptor, limits: limits)
-    // A packed varint of one byte becomes eight; a field becomes at most the largest message.
-    let budget = bytes.count * 8 + limits.fields * 1024
+    // A packed varint of one byte becomes eight, a short Pauli term five times its size; the rest
+    // is for the message itself and a few thousand small fields.
+    let budget = bytes.count * 16 + 4 << 20
     guard let arena = qubus_arena_create(budget) else {
       throw QubusError(.serverOverloaded, "no memory to decode a message of \(bytes.count) bytes")
     }

@@ -85,7 +85,7 @@ struct EndpointTests {
   }
 
   @Test(
-    "a second daemon on the endpoint is refused and the first goes on; a dead one's socket is taken over"
+    "a second daemon on the endpoint is refused, the first goes on; a dead socket is taken over"
   )
   func second() throws {
     let fixture = try Fixture()

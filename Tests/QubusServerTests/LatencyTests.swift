@@ -3,8 +3,8 @@ import Testing
 
 @Suite("Server: latency")
 struct LatencyTests {
-  /// The budget itself (60 µs from C) is measured by `scripts/bench`, on a machine that does nothing
-  /// else; here only a regression by an order of magnitude fails.
+  /// The budget itself (60 µs from C) is measured by `scripts/bench`, on a machine that does
+  /// nothing else; here only a regression by an order of magnitude fails.
   @Test("a health round trip over ipc stays far below a millisecond")
   func health() throws {
     let fixture = try Fixture()

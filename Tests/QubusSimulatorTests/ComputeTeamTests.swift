@@ -1,4 +1,5 @@
 import Foundation
+import QubusCore
 import QubusSimulator
 import Synchronization
 import Testing
@@ -10,7 +11,7 @@ struct ComputeTeamTests {
     let team = ComputeTeam(threadCount: threads)
     for tasks in [0, 1, 2, 3, 17, 1000] {
       for _ in 0..<200 {
-        let runs = Mutex([Int](repeating: 0, count: tasks))
+        let runs = Lock([Int](repeating: 0, count: tasks))
         team.run(tasks: tasks) { task in runs.withLock { $0[task] += 1 } }
         #expect(runs.withLock { $0.allSatisfy { $0 == 1 } })
       }

@@ -36,22 +36,26 @@ struct MigrationTests {
       #expect(check == "ok")
     }
     let jobs = try store.jobs(JobFilter())
-    #expect(jobs.map(\.status) == [.failed, .queued, .succeeded])
+    #expect(jobs.map(\.status) == [.succeeded, .failed, .queued, .succeeded])
     let done = try #require(jobs.last)
     #expect(done.tags == ["fixture", "été"])
     #expect(done.annotations == ["note": "kept"])
     #expect(done.seed == .max)
     #expect(done.request == [0, 1, 2, 255])
-    #expect(jobs[0].error == QubusError(.executionFailed, "broken"))
-    #expect(try store.unfinishedJobs().map(\.id) == [jobs[1].id])
+    #expect(jobs[1].error == QubusError(.executionFailed, "broken"))
+    #expect(try store.unfinishedJobs().map(\.id) == [jobs[2].id])
     #expect(try store.events(done.id, after: 0, limit: 10).map(\.sequence) == Array(1...6))
     let (manifest, provenance) = try #require(try store.result(done.id))
     #expect(manifest.items.count == 2)
     #expect(provenance.device == "sim.statevector")
     #expect(try store.resultChunk(done.id, item: 0, chunk: 0) == [1, 2, 3])
     #expect(try store.resultChunk(done.id, item: 1, chunk: 0) == Array(repeating: 7, count: 2000))
+    // The longer forms: a request of its own, chunks as rows.
+    #expect(jobs[0].request == Array(repeating: 5, count: 3000))
+    let long = try store.resultChunk(jobs[0].id, item: 0, chunk: 0)
+    #expect(long == Array(repeating: 8, count: 9000))
     let again = JobUpdate(
-      jobID: jobs[1].id, attempt: 1, moves: [.canceled],
+      jobID: jobs[2].id, attempt: 1, moves: [.canceled],
       events: [NewEvent(time: 1, kind: .statusChanged, status: .canceled, attempt: 1)])
     #expect(try await store.update(again).map(\.sequence) == [3])
   }
@@ -74,6 +78,11 @@ struct MigrationTests {
     var update = fixture.move(failed.id, .failed)
     update.error = QubusError(.executionFailed, "broken")
     _ = try await fixture.store.update(update)
+    var long = fixture.record()
+    long.request = Array(repeating: 5, count: 3000)
+    let large = try await fixture.accept(long)
+    _ = try await fixture.store.update(fixture.move(large.id, .reserved, .running))
+    _ = try await fixture.finish(large.id, with: [Array(repeating: 8, count: 9000)])
     try fixture.store.close()
     try FileManager.default.copyItem(
       atPath: fixture.directory.file("qubus.sqlite"), toPath: path)

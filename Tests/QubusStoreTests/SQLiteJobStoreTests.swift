@@ -154,6 +154,22 @@ struct SQLiteJobStoreTests {
           """)
       #expect(db.changesCount == 2)
     }
+    let tiny = try await fixture.running()
+    _ = try await fixture.finish(tiny.id, with: [[1, 2, 3], [4, 5]])
+    try store.control { db in
+      try db.execute(
+        sql: """
+          UPDATE results SET chunks = CAST(substr(chunks, 1, length(chunks) - 1) || x'FF' AS BLOB)
+          WHERE chunks IS NOT NULL
+          """)
+      #expect(db.changesCount == 1)
+    }
+    #expect(try store.resultChunk(tiny.id, item: 0, chunk: 0) == [1, 2, 3])
+    #expect(await code { _ = try store.resultChunk(tiny.id, item: 1, chunk: 0) } == .resultCorrupt)
+    try store.control {
+      try $0.execute(sql: "UPDATE results SET chunks = x'00' WHERE chunks IS NOT NULL")
+    }
+    #expect(await code { _ = try store.resultChunk(tiny.id, item: 0, chunk: 0) } == .resultCorrupt)
     for item in 0..<2 {
       #expect(
         await code { _ = try store.resultChunk(small.id, item: item, chunk: 0) }
@@ -171,6 +187,49 @@ struct SQLiteJobStoreTests {
       await code { _ = try store.resultChunk(large.id, item: 0, chunk: 0) } == .resultCorrupt)
     try store.control { try $0.execute(sql: "UPDATE results SET provenance = x'00'") }
     #expect(await code { _ = try store.result(large.id) } == .resultCorrupt)
+  }
+
+  @Test("ids that share a number are jobs of their own, up to the slots of a number")
+  func sharedNumbers() async throws {
+    let fixture = try StoreFixture(.sqlite)
+    let store = fixture.sqlite
+    let first = fixture.ids.next()
+    let ids = (0..<17).map { Identifier(high: first.high, low: first.low ^ UInt64($0)) }
+    func record(_ id: Identifier) -> JobRecord {
+      var record = JobRecord(
+        id: id, principal: Principal(tenant: "t", project: "p", name: "n"), request: [1])
+      record.name = "\(id)"
+      return record
+    }
+    for id in ids[..<16] { _ = try await fixture.accept(record(id)) }
+    let again = record(ids[3])
+    #expect(await code { _ = try await fixture.accept(again) } == .invariantViolated)
+    let late = record(ids[16])
+    #expect(await code { _ = try await fixture.accept(late) } == .storageUnavailable)
+    let later = try await fixture.accept(fixture.record())
+    for id in ids[..<16] {
+      _ = try await store.update(fixture.move(id, .canceled))
+      #expect(try store.job(id)?.name == "\(id)")
+      #expect(try store.events(id, after: 0, limit: 10).map(\.sequence) == [1, 2, 3])
+    }
+    #expect(try store.job(ids[16]) == nil)
+    #expect(try store.jobs(JobFilter()).count == 17)
+    #expect(try store.unfinishedJobs().map(\.id) == [later.id])
+    var page = JobFilter()
+    page.before = later.id
+    #expect(Set(try store.jobs(page).map(\.id)) == Set(ids[..<16]))
+  }
+
+  @Test("requests around the length that leaves the row come back as they were")
+  func requestLengths() async throws {
+    let fixture = try StoreFixture(.sqlite)
+    for count in [0, 1, 1023, 1024, 1025, 100_000] {
+      var record = fixture.record()
+      record.request = noise(count, seed: UInt64(count))
+      let id = try await fixture.accept(record).id
+      #expect(try fixture.store.job(id)?.request == record.request)
+      #expect(try fixture.store.jobs(JobFilter()).first?.request == record.request)
+    }
   }
 
   @Test("the queue is bounded: submits are shed first, and everything else goes on")

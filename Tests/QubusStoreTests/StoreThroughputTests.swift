@@ -39,36 +39,68 @@ struct StoreThroughputTests {
     try await singles(fixture, clock)
   }
 
+  /// One accept, one finishing update and one bare write in turn, so that all meet the same disk.
   private func singles(_ fixture: StoreFixture, _ clock: SystemClock) async throws {
-    var times: [Microseconds] = []
-    let done = DispatchSemaphore(value: 0)
-    for i in 0..<2000 {
-      var record = fixture.record(key: "single-\(i)")
-      record.request = Array(repeating: 9, count: 300)
-      let events = [fixture.event(.accepted), fixture.event(.queued)]
-      let start = clock.monotonic()
-      fixture.store.perform(.accept(record, events) { _ in done.signal() })
-      done.wait()
-      times.append(clock.monotonic() - start)
-    }
-    report("one accept", times)
     let file = open(fixture.directory.file("probe"), O_RDWR | O_CREAT, 0o600)
     defer { close(file) }
     let block = [UInt8](repeating: 1, count: 32 << 10)
     for _ in 0..<512 { write(file, block, block.count) }
     fsync(file)
-    times = (0..<500).map { i in
+    var accepts: [Microseconds] = []
+    var ends: [Microseconds] = []
+    var probes: [Microseconds] = []
+    var pages: (accept: [Int], end: [Int]) = ([], [])
+    let done = DispatchSemaphore(value: 0)
+    func timed(_ command: StoreCommand) -> Microseconds {
+      let start = clock.monotonic()
+      fixture.store.perform(command)
+      done.wait()
+      return clock.monotonic() - start
+    }
+    let count = 400
+    for i in 0..<count {
+      var record = fixture.record(key: "single-\(i)")
+      record.request = Array(repeating: 9, count: 300)
+      let events = [fixture.event(.accepted), fixture.event(.queued)]
+      var update = fixture.move(
+        record.id, .reserved, .running, .processingResults, .succeeded)
+      var result = fixture.result(record.id, [noise(80, seed: UInt64(i))])
+      result.provenance.device = String(repeating: "p", count: 600)
+      update.result = result
+      update.phases = record.phases
+      let before = try logPages(fixture)
+      accepts.append(timed(.accept(record, events) { _ in done.signal() }))
+      let between = try logPages(fixture)
+      ends.append(timed(.update(update) { _ in done.signal() }))
+      let after = try logPages(fixture)
+      // The log may have begun anew in between.
+      if before < between { pages.accept.append(between - before) }
+      if between < after { pages.end.append(after - between) }
       let start = clock.monotonic()
       pwrite(file, block, block.count, off_t(i * block.count))
       fdatasync(file)
-      return clock.monotonic() - start
+      probes.append(clock.monotonic() - start)
     }
-    report("32 KiB overwritten and fdatasync", times)
+    report("one accept", accepts, pages: pages.accept)
+    report("one finishing update", ends, pages: pages.end)
+    report("32 KiB overwritten and fdatasync", probes, pages: [8])
   }
 
-  private func report(_ what: String, _ times: [Microseconds]) {
+  /// Pages in the log, from the header of its index (`mxFrame`, SQLite's "WAL-mode File Format").
+  private func logPages(_ fixture: StoreFixture) throws -> Int {
+    let file = try FileHandle(
+      forReadingFrom: URL(
+        fileURLWithPath: fixture.directory.file("qubus.sqlite-shm")))
+    let header = try file.read(upToCount: 20) ?? Data()
+    try #require(header.count == 20)
+    return Int(header.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 16, as: UInt32.self) })
+  }
+
+  private func report(_ what: String, _ times: [Microseconds], pages: [Int]) {
     let sorted = times.sorted()
     print(
-      "\(what): median \(sorted[sorted.count / 2]) µs, p99 \(sorted[sorted.count * 99 / 100]) µs")
+      "\(what): p10 \(sorted[sorted.count / 10]) µs, median \(sorted[sorted.count / 2]) µs,"
+        + " p99 \(sorted[sorted.count * 99 / 100]) µs,"
+        + " \(pages.reduce(0, +) * 10 / pages.count) tenths of a page")
   }
 }

@@ -5,8 +5,8 @@ import QubusJobs
 enum Samples {
   static let id = Identifier("018f3f5e-7c1a-7000-8000-0123456789ab")!
   static let bell = Array(
-    "OPENQASM 3.0;\ninclude \"stdgates.inc\";\nqubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n"
-      .utf8)
+    ("OPENQASM 3.0;\ninclude \"stdgates.inc\";\nqubit[2] q;\nbit[2] c;\n"
+      + "h q[0];\ncx q[0], q[1];\nc = measure q;\n").utf8)
 
   static let spec: JobSpec = {
     var spec = JobSpec()

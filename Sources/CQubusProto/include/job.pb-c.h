@@ -314,7 +314,7 @@ struct  Qubus__V1__JobRequest
   uint32_t schema_version;
   char *client_job_id;
   /*
-   * unique in the principal's project
+   * unique among the principal's jobs
    */
   char *idempotency_key;
   size_t n_pubs;

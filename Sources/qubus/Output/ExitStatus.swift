@@ -11,7 +11,8 @@ enum ExitStatus: Int32 {
   case noInput = 66
   /// No daemon, or it cannot serve: class backend, and failed connections.
   case unavailable = 69
-  /// The job failed, was canceled or expired; or the daemon has a fault: classes execution, internal.
+  /// The job failed, was canceled or expired; or the daemon has a fault: classes execution,
+  /// internal.
   case failed = 70
   /// The state of the job or key forbids it: class conflict.
   case conflict = 73

@@ -13,8 +13,8 @@ enum Endpoint: Sendable, Hashable {
   /// Bytes of a Unix socket's path, without the final NUL.
   static let pathLimit = 107
 
-  /// Reads `ipc:///path` or `tcp://127.0.0.1:port`; anything that is not of this machine is refused,
-  /// because nobody could be told apart there yet.
+  /// Reads `ipc:///path` or `tcp://127.0.0.1:port`; anything that is not of this machine is
+  /// refused, because nobody could be told apart there yet.
   init(_ text: String) throws(Failure) {
     if text.hasPrefix("ipc://") {
       self = try Self.ipc(String(text.dropFirst(6)), text)

@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// Every connection costs descriptors, and the usual soft limit of 1,024 is for programs with select.
+/// Every connection costs descriptors, and the usual soft limit of 1,024 is for programs with
+/// select.
 enum FileDescriptorLimit {
   static func raise() {
     var limit = rlimit()

@@ -2,8 +2,8 @@ internal import Glibc
 internal import Logging
 internal import QubusCore
 
-/// Takes SIGTERM and SIGINT on the main thread: the first stops the daemon cleanly, a second ends it
-/// at once. SIGHUP is taken and ignored, SIGPIPE is ignored.
+/// Takes SIGTERM and SIGINT on the main thread: the first stops the daemon cleanly, a second ends
+/// it at once. SIGHUP is taken and ignored, SIGPIPE and SIGXFSZ are ignored.
 enum StopSignals {
   /// A clean stop that takes longer has failed; what was acknowledged is durable all the same.
   private static let patience = timespec(tv_sec: 5, tv_nsec: 0)
@@ -20,6 +20,8 @@ enum StopSignals {
     var signals = all
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     signal(SIGPIPE, SIG_IGN)
+    // A limit on the size of files then shows as a write that fails, like a full disk.
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   /// Serves until told to stop, then ends the process.
