@@ -67,7 +67,8 @@ class Ledger:
         try:
             yield
         except qubus.QubusError as error:
-            self.error(f"{call}: {error.name}")
+            offline = ", not connected" if "not connected" in str(error) else ""
+            self.error(f"{call}: {error.name}{offline}")
             raise
         finally:
             seconds = round(time.monotonic() - started, 2)
