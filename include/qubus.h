@@ -101,7 +101,7 @@ typedef struct qubus_client_options {
   int64_t connect_timeout_milliseconds;   ///< QUBUS_UNSET: 5,000
   int64_t call_timeout_milliseconds;  ///< for calls without a time-out of their own; QUBUS_UNSET: 30,000
   int64_t reconnect_minimum_milliseconds; ///< first back-off; QUBUS_UNSET: 20
-  int64_t reconnect_maximum_milliseconds; ///< QUBUS_UNSET: 5,000
+  int64_t reconnect_maximum_milliseconds; ///< QUBUS_UNSET: 5,000, for ipc 500
   int64_t stream_credit_bytes;        ///< window of each stream; QUBUS_UNSET: 1 MiB
   int64_t submit_retries;             ///< resends of a submit after a lost connection; QUBUS_UNSET: 5
   void *reserved[8];

@@ -71,6 +71,8 @@ void client_destroy(qubus_client *client) {
   free(client);
 }
 
+enum { local_reconnect_milliseconds = 500 };
+
 static int64_t option_or(int64_t value, int64_t otherwise) {
   return value == QUBUS_UNSET ? otherwise : value;
 }
@@ -114,6 +116,13 @@ static int32_t read_options(
   }
   int32_t code = QUBUS_OK;
   client->endpoint = client_resolve_endpoint(options.endpoint, &code, error);
+  if (code == QUBUS_OK && options.reconnect_maximum_milliseconds == QUBUS_UNSET &&
+      strncmp(client->endpoint, "ipc://", 6) == 0 &&
+      client->reconnect_minimum < local_reconnect_milliseconds) {
+    // An attempt on a socket of the same machine costs microseconds, and a daemon that was started
+    // again must not wait seconds for its clients.
+    client->reconnect_maximum = local_reconnect_milliseconds;
+  }
   return code;
 }
 

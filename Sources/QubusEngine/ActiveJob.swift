@@ -118,13 +118,16 @@ extension JobRecord {
 }
 
 extension JobUpdate {
-  /// One update that does what these do one after another.
+  /// One update that does what these do one after another. Places in the queue are left out: they
+  /// are old by now, and the moves beside them may have ended the waiting.
   /// - Precondition: at least one, all of one job.
   static func merged(_ updates: [JobUpdate]) -> JobUpdate {
     var result = updates[0]
+    guard updates.count > 1 else { return result }
+    result.events.removeAll { $0.kind == .queueMoved }
     for update in updates.dropFirst() {
       result.moves += update.moves
-      result.events += update.events
+      result.events += update.events.filter { $0.kind != .queueMoved }
       result.reason = update.reason ?? result.reason
       result.newAttempt = update.newAttempt ?? result.newAttempt
       result.phases = update.phases ?? result.phases

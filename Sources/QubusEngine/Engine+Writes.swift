@@ -134,7 +134,11 @@ extension Engine {
       state.writes.removeAll { numbers.contains($0.number) }
       return dropped
     }
-    logger(job.record).error("the store refused a change", metadata: ["error": "\(error)"])
+    // A place in the queue that is told too late is no news and no fault.
+    let isFault = !dropped.allSatisfy(\.update.isQueueNews)
+    logger(job.record).log(
+      level: isFault ? .error : .debug, "the store refused a change",
+      metadata: ["error": "\(error)"])
     for write in dropped { write.completion?(.failure(error)) }
     let updates = dropped.map(\.update)
     guard let last = updates.last?.moves.last, last.isTerminal, last == .succeeded else { return }

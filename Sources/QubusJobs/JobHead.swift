@@ -15,7 +15,8 @@ package struct JobHead: Sendable, Hashable {
   }
 
   /// The head after `update`, and its events with their sequences.
-  /// - Throws: `illegal_transition` for another attempt or a forbidden move,
+  /// - Throws: `illegal_transition` for another attempt, a forbidden move, or a place in the queue
+  ///   of a job that left it,
   ///   `job_already_finished` for a move or a result after the end, `invariant_violated` when a
   ///   move has no event.
   package func applying(
@@ -37,6 +38,10 @@ package struct JobHead: Sendable, Hashable {
       throw QubusError(
         .invariantViolated, "job \(id): every move needs its status.changed event, in order")
     }
+    // Written by another thread than the moves, it may come after them, even after the end.
+    guard !update.isQueueNews || status == .queued else {
+      throw QubusError(.illegalTransition, "job \(id) is \(status.word) and has left the queue")
+    }
     guard update.result == nil || !status.isTerminal else {
       throw QubusError(.jobAlreadyFinished, "job \(id) is \(status.word); its result is final")
     }
@@ -47,18 +52,29 @@ package struct JobHead: Sendable, Hashable {
       }
       next.attempt = newAttempt
     }
-    let events = next.number(update.events)
+    let events = next.number(update.events, from: status)
     return (next, events)
   }
 
-  /// Gives events the next sequences of the job.
-  mutating func number(_ events: [NewEvent]) -> [JobEvent] {
-    events.map { event in
+  /// Gives events the next sequences of the job. An annotation is made in the state that the job is
+  /// in by now; its writer may have known an older one.
+  mutating func number(_ events: [NewEvent], from start: JobStatus) -> [JobEvent] {
+    var current = start
+    return events.map { event in
       lastSequence += 1
+      if event.kind == .statusChanged { current = event.status }
       return JobEvent(
         jobID: id, sequence: lastSequence, time: event.time, kind: event.kind,
-        status: event.status, reason: event.reason, attempt: event.attempt, body: event.body)
+        status: event.kind == .annotationAdded ? current : event.status, reason: event.reason,
+        attempt: event.attempt, body: event.body)
     }
+  }
+}
+
+extension JobUpdate {
+  /// Whether it tells of nothing but a place in the queue.
+  package var isQueueNews: Bool {
+    moves.isEmpty && !events.isEmpty && events.allSatisfy { $0.kind == .queueMoved }
   }
 }
 
@@ -84,7 +100,7 @@ extension JobRecord {
       isFirst = false
     }
     if !isFirst { record.status = head.status }
-    let numbered = head.number(events)
+    let numbered = head.number(events, from: .accepted)
     record.lastSequence = head.lastSequence
     return (record, numbered)
   }

@@ -126,6 +126,29 @@ struct JobStoreContractTests {
     #expect(ends.count == 1)
   }
 
+  @Test("a place in the queue told after the end is refused", arguments: StoreKind.allCases)
+  func lateQueueNews(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let store = fixture.store
+    let job = try await fixture.running()
+    var news = JobUpdate(jobID: job.id, attempt: 1)
+    news.events = [NewEvent(time: 8, kind: .queueMoved, status: .queued, attempt: 1)]
+    #expect(await code { _ = try await store.update(news) } == .illegalTransition)
+    _ = try await store.update(fixture.move(job.id, .canceled))
+    #expect(await code { _ = try await store.update(news) } == .illegalTransition)
+    #expect(try store.events(job.id, after: 0, limit: 100).last?.status == .canceled)
+  }
+
+  @Test("an annotation tells the state at its commit", arguments: StoreKind.allCases)
+  func annotationState(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let job = try await fixture.running()
+    _ = try await fixture.store.update(fixture.move(job.id, .canceled))
+    var note = JobUpdate(jobID: job.id, attempt: 1)
+    note.events = [NewEvent(time: 9, kind: .annotationAdded, status: .running, attempt: 1)]
+    #expect(try await fixture.store.update(note).map(\.status) == [.canceled])
+  }
+
   @Test("one idempotency key is one job in its project", arguments: StoreKind.allCases)
   func idempotency(_ kind: StoreKind) async throws {
     let fixture = try StoreFixture(kind)

@@ -1,7 +1,9 @@
 """The clients of a crash run, and the ledger of what they were promised and what they saw."""
 import collections
+import contextlib
 import random
 import threading
+import time
 
 import qubus
 
@@ -40,6 +42,7 @@ class Ledger:
         self.canceled: set[str] = set()
         self.lost: set[str] = set()
         self.problems: list[str] = []
+        self.longest: dict[str, float] = {}
         self.errors: collections.Counter[str] = collections.Counter()
 
     def acknowledge(self, key: str, job_id: str, kind: str) -> None:
@@ -56,6 +59,21 @@ class Ledger:
     def saw(self, job_id: str, sequence: int) -> None:
         with self.lock:
             self.seen[job_id].append(sequence)
+
+    @contextlib.contextmanager
+    def timed(self, call: str):
+        """Keeps the longest time that a call took, over restarts and failures."""
+        started = time.monotonic()
+        try:
+            yield
+        except qubus.QubusError as error:
+            offline = ", not connected" if "not connected" in str(error) else ""
+            self.error(f"{call}: {error.name}{offline}")
+            raise
+        finally:
+            seconds = round(time.monotonic() - started, 2)
+            with self.lock:
+                self.longest[call] = max(self.longest.get(call, 0), seconds)
 
     def error(self, name: str) -> None:
         with self.lock:
@@ -90,7 +108,6 @@ class Tenant(threading.Thread):
                     client = qubus.Client(self.endpoint)
                 self.act(client)
             except qubus.QubusError as error:
-                self.ledger.error(error.name)
                 if error.name == "job_not_found":
                     self.ledger.problem(f"{self.name}: an acknowledged job is not known")
                 self.ending.wait(0.02)
@@ -108,10 +125,13 @@ class Tenant(threading.Thread):
             self.submit_again(client, *self.last)
         elif draw < 0.75 and self.open_jobs:
             job = self.random.choice(self.open_jobs)
-            if job.cancel(reason="crash run").outcome == "before_start":
+            with self.ledger.timed("cancel"):
+                outcome = job.cancel(reason="crash run").outcome
+            if outcome == "before_start":
                 self.ledger.acknowledge_cancel(job.id)
         elif self.open_jobs:
-            self.random.choice(self.open_jobs).status()
+            with self.ledger.timed("status"):
+                self.random.choice(self.open_jobs).status()
         self.ending.wait(self.random.random() * 0.02)
 
     def submit(self, client) -> None:
@@ -121,10 +141,10 @@ class Tenant(threading.Thread):
         key = f"client-{self.number}-{self.count}"
         while not self.ending.is_set():
             try:
-                job = client.submit(source, shots=shots, seed=self.count, idempotency_key=key)
+                with self.ledger.timed("submit"):
+                    job = client.submit(source, shots=shots, seed=self.count, idempotency_key=key)
                 break
             except qubus.QubusError as error:
-                self.ledger.error(error.name)
                 if not error.retryable:
                     raise
                 self.ending.wait(0.05)
@@ -141,7 +161,8 @@ class Tenant(threading.Thread):
     def submit_again(self, client, key: str, kind: str, seed: int) -> None:
         """The same key once more: it has to give the same job."""
         source, shots = KINDS[kind]
-        job = client.submit(source, shots=shots, seed=seed, idempotency_key=key)
+        with self.ledger.timed("submit again"):
+            job = client.submit(source, shots=shots, seed=seed, idempotency_key=key)
         self.ledger.acknowledge(key, job.id, kind)
 
     def watch(self, job) -> None:
@@ -154,7 +175,7 @@ class Tenant(threading.Thread):
                     last = event.sequence
                 return
             except qubus.QubusError as error:
-                self.ledger.error(error.name)
+                self.ledger.error(f"watch: {error.name}")
                 if error.name == "job_not_found":
                     self.ledger.problem(f"acknowledged job {job.id} is not known to its watcher")
                     return

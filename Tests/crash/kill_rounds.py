@@ -186,7 +186,7 @@ def run(arguments: argparse.Namespace, base: pathlib.Path) -> dict:
         "seconds": round(time.monotonic() - started), **rounds.report(),
         "jobs_acknowledged": len(ledger.acknowledged), "jobs_lost": len(ledger.lost),
         "cancels_acknowledged": len(ledger.canceled), "events_watched": events,
-        "final_states": finals, "client_errors": dict(ledger.errors),
+        "longest_call_seconds": ledger.longest, "final_states": finals, "client_errors": dict(ledger.errors),
         "problem_count": len(ledger.problems), "problems": ledger.problems[:20]}
 
 
