@@ -37,8 +37,12 @@ final class SchedulerThread: Sendable {
   private let scheduler: Monitor<Scheduler>
   private let mailbox = Monitor(Mailbox())
   private let thread = Monitor<EngineThread?>(nil)
+  /// In a structure, because a bare closure behind a generic lock is wrapped anew by each access.
+  private struct Hands: Sendable {
+    var carryOut: @Sendable (SchedulerDecision) -> Void
+  }
   /// Nil until `start`; events wait in the mailbox until then.
-  private let carryOut = Monitor<(@Sendable (SchedulerDecision) -> Void)?>(nil)
+  private let hands = Monitor<Hands?>(nil)
   /// Set by the one who applies events, decides and carries out.
   private let isTurning = Atomic<Bool>(false)
 
@@ -48,7 +52,7 @@ final class SchedulerThread: Sendable {
   }
 
   func start(_ carryOut: @escaping @Sendable (SchedulerDecision) -> Void) {
-    self.carryOut.withLock { $0 = carryOut }
+    hands.withLock { $0 = Hands(carryOut: carryOut) }
     thread.withLock { thread in
       thread = EngineThread { [self] in
         while !sleep() {}
@@ -91,7 +95,7 @@ final class SchedulerThread: Sendable {
   /// Applies what waits and carries out what follows, until nothing waits. Returns at once when
   /// another thread has the turn: it looks again after it gave the turn back.
   private func takeTurns() {
-    guard let carryOut = carryOut.withLock({ $0 }) else { return }
+    guard let carryOut = hands.withLock({ $0 })?.carryOut else { return }
     repeat {
       guard
         isTurning.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
@@ -159,7 +163,7 @@ final class SchedulerThread: Sendable {
 
   /// The thread's own turn must not be lost to a turn that looked at the clock before it.
   private func takeTurnWaiting() {
-    guard let carryOut = carryOut.withLock({ $0 }) else { return }
+    guard let carryOut = hands.withLock({ $0 })?.carryOut else { return }
     while !isTurning.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
     {
       sched_yield()

@@ -31,7 +31,8 @@ struct WriterStatements {
     jobByKey = try prepare(
       """
       SELECT id, fingerprint, fingerprint_version FROM jobs
-      WHERE tenant = ? AND project = ? AND principal = ? AND idempotency_key = ? AND idempotency_key <> ''
+      WHERE tenant = ? AND project = ? AND principal = ? AND idempotency_key = ?
+        AND idempotency_key <> ''
       """)
     headByID = try prepare(
       """
