@@ -206,9 +206,9 @@ def main() -> int:
     base = pathlib.Path(tempfile.mkdtemp(prefix="qubus-crash."))
     report = run(arguments, base)
     print(json.dumps(report, indent=2), flush=True)
-    if report["problem_count"] == 0:
+    if report["problem_count"] == 0 or arguments.acknowledge_early:
         shutil.rmtree(base)
-        return 0
+        return min(1, report["problem_count"])
     print(f"the data directory is kept: {base}", file=sys.stderr, flush=True)
     return 1
 
