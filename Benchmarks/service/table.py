@@ -49,6 +49,9 @@ def main() -> None:
     bell = [e["median_us"] for e in rows["bell", "python"]]
     if aer and bell:
         print(f"Bell from Python, durable, is {statistics.median(bell) / statistics.median(aer):.2f} × Aer in-process")
+    bare = statistics.median(e["median_us"] for e in rows["bare zeromq", "c"])
+    health = statistics.median(e["median_us"] for e in rows["health", "c"])
+    print(f"floor: a bare ZeroMQ round trip takes {bare:.0f} µs here; health is {health / bare:.2f} × that")
     print(f"floor: one fdatasync here takes {fdatasync_median(sys.argv[2]):.0f} µs (median)")
 
 
