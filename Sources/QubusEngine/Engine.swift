@@ -79,8 +79,10 @@ package final class Engine: Sendable {
       clock: clock)
     computePool = ThreadPool(threads: threads, niceness: configuration.niceness)
     expressPool = ThreadPool(threads: 1, niceness: configuration.niceness)
+    // Below the transport, above the devices: compiling a large program delays nobody's call.
     compilePool = ThreadPool(
-      threads: configuration.compileThreads, limit: configuration.compileQueue)
+      threads: configuration.compileThreads, niceness: configuration.niceness / 2,
+      limit: configuration.compileQueue)
     // One team of one for every worker, the express worker's last.
     teams = (0...threads).map { _ in ComputeTeam(threadCount: 1) }
     allCores = ComputeTeam(threadCount: threads, niceness: Int(configuration.niceness))

@@ -28,7 +28,7 @@ package struct EngineConfiguration: Sendable {
   package var writesUnderWay = 1024
   /// Bytes of programs that the compile cache may hold.
   package var programCacheBytes = 256 << 20
-  package var compileThreads = 1
+  package var compileThreads = 2
   /// Submits that may wait for a compile thread.
   package var compileQueue = 1024
   /// Bytes of one result.
