@@ -35,32 +35,33 @@ static int32_t prepare_plan(
   return code;
 }
 
-int32_t qubus_job_submit_start(
-    qubus_client *client, const qubus_job_spec *spec, uint64_t tag, qubus_call **out,
-    qubus_error *error) {
+typedef int32_t (*prepare_function)(
+    qubus_client *, const qubus_job_spec *, uint64_t tag, qubus_call **, qubus_error *);
+
+static int32_t start(
+    prepare_function prepare, qubus_client *client, const qubus_job_spec *spec, uint64_t tag,
+    qubus_call **out, qubus_error *error) {
   if (out != NULL) *out = NULL;
   int32_t code = client_check(client, error);
   if (code != QUBUS_OK) return code;
   if (out == NULL) return error_set(error, QUBUS_E_INVALID_ARGUMENT, "out is NULL");
-  code = prepare_submit(client, spec, tag, out, error);
+  code = prepare(client, spec, tag, out, error);
   if (code != QUBUS_OK) return code;
   code = call_begin(*out, deadline_after(client->call_timeout), error);
   if (code != QUBUS_OK) qubus_call_free(out);
   return code;
 }
 
+int32_t qubus_job_submit_start(
+    qubus_client *client, const qubus_job_spec *spec, uint64_t tag, qubus_call **out,
+    qubus_error *error) {
+  return start(prepare_submit, client, spec, tag, out, error);
+}
+
 int32_t qubus_job_plan_start(
     qubus_client *client, const qubus_job_spec *spec, uint64_t tag, qubus_call **out,
     qubus_error *error) {
-  if (out != NULL) *out = NULL;
-  int32_t code = client_check(client, error);
-  if (code != QUBUS_OK) return code;
-  if (out == NULL) return error_set(error, QUBUS_E_INVALID_ARGUMENT, "out is NULL");
-  code = prepare_plan(client, spec, tag, out, error);
-  if (code != QUBUS_OK) return code;
-  code = call_begin(*out, deadline_after(client->call_timeout), error);
-  if (code != QUBUS_OK) qubus_call_free(out);
-  return code;
+  return start(prepare_plan, client, spec, tag, out, error);
 }
 
 int32_t qubus_client_plan(

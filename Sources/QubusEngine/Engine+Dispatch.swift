@@ -2,7 +2,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
 
-/// What the scheduler decided, carried out on its thread: moments only.
+/// What the scheduler decided, carried out on the thread that has the turn: moments only.
 extension Engine {
   func carryOut(_ decision: SchedulerDecision) {
     switch decision {

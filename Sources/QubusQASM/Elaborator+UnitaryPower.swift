@@ -13,7 +13,7 @@ extension Elaborator {
       guard let exponent = power.constantValue?.real, exponent.isFinite else { return false }
       matrix = matrix.power(exponent)
     }
-    let angles = matrix.angles
+    let angles = matrix.rotationAngles
     let steps = [
       GateApplication(.globalPhase, [.radians(angles.alpha)], targets: []),
       GateApplication(
@@ -27,8 +27,8 @@ extension Elaborator {
   }
 
   /// The matrix of a call without its powers and controls, nil when an angle is not constant.
-  private func unitary(_ call: GateCall, _ span: Span) throws(QubusError) -> Unitary2? {
-    var matrix = Unitary2.identity
+  private func unitary(_ call: GateCall, _ span: Span) throws(QubusError) -> Matrix? {
+    var matrix = Matrix.identity(dimension: 2)
     try spend(call.definition.operationCount, span)
     for step in call.definition.steps {
       guard let factor = try unitary(step, of: call, span) else { return nil }
@@ -39,19 +39,21 @@ extension Elaborator {
 
   private func unitary(
     _ step: GateStep, of call: GateCall, _ span: Span
-  ) throws(QubusError) -> Unitary2? {
+  ) throws(QubusError) -> Matrix? {
     switch step {
     case .primitive(let application):
       var plain = call
       plain.powers = []
       plain.controls = []
-      guard let gate = try primitive(application, plain, span) else { return .identity }
+      guard let gate = try primitive(application, plain, span) else {
+        return .identity(dimension: 2)
+      }
       var angles: [Double] = []
       for parameter in gate.parameters {
         guard let value = parameter.constantValue?.real else { return nil }
         angles.append(value)
       }
-      guard let matrix = Unitary2(gate.gate, angles) else { return nil }
+      guard let matrix = Matrix.onOneQubit(gate.gate, angles) else { return nil }
       guard let exponent = gate.exponent else { return matrix }
       return exponent.constantValue.map { matrix.power($0.real) }
     case .call(let inner):
