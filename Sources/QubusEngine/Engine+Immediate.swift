@@ -57,6 +57,9 @@ extension Engine {
       let record = table.job(record.id)?.record ?? record
       submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
     case .success(.accepted(let record, let events)):
+      #if QUBUS_FAULT_INJECTION
+        FaultPoint.acceptedCommitted.reached()
+      #endif
       job.withLock { $0.accepted(record, events) }
       _ = table.keep(job)
       submission.completion(
