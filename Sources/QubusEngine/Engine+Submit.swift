@@ -164,17 +164,29 @@ extension Engine {
       runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) })
   }
 
+  /// How the pub's first row would be evolved.
+  private func execution(_ pub: PreparedPub, _ job: PreparedJob) throws(QubusError) -> ExecutionPlan? {
+    guard pub.rows > 0 else { return nil }
+    let observables = pub.observablesByRow()[0].map(\.observable)
+    return try job.device.describe(
+      pub.program, inputs: try pub.inputs(row: 0), precision: job.precision,
+      outputs: pub.exactOutputs(observables))
+  }
+
   private func plan(_ spec: JobSpec) -> Result<PlanReport, QubusError> {
     do throws(QubusError) {
       let job = try preparation.prepare(spec)
-      let pubs = job.pubs.enumerated().map { index, pub in
-        PlanPubReport(
+      var pubs: [PlanPubReport] = []
+      for (index, pub) in job.pubs.enumerated() {
+        let report = PlanPubReport(
           qubitCount: UInt32(pub.program.circuit.qubitCount),
           bitCount: UInt32(pub.program.circuit.bitCount),
           operationCount: UInt64(pub.program.circuit.operations.count), rows: UInt64(pub.rows),
           memoryBytes: pub.estimate.memoryBytes, estimatedSeconds: pub.estimatedSeconds,
           isPerShot: pub.estimate.isPerShot, shotsPerChunk: pub.estimate.shotsPerChunk,
-          notices: job.notices.filter { $0.hasPrefix("pubs[\(index)]") })
+          notices: job.notices.filter { $0.hasPrefix("pubs[\(index)]") },
+          execution: try execution(pub, job))
+        pubs.append(report)
       }
       let ahead = scheduler.withScheduler { scheduler in
         Lane.allCases.filter { job.lane == .batch || $0 == .interactive }

@@ -71,16 +71,12 @@ final class JobRun {
     for row in 0..<pub.rows {
       try poll()
       let execution = try prepared.device.open(
-        pub.program, inputs: try pub.inputs(row: row), seed: record.seed, team: team,
-        cancellation: job.flag)
+        pub.program, inputs: try pub.inputs(row: row), precision: prepared.precision,
+        seed: record.seed, team: team, cancellation: job.flag)
       var result = RowResult()
       if pub.wantsExact {
-        let work = ChunkWork.exact(
-          ExactOutputs(
-            probabilities: pub.outputs.contains(.probabilities),
-            stateVector: pub.outputs.contains(.stateVector),
-            observables: observables[row].map { pub.observables[$0.observable] }))
-        let chunk = try run(work, index, row, execution)
+        let outputs = pub.exactOutputs(observables[row].map(\.observable))
+        let chunk = try run(.exact(outputs), index, row, execution)
         result.merge(chunk)
       }
       if pub.shots > 0 { try runShots(pub, index, row, execution, &result) }
