@@ -67,7 +67,7 @@ def weyl_statements(gate: list) -> list[str]:
     low, high = qubits
     lines = [u_statement(b1, high), u_statement(b0, low)]
     for name, coefficient in zip(("rxx", "ryy", "rzz"), parts.interaction_coefficients):
-        lines.append(f"{name}({-2 * coefficient!r}) q[{low}], q[{high}];")
+        lines.append(f"{name}({float(-2 * coefficient)!r}) q[{low}], q[{high}];")
     return lines + [u_statement(a1, high), u_statement(a0, low)]
 
 
