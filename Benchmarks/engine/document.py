@@ -11,7 +11,8 @@ NOTES = """\
   - **qsim**: its own "simu time", the application of fused gates; fusion, memory and the
     conversion of the state's layout are outside. Best `max_fused_gate_size` of 2 to 5.
   - **aer**: the experiment's own `time_taken`: memory, fusion, gates and saving the state, which
-    Aer does not tell apart; conversion from Python is outside. Fusion on.
+    Aer does not tell apart; conversion from Python is outside. Fusion of at most 5 or 3
+    qubits or none, whichever is the fastest.
   - **qulacs**: `set_zero_state` and `update_quantum_state`. The fastest of no optimizer, the light
     one, and blocks of 2, 3 and 4; the time to optimise is outside.
   - **lightning**: `reset_state` and `apply_operations` of lightning.qubit.

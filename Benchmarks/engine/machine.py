@@ -42,3 +42,13 @@ def commit() -> str:
         ["git", "rev-parse", "--short=10", "HEAD"], cwd=root, capture_output=True, text=True)
     changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, capture_output=True)
     return found.stdout.strip() + ("+" if changed.returncode == 1 else "")
+
+
+def resolved(name: str) -> str:
+    """A branch, tag or short hash as the history stores it; other words as they are."""
+    root = pathlib.Path(__file__).resolve().parent
+    found = subprocess.run(["git", "rev-parse", "--short=10", "--verify", "--quiet",
+                            name.rstrip("+") + "^{commit}"],
+                           cwd=root, capture_output=True, text=True)
+    mark = "+" if name.endswith("+") else ""
+    return found.stdout.strip() + mark if found.returncode == 0 else name

@@ -7,8 +7,8 @@ from process import Engine, EngineError
 
 # A request lasts at least so long, so that short circuits are timed in batches.
 BATCH_SECONDS = 0.02
-# Repetitions during which other programs had more than this of one CPU are left out of the median
-# as long as one quiet repetition remains.
+# Repetitions during which other programs were in the way for more than this of one CPU are left out
+# of the median as long as one quiet repetition remains, and done again up to as often as planned.
 QUIET = 0.15
 
 
@@ -32,7 +32,11 @@ def interleaved(
     """
     rows, plans = {}, {}
     for name, engine in engines.items():
-        first = engine.timed(task, repetitions=1, **fields[name])
+        try:
+            first = engine.timed(task, repetitions=1, **fields[name])
+        except EngineError as problem:
+            rows[name] = failed(problem)
+            continue
         if "unsupported" in first:
             rows[name] = Row(unsupported=first["unsupported"])
             continue
@@ -44,15 +48,16 @@ def interleaved(
         plans[name] = batch, max(1, min(repetitions, int(budget / max(wall * batch, 1e-6))))
         rows[name] = Row(samples=[], value=first.get("value"), gradient=first.get("gradient"),
                          outcomes=first.get("outcomes"))
-    for turn in range(max((count for _, count in plans.values()), default=0)):
+    for turn in range(2 * max((count for _, count in plans.values()), default=0)):
         for name, (batch, count) in plans.items():
-            if turn >= count:
+            samples = rows[name]["samples"]
+            if turn >= 2 * count or sum(s[2] <= QUIET for s in samples) >= count:
                 continue
             time.sleep(0.01)
             done = engines[name].timed(task, repetitions=batch, **fields[name])
             call = done.get("call_seconds", done["seconds"])
-            rows[name]["samples"].append(
-                (statistics.median(done["seconds"]), statistics.median(call), done["others"]))
+            samples.append(
+                (statistics.median(done["seconds"]), statistics.median(call), done["disturbed"]))
     for name in plans:
         summarise(rows[name])
     return rows
@@ -61,15 +66,13 @@ def interleaved(
 def summarise(row: Row) -> None:
     """Replaces the samples by median and spread."""
     samples = row.pop("samples")
-    quiet = [s for s in samples if (s[2] or 0) <= QUIET]
-    used = quiet or samples
+    used = [s for s in samples if s[2] <= QUIET] or samples
     seconds = sorted(s[0] for s in used)
-    known = [s[2] for s in used if s[2] is not None]
     row.update(
         median=statistics.median(seconds), low=percentile(seconds, 0.1),
         high=percentile(seconds, 0.9), call_median=statistics.median(s[1] for s in used),
         count=len(used), left_out=len(samples) - len(used),
-        others=statistics.mean(known) if known else None)
+        disturbed=statistics.mean(s[2] for s in used))
 
 
 def percentile(ordered: list[float], fraction: float) -> float:
@@ -86,9 +89,14 @@ def best_peer(rows: dict[str, dict]) -> str | None:
     return min(timed, key=timed.get) if timed else None
 
 
+def failed(problem: EngineError) -> Row:
+    """The row of an engine that failed, which is named on standard error."""
+    print(problem, file=sys.stderr)
+    return Row(error=str(problem).strip().splitlines()[-1])
+
+
 def prepared(engines: dict[str, Engine], files: dict, precision: str) -> tuple[dict, dict]:
-    """Loads one circuit everywhere: the answers, and the engines that have it. An engine that fails
-    is named on standard error and has an `error` in its answer."""
+    """Loads one circuit everywhere: the answers, and the engines that have it."""
     answers, ready = {}, {}
     for name, engine in engines.items():
         try:
@@ -96,6 +104,14 @@ def prepared(engines: dict[str, Engine], files: dict, precision: str) -> tuple[d
             if "unsupported" not in answers[name]:
                 ready[name] = engine
         except EngineError as problem:
-            print(problem, file=sys.stderr)
-            answers[name] = {"error": str(problem).strip().splitlines()[-1]}
+            answers[name] = failed(problem)
     return answers, ready
+
+
+def release(engines: dict[str, Engine]) -> None:
+    """Frees the circuits and states."""
+    for engine in engines.values():
+        try:
+            engine.ask("release")
+        except EngineError as problem:
+            print(problem, file=sys.stderr)

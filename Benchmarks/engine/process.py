@@ -47,25 +47,39 @@ class Engine:
         return answer
 
     def timed(self, task: str, **fields) -> dict:
-        """`ask`, and under `others` the CPUs that other programs kept busy meanwhile."""
-        start, busy, own = time.monotonic(), busy_ticks(), self._ticks()
+        """`ask`, and under `disturbed` how much other programs were in the way meanwhile: CPUs that
+        they kept busy, or this engine's threads that waited for one, whichever is more."""
+        start, busy, own, waited = time.monotonic(), busy_ticks(), self._ticks(), self._waited()
         answer = self.ask(task, **fields)
-        elapsed = max(time.monotonic() - start, 1 / TICK)
-        others = (busy_ticks() - busy) - (self._ticks() - own)
-        # The kernel counts in ticks, so short intervals say nothing.
-        answer["others"] = max(0.0, others / TICK / elapsed) if elapsed > 0.1 else None
+        elapsed = time.monotonic() - start
+        disturbed = (self._waited() - waited) / elapsed
+        if elapsed > 0.1:  # ticks say nothing of shorter intervals
+            others = (busy_ticks() - busy) - (self._ticks() - own)
+            disturbed = max(disturbed, others / TICK / elapsed)
+        answer["disturbed"] = max(0.0, disturbed)
         return answer
 
     def _ticks(self) -> int:
+        """CPU time of all threads so far, in ticks."""
         text = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text()
         fields = text.rsplit(")", 1)[1].split()
         return int(fields[11]) + int(fields[12])
 
+    def _waited(self) -> float:
+        """Seconds that threads alive now could have run but had no CPU."""
+        total = 0
+        for path in pathlib.Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"):
+            try:
+                total += int(path.read_text().split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # the thread has ended
+        return total / 1e9
+
     def stop(self) -> None:
-        """Ends the process; it leaves when its input ends."""
+        """Ends the process: it leaves when its input ends, or is killed within a long task."""
         self._process.stdin.close()
         try:
-            self._process.wait(20)
+            self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -87,3 +101,13 @@ def start(names: list[str], threads: int) -> dict[str, Engine]:
 def stop(engines: dict[str, Engine]) -> None:
     for engine in engines.values():
         engine.stop()
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Returns when other programs leave the CPUs alone for a second, or patience ends, seconds."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        busy = busy_ticks()
+        time.sleep(1)
+        if busy_ticks() - busy < 0.15 * TICK:
+            return

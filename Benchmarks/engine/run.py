@@ -1,6 +1,7 @@
 """`scripts/bench engine`: Qubus's simulator beside its peers, on the same circuits in one run."""
 import argparse
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tasks", type=words, help="of state, " + ", ".join(TASKS))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--budget", type=float, help="seconds an engine may take in one row")
+    parser.add_argument("--patience", type=float, default=0,
+                        help="seconds to wait before a row until other programs are quiet")
     parser.add_argument("--quick", action="store_true", help="a minute: small sizes, two each")
     parser.add_argument("--document", action="store_true", help=f"write {PAGE.name}")
     parser.add_argument("--compare", nargs=2, metavar=("BEFORE", "AFTER"),
@@ -103,6 +106,7 @@ class Run:
             if precision == "single" and case.qubits > 21 and not options.families:
                 engines = {n: e for n, e in engines.items() if n in ("qubus", "qsim")}
             print(f"{case.name}, {case.qubits} qubits, {precision}", file=sys.stderr, flush=True)
+            process.wait_for_quiet(options.patience)
             states = StateTable(engines, self.files, self.folder)
             rows += self.keep(states.rows(
                 case, precision, repetitions=options.repetitions, budget=options.budget))
@@ -139,11 +143,14 @@ def main() -> int:
     options = arguments()
     if options.compare:
         try:
-            print(history.compare(history.read(HISTORY), *options.compare))
+            print(history.compare(
+                history.read(HISTORY), *map(machine.resolved, options.compare)))
         except ValueError as problem:
             print(f"bench: {problem}", file=sys.stderr)
             return 1
         return 0
+    # A stopped run ends its workers and leaves no files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="qubus-engine-") as folder:
         run = Run(options, pathlib.Path(folder))
         try:

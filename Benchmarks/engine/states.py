@@ -28,10 +28,10 @@ class StateTable:
             timed = measure.interleaved(
                 ready, "state", {name: {} for name in ready}, repetitions=repetitions,
                 budget=budget)
-            overlaps = self._overlaps(ready, case, precision)
+            done = {name: ready[name] for name, row in timed.items() if "median" in row}
+            overlaps = self._overlaps(done, case, precision)
         finally:
-            for engine in ready.values():
-                engine.ask("release")
+            measure.release(ready)
         rows = []
         for name, answer in answers.items():
             kept = {k: v for k, v in answer.items() if k != "seconds"}
@@ -40,7 +40,7 @@ class StateTable:
                 "table": "state", "family": case.family, "qubits": case.qubits,
                 "start": case.start, "precision": precision, "engine": name, **kept, **figures,
                 **({"overlap": overlaps[name]} if name in overlaps else {})})
-            if "error" in answer:
+            if "error" in rows[-1]:
                 self.problems.append(f"{case.name}, {case.qubits} qubits: {name} failed")
         return rows
 

@@ -2,7 +2,7 @@
 import statistics
 
 import floor
-from measure import best_peer
+from measure import QUIET, best_peer
 
 ENGINES = ["qubus", "qsim", "aer", "qulacs", "lightning"]
 DASH = "–"
@@ -24,7 +24,7 @@ def cell(row: dict | None) -> str:
         return DASH
     if "median" not in row:
         return "failed"
-    busy = " !" if (row.get("others") or 0) > 0.15 else ""
+    busy = " !" if row["disturbed"] > QUIET else ""
     wide = row["high"] / max(row["low"], 1e-12)
     spread = f" (×{wide:.2f})" if row["count"] > 1 else " (once)"
     return time_text(row["median"]) + spread + busy

@@ -31,8 +31,7 @@ class TaskTables:
                 ready, task, {n: fields for n in ready}, repetitions=self._repetitions,
                 budget=self._budget)
         finally:
-            for engine in ready.values():
-                engine.ask("release")
+            measure.release(ready)
         self._compare(f"{name}, {qubits} qubits", timed)
         rows = []
         for engine, answer in answers.items():
@@ -40,7 +39,7 @@ class TaskTables:
             found.pop("gradient", None)
             rows.append({"table": table, "family": name, "qubits": qubits, "start": "zero",
                          "precision": "double", "engine": engine, **answer, **found})
-            if "error" in answer:
+            if "error" in rows[-1]:
                 self.problems.append(f"{name}, {qubits} qubits: {engine} failed")
         return rows
 
