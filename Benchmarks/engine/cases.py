@@ -7,8 +7,9 @@ import families
 import mqt_circuits
 import qasm
 
-# Settings of larger circuits are found on this size of the same family.
-TUNING_QUBITS = 20
+# Settings of larger circuits are found on this size of the same family, which no longer fits into
+# the caches either.
+TUNING_QUBITS = 22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ class CircuitFiles:
     def files(self, case: Case) -> dict[str, str]:
         """Fields of a `prepare` request."""
         found = self.write(f"{case.family}-{case.qubits}-{case.start}", lambda: self.circuit(case))
-        if case.qubits > TUNING_QUBITS + 1:
+        if case.qubits > TUNING_QUBITS:
             smaller = dataclasses.replace(case, qubits=TUNING_QUBITS)
             found["tuning"] = self.files(smaller)["circuit"]
         return found

@@ -16,7 +16,8 @@ NOTES = """\
   - **qulacs**: `set_zero_state` and `update_quantum_state`. The fastest of no optimizer, the light
     one, and blocks of 2, 3 and 4; the time to optimise is outside.
   - **lightning**: `reset_state` and `apply_operations` of lightning.qubit.
-- Settings of circuits above 21 qubits are found on the same family at 20.
+- Settings of circuits above 22 qubits are found on the same family at 22, those of qsim always on
+  the circuit itself.
 - Every circuit starts with one seeded random u(θ, φ, λ) a qubit, that is from a random product
   state; this layer is part of the circuit and timed for everybody. Rows "from |0⟩" leave it out and
   show what known zeros are worth; the row "light cone" shows what dropping unseen gates is worth.

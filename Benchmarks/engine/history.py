@@ -48,7 +48,7 @@ def compare(rows: list[dict], before: str, after: str) -> str:
     """A table of Qubus at two commits. The best peer's own change stands beside it: a machine that
     was busy in one run shows there. Raises ValueError when the runs share no row."""
     first, second = latest(rows, before), latest(rows, after)
-    lines = [f"{'row':46} {before:>12} {after:>12} {'ratio':>7} {'peer':>7}"]
+    lines = [f"{'row':52} {before:>12} {after:>12} {'ratio':>7} {'peer':>7}"]
     ratios = []
     for key in sorted(first.keys() & second.keys(), key=str):
         old, new = first[key].get("qubus", {}), second[key].get("qubus", {})
@@ -62,8 +62,8 @@ def compare(rows: list[dict], before: str, after: str) -> str:
         table, family, qubits, start, precision, threads = key
         name = (f"{table} {family} {qubits} {precision} ×{threads}"
                 + (" from |0⟩" if table == "state" and start == "zero" else ""))
-        lines.append(f"{name:46} {old['median']:12.3e} {new['median']:12.3e} {ratio:7.2f} {drift}")
+        lines.append(f"{name:52} {old['median']:12.3e} {new['median']:12.3e} {ratio:7.2f} {drift}")
     if not ratios:
         raise ValueError(f"no row was measured at both {before} and {after}")
     mean = statistics.geometric_mean(ratios)
-    return "\n".join([*lines, f"{'geometric mean':46} {'':12} {'':12} {mean:7.2f}"])
+    return "\n".join([*lines, f"{'geometric mean':52} {'':12} {'':12} {mean:7.2f}"])

@@ -57,8 +57,9 @@ class QSim(Worker):
         if self.precision != "single":
             raise Unsupported("complex128")
         self._translated = self._translate(self.circuit)
-        sample = self._translate(tuning) if tuning else self._translated
-        self._fused = best_of([2, 3, 4, 5], lambda f: self._run(sample, f)[0])
+        # Fast enough to be tuned on the circuit itself.
+        self._run(self._translated, 2)
+        self._fused = best_of([2, 3, 4, 5], lambda f: self._run(self._translated, f)[0])
         return {"settings": f"fused {self._fused}"}
 
     def _translate(self, circuit: Circuit):
