@@ -1,4 +1,5 @@
 """One engine in a process of its own, spoken to in JSON lines."""
+import contextlib
 import json
 import os
 import pathlib
@@ -77,7 +78,8 @@ class Engine:
 
     def stop(self) -> None:
         """Ends the process: it leaves when its input ends, or is killed within a long task."""
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it ended by itself
+            self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
