@@ -47,11 +47,13 @@ def grouped(rows: list[dict], *fields: str) -> dict[tuple, dict[str, dict]]:
 
 
 def ratio_text(group: dict[str, dict]) -> tuple[str, float | None]:
-    """Qubus against the best peer."""
+    """Qubus against the best peer; marked, and no number for a mean, when any of them was disturbed."""
     peer, ours = best_peer(group), group.get("qubus", {})
     if not peer or "median" not in ours:
         return DASH, None
     ratio = ours["median"] / group[peer]["median"]
+    if any(row.get("disturbed", 0) > QUIET for row in group.values()):
+        return f"{ratio:.2f} × {peer} !", None
     return f"{ratio:.2f} × {peer}", ratio
 
 
