@@ -53,6 +53,9 @@ let package = Package(
       name: "CAccept",
       cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
+      name: "CQubusKernels", exclude: ["reference.inc"],
+      cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O3"])]),
+    .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
       path: ".",
       exclude: [
@@ -85,7 +88,8 @@ let package = Package(
     module(
       "QubusCompiler",
       ["QubusCore", "QubusCircuit", .product(name: "Crypto", package: "swift-crypto")]),
-    module("QubusSimulator", ["QubusCore", "QubusCircuit", "QubusCompiler"]),
+    module(
+      "QubusSimulator", ["QubusCore", "QubusCircuit", "QubusCompiler", "CQubusKernels"]),
     module(
       "QubusDevices",
       [
@@ -155,7 +159,9 @@ let package = Package(
 
     tests("QubusCoreTests", ["QubusCore"]),
     tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),
+    tests("QubusCompilerTests", ["QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler"]),
     tests("QubusQASMTests", ["QubusCore", "QubusCircuit", "QubusQASM"]),
+    tests("QubusKernelTests", ["CQubusKernels"]),
     tests(
       "QubusSimulatorTests",
       [

@@ -28,8 +28,8 @@ extension Engine {
 
   func submit(_ submission: Submission) {
     guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
-    if isQuick(submission.spec) { return accept(submission) }
-    let isTaken = compilePool.submit { [self] _ in accept(submission) }
+    if isQuick(submission.spec) { return accept(submission, mayRunAtOnce: true) }
+    let isTaken = compilePool.submit { [self] _ in accept(submission, mayRunAtOnce: false) }
     if !isTaken { submission.completion(.failure(isStopping ? .shuttingDown : .compileQueueFull)) }
   }
 
@@ -58,7 +58,7 @@ extension Engine {
     return true
   }
 
-  private func accept(_ submission: Submission) {
+  private func accept(_ submission: Submission, mayRunAtOnce: Bool) {
     // What still waits for a compile thread when the service stops is not compiled any more.
     guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
     do throws(QubusError) {
@@ -69,8 +69,10 @@ extension Engine {
         try scheduler.admit(lane: prepared.lane, now: now)
       }
       let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
+      let events = acceptEvents(record)
+      if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
       store.perform(
-        .accept(record, acceptEvents(record)) { [self] result in
+        .accept(record, events) { [self] result in
           accepted(result, prepared, submission)
         })
     } catch {

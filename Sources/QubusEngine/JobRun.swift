@@ -24,12 +24,18 @@ final class JobRun {
   private(set) var shotsDone: UInt64 = 0
   private var rowsDone: UInt64 = 0
   private(set) var isAnnounced = false
+  /// True when the job is not durable yet: nothing is told before its end.
+  private let isSilent: Bool
   private let startedAt: Microseconds
   private var lastReport: Microseconds
   /// Device time of earlier attempts.
   private let deviceBefore: Microseconds
 
-  init(_ engine: Engine, _ job: ActiveJob, _ prepared: PreparedJob, team: ComputeTeam) {
+  init(
+    _ engine: Engine, _ job: ActiveJob, _ prepared: PreparedJob, team: ComputeTeam,
+    isSilent: Bool = false
+  ) {
+    self.isSilent = isSilent
     self.engine = engine
     self.job = job
     self.prepared = prepared
@@ -47,7 +53,7 @@ final class JobRun {
   }
 
   func run() -> Ending {
-    if prepared.estimatedSeconds >= engine.configuration.announceSeconds { announce() }
+    if !isSilent, prepared.estimatedSeconds >= engine.configuration.announceSeconds { announce() }
     do throws(QubusError) {
       for (index, pub) in prepared.pubs.enumerated() { try run(pub, UInt16(index)) }
       return .succeeded
@@ -127,7 +133,7 @@ final class JobRun {
       ChunkRequest(
         jobID: job.id, attempt: record.attempt, lease: 0, pub: pub, row: UInt32(row), work: work))
     phases.deviceMicroseconds = (phases.deviceMicroseconds ?? 0) + result.deviceMicroseconds
-    if !isAnnounced,
+    if !isAnnounced, !isSilent,
       engine.clock.monotonic() - startedAt
         > Microseconds(engine.configuration.announceSeconds * 1e6)
     {
