@@ -33,8 +33,14 @@ package final class ComputeTeam: Sendable {
 
   /// Runs `body(0) … body(tasks - 1)`, spread over the team; returns when all are done.
   package func run(tasks: Int, _ body: (Int) -> Void) {
+    run(tasks: tasks) { task, _ in body(task) }
+  }
+
+  /// The same with the number of the thread that takes the task: 0 ..< `threadCount`, 0 being the
+  /// caller. Two tasks never run at once under the same number.
+  package func run(tasks: Int, _ body: (_ task: Int, _ lane: Int) -> Void) {
     if tasks <= 1 || threads.isEmpty || !region.tryClaim() {
-      for task in 0..<tasks { body(task) }
+      for task in 0..<tasks { body(task, 0) }
       return
     }
     withoutActuallyEscaping(body) { region.run(tasks: tasks, $0) }
@@ -87,7 +93,7 @@ private final class Region: @unchecked Sendable {
   private let sleepers: [Sleeper]
   private let caller = Sleeper()
   private let spinNanoseconds: Int
-  private var body: ((Int) -> Void)?
+  private var body: ((Int, Int) -> Void)?
   private var tasks = 0
 
   init(workers: Int, niceness: Int) {
@@ -101,14 +107,14 @@ private final class Region: @unchecked Sendable {
     isClaimed.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
   }
 
-  func run(tasks: Int, _ body: @escaping (Int) -> Void) {
+  func run(tasks: Int, _ body: @escaping (Int, Int) -> Void) {
     self.body = body
     self.tasks = tasks
     nextTask.store(0, ordering: .relaxed)
     entry.add(1, ordering: .releasing)
     generation.add(1, ordering: .sequentiallyConsistent)
     for sleeper in sleepers { sleeper.wake() }
-    takeTasks(tasks, body)
+    takeTasks(tasks, lane: 0, body)
     if entry.subtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
       caller.wait(spinNanoseconds) { entry.load(ordering: .sequentiallyConsistent) == 0 }
     }
@@ -128,7 +134,7 @@ private final class Region: @unchecked Sendable {
       if isShutDown.load(ordering: .acquiring) { return }
       seen = generation.load(ordering: .acquiring)
       guard enter() else { continue }
-      joinTasks()
+      joinTasks(lane: index + 1)
       if entry.subtract(2, ordering: .sequentiallyConsistent).newValue == 0 { caller.wake() }
     }
   }
@@ -152,15 +158,15 @@ private final class Region: @unchecked Sendable {
 
   /// Not inlined, so that this thread's hold on the closure ends before it leaves the region.
   @inline(never)
-  private func joinTasks() {
-    if let body { takeTasks(tasks, body) }
+  private func joinTasks(lane: Int) {
+    if let body { takeTasks(tasks, lane: lane, body) }
   }
 
-  private func takeTasks(_ tasks: Int, _ body: (Int) -> Void) {
+  private func takeTasks(_ tasks: Int, lane: Int, _ body: (Int, Int) -> Void) {
     while true {
       let task = nextTask.add(1, ordering: .relaxed).oldValue
       if task >= tasks { return }
-      body(task)
+      body(task, lane)
     }
   }
 }
