@@ -1,3 +1,4 @@
+internal import CQubusKernels
 internal import Glibc
 internal import Synchronization
 
@@ -6,6 +7,10 @@ internal import Synchronization
 /// A region is a number of tasks; which thread takes which task is open, so a task writes only
 /// what is its own and results do not depend on the team. The caller works too and never waits for
 /// a thread that has not joined yet. A caller that finds the team busy runs its tasks alone.
+///
+/// A sequence of regions runs inside `activate`: then every thread has a processor of its own, and
+/// between two regions waits on it without sleeping. Outside it a thread sleeps after a few
+/// microseconds, so that an idle team costs nothing.
 package final class ComputeTeam: Sendable {
   package let threadCount: Int
   private let region: Region
@@ -29,6 +34,16 @@ package final class ComputeTeam: Sendable {
   deinit {
     region.shutDown()
     for thread in threads { pthread_join(thread, nil) }
+  }
+
+  /// Runs `body`, whose regions follow each other closely.
+  package func activate<T, Failure: Error>(
+    _ body: () throws(Failure) -> T
+  ) throws(Failure) -> T {
+    if threads.isEmpty { return try body() }
+    let pinned = region.activate()
+    defer { region.deactivate(pinned) }
+    return try body()
   }
 
   /// Runs `body(0) … body(tasks - 1)`, spread over the team; returns when all are done.
@@ -92,15 +107,38 @@ private final class Region: @unchecked Sendable {
   private let generation = Atomic<Int>(0)
   private let sleepers: [Sleeper]
   private let caller = Sleeper()
-  private let spinNanoseconds: Int
+  /// Callers inside `activate`.
+  private let activeCount = Atomic<Int>(0)
+  private let processors: ProcessorSet
+  private let maySpin: Bool
   private var body: ((Int, Int) -> Void)?
   private var tasks = 0
 
   init(workers: Int, niceness: Int) {
     self.niceness = niceness
     sleepers = (0..<workers).map { _ in Sleeper() }
-    // On one processor a spinning thread keeps away the one that it waits for.
-    spinNanoseconds = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 ? 50_000 : 0
+    processors = ProcessorSet()
+    // With fewer processors a spinning thread keeps away the one that it waits for.
+    maySpin = processors.count > workers
+  }
+
+  /// How long a thread waits without sleeping.
+  private var spinNanoseconds: Int {
+    if !maySpin { return 0 }
+    return activeCount.load(ordering: .relaxed) > 0 ? 2_000_000 : 10_000
+  }
+
+  /// - Returns: what `deactivate` gives back to the caller's thread.
+  func activate() -> ProcessorSet? {
+    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin else { return nil }
+    let before = ProcessorSet()
+    processors.pin(to: 0)
+    return before
+  }
+
+  func deactivate(_ before: ProcessorSet?) {
+    activeCount.subtract(1, ordering: .relaxed)
+    before?.restore()
   }
 
   func tryClaim() -> Bool {
@@ -116,7 +154,7 @@ private final class Region: @unchecked Sendable {
     for sleeper in sleepers { sleeper.wake() }
     takeTasks(tasks, lane: 0, body)
     if entry.subtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
-      caller.wait(spinNanoseconds) { entry.load(ordering: .sequentiallyConsistent) == 0 }
+      caller.wait(spinNanoseconds: { spinNanoseconds }) { entry.load(ordering: .sequentiallyConsistent) == 0 }
     }
     self.body = nil
     isClaimed.store(false, ordering: .releasing)
@@ -125,9 +163,10 @@ private final class Region: @unchecked Sendable {
   func work(_ index: Int) {
     // On Linux 0 means this thread only.
     if niceness != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
+    if maySpin { processors.pin(to: index + 1) }
     var seen = 0
     while true {
-      sleepers[index].wait(spinNanoseconds) {
+      sleepers[index].wait(spinNanoseconds: { spinNanoseconds }) {
         generation.load(ordering: .sequentiallyConsistent) != seen
           || isShutDown.load(ordering: .sequentiallyConsistent)
       }
@@ -177,14 +216,18 @@ private final class Sleeper: Sendable {
   private let semaphore = Semaphore()
 
   /// Returns when `isReady` holds; `wake` must follow whatever makes it true.
-  func wait(_ spinNanoseconds: Int, until isReady: () -> Bool) {
+  /// - Parameter spinNanoseconds: asked again now and then, for it may end at any time.
+  @inline(__always)
+  func wait(spinNanoseconds: () -> Int, until isReady: () -> Bool) {
     if isReady() { return }
-    if spinNanoseconds > 0 {
-      let limit = Self.nanoseconds() + spinNanoseconds
+    if spinNanoseconds() > 0 {
+      let start = Self.nanoseconds()
       repeat {
-        for _ in 0..<64 where isReady() { return }
-        sched_yield()
-      } while Self.nanoseconds() < limit
+        for _ in 0..<128 {
+          if isReady() { return }
+          qk_pause()
+        }
+      } while Self.nanoseconds() - start < spinNanoseconds()
     }
     while true {
       isAsleep.store(true, ordering: .sequentiallyConsistent)

@@ -66,20 +66,32 @@ package final class PlanExecutor {
         && numbers.forms.count == plan.operations.count
         && numbers.stageScales.count == stages.count, "numbers of another plan")
     bind(numbers)
+    if stages.contains(where: { $0.chunkCount > 1 }) {
+      try context.team.activate { () throws(QubusError) in
+        try evolve(state, startsFromZero: startsFromZero, scales: numbers.stageScales, context)
+      }
+    } else {
+      try evolve(state, startsFromZero: startsFromZero, scales: numbers.stageScales, context)
+    }
+    for (qubit, position) in plan.finalPositions.enumerated() {
+      state.positions[qubit] = position
+    }
+  }
+
+  private func evolve(
+    _ state: BlockedState, startsFromZero: Bool, scales: [Double], _ context: KernelContext
+  ) throws(QubusError) {
     if startsFromZero {
       try state.reset(liveCount: stages.first?.liveCount ?? state.bitCount, context)
     }
     for (index, stage) in stages.enumerated() {
-      let scale = numbers.stageScales[index]
+      let scale = scales[index]
       switch plan.precision {
       case .double: try run(stage, scale: scale, state, context, Double.self)
       case .single: try run(stage, scale: scale, state, context, Float.self)
       }
     }
     try state.makeWhole(context)
-    for (qubit, position) in plan.finalPositions.enumerated() {
-      state.positions[qubit] = position
-    }
   }
 
   func stageNumbers(scale: Double) -> StageNumbers {
