@@ -12,7 +12,7 @@ package final class PlanExecutor {
   let kernels: KernelTable
   private let stages: [PreparedStage]
   private let operations: UnsafeMutableBufferPointer<StageOperation>
-  private let tables: [DiagonalTable]
+  private let tables: [SortedDiagonal]
   private let coefficientCount: Int
   let buffers: ExecutionBuffers
 

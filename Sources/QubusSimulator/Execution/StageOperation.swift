@@ -43,7 +43,7 @@ struct StageOperation {
 }
 
 /// A diagonal with outer targets, sorted so that what one chunk needs is contiguous.
-struct DiagonalTable {
+struct SortedDiagonal {
   /// Where the plan has its numbers, in reals.
   var source: Int
   /// Where the sorted numbers go, in reals.

@@ -7,7 +7,7 @@ struct StagePreparation {
   private let bitCount: Int
   private(set) var stages: [PreparedStage] = []
   private(set) var operations: [StageOperation] = []
-  private(set) var tables: [DiagonalTable] = []
+  private(set) var tables: [SortedDiagonal] = []
   /// Reals: the plan's coefficients and the sorted diagonals behind them.
   private(set) var coefficientCount: Int
   /// Reals of the largest scratch that a stage needs.
@@ -97,7 +97,7 @@ struct StagePreparation {
     let rows = (0..<1 << plan.targets.count).map { entry in
       sorted.enumerated().reduce(0) { $0 | (entry >> $1.offset & 1) << $1.element }
     }
-    tables.append(DiagonalTable(source: plan.offset, place: coefficientCount, rows: rows))
+    tables.append(SortedDiagonal(source: plan.offset, place: coefficientCount, rows: rows))
     result.source = coefficientCount
     coefficientCount += 2 * rows.count
     if !inner.isEmpty {
