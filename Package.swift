@@ -53,7 +53,11 @@ let package = Package(
       name: "CAccept",
       cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
-      name: "CQubusKernels", exclude: ["reference.inc"],
+      name: "CQubusKernels",
+      exclude: [
+        "reference.inc", "reductions.inc", "reductions_isa.inc", "reductions_reference.inc",
+        "reductions_vector.inc",
+      ],
       cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O3"])]),
     .target(
       name: "CQubus", dependencies: ["CQubusProto", "CZeroMQ"],
