@@ -54,3 +54,17 @@ void qr_bisect(const double *ends, size_t count, double total, const double *uni
     entries[i] = (uint32_t)entry;
   }
 }
+
+size_t qr_emit(uint32_t *tally, size_t size, uint64_t base, uint64_t *indices, uint32_t *counts,
+               size_t capacity) {
+  size_t found = 0;
+  for (size_t i = 0; i < size && found < capacity; i++) {
+    // Without a branch that would be a guess; the place after the last find is written in vain.
+    const uint32_t count = tally[i];
+    indices[found] = base | i;
+    counts[found] = count;
+    found += count != 0;
+  }
+  for (size_t i = 0; i < size; i++) tally[i] = 0;
+  return found;
+}

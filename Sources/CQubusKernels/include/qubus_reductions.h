@@ -162,6 +162,10 @@ void qr_guide_tally(const qr_guide *guide, double total, const double *uniforms,
 /// entries[i] = the first of `count` (a power of two) ends above uniforms[i] * total, by bisection.
 void qr_bisect(const double *ends, size_t count, double total, const double *uniforms,
                size_t uniform_count, uint32_t *entries);
+/// Writes base | i and tally[i] for every entry that is not 0, ascending, at most `capacity` of
+/// them, and clears the tally. Returns how many there are.
+size_t qr_emit(uint32_t *tally, size_t size, uint64_t base, uint64_t *indices, uint32_t *counts,
+               size_t capacity);
 
 #ifdef __cplusplus
 }
