@@ -167,7 +167,7 @@ private final class Mapping {
     let rest = free.map { ", \(MemorySize.text($0)) are free" } ?? ""
     return QubusError(
       .insufficientMemory, "a state of \(qubitCount) qubits needs \(needed)\(rest)",
-      details: ["needed_bytes": "\(UInt64(bytes))", "free_bytes": "\(UInt64(free ?? 0))"])
+      details: ["needed": needed, "free": free.map { MemorySize.text($0) } ?? "unknown"])
   }
 }
 

@@ -20,6 +20,18 @@ extension BlockedState {
     self[0] = Amplitude(1, 0)
   }
 
+  /// Makes 2^count amplitudes valid; for counts within one chunk.
+  func extendLive(to count: Int) {
+    if count <= liveCount { return }
+    let lanes = 1 << precision.laneBits
+    let start = max(lanes, 1 << liveCount)
+    let end = min(1 << count, 1 << dirtyCount)
+    if start < end {
+      memset(memory + start * amplitudeBytes, 0, (end - start) * amplitudeBytes)
+    }
+    liveCount = count
+  }
+
   /// Writes the zeros above 2^liveCount that the memory does not hold yet.
   func makeWhole(_ context: KernelContext) throws(QubusError) {
     if liveCount < dirtyCount { try clear(1 << liveCount..<1 << dirtyCount, context) }

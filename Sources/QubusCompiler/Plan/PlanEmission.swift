@@ -1,0 +1,128 @@
+internal import QubusCircuit
+
+/// Writes operations and the recipe of their numbers.
+struct PlanEmission {
+  private let draft: PlanDraft
+  private let positions: [UInt8]
+  private(set) var operations: [PlanOperation] = []
+  private(set) var recipe = PlanRecipe()
+  private(set) var offset = 0
+
+  init(_ draft: PlanDraft, positions: [UInt8]) {
+    self.draft = draft
+    self.positions = positions
+    recipe.constants = draft.constants
+    operations.reserveCapacity(draft.gates.count)
+  }
+
+  /// Ends the operation whose terms were appended last.
+  mutating func append(_ operation: PlanOperation) {
+    var operation = operation
+    operation.offset = offset
+    offset += operation.coefficientCount
+    operations.append(operation)
+    recipe.starts.append(Int32(recipe.terms.count))
+  }
+
+  func mapped(_ mask: UInt64) -> UInt64 { WireMasks.map(mask, positions) }
+
+  func gate(_ index: Int32) -> PlanGate { draft.gates[Int(index)] }
+
+  /// One operation for a gate that is not diagonal.
+  mutating func append(_ gate: PlanGate) {
+    var targets: [UInt8] = []
+    if gate.targetCount > 0 { targets.append(positions[Int(gate.target0)]) }
+    if gate.targetCount > 1 { targets.append(positions[Int(gate.target1)]) }
+    let kind: OperationKind
+    switch gate.kind {
+    case .phase:
+      appendPhase(gate)
+      return
+    case .flip: kind = .flip
+    case .swap: kind = .swap
+    case .real: kind = .real
+    case .cross: kind = .cross
+    case .dense: kind = .dense
+    }
+    if kind != .flip, kind != .swap {
+      let block = [gate.target0, gate.target1].prefix(Int(gate.targetCount))
+      appendTerms(gate.firstTerm, block: block, outer: gate.controlMask)
+    }
+    append(
+      PlanOperation(
+        kind: kind, targets: targets, controlMask: mapped(gate.controlMask),
+        controlValue: mapped(gate.controlValue)))
+  }
+
+  /// A conditional phase as an operation of its own.
+  mutating func appendPhase(_ gate: PlanGate) {
+    let isNegation = gate.isConstantPhase && gate.scalar == -.one
+    if !isNegation { appendFactors(gate) }
+    append(
+      PlanOperation(
+        kind: isNegation ? .negate : .phase, controlMask: mapped(gate.controlMask),
+        controlValue: mapped(gate.controlValue)))
+  }
+
+  /// The numbers of a phase, as factors of the entries or the slot given.
+  mutating func appendFactors(
+    _ gate: PlanGate, slot: UInt8 = 0, controlMask: UInt8 = 0
+  ) {
+    if gate.scalar != .one {
+      appendConstantFactor(gate.scalar, slot: slot, controlMask: controlMask)
+    }
+    appendFactors(gate.firstTerm, slot: slot, controlMask: controlMask)
+  }
+
+  mutating func appendConstantFactor(
+    _ number: Complex, slot: UInt8 = 0, controlMask: UInt8 = 0
+  ) {
+    let source = ~Int32(recipe.constants.count)
+    recipe.constants.append(number)
+    recipe.terms.append(
+      RecipeTerm(
+        action: .factor, component: DiagonalComponent(0), flippedBits: 0,
+        controlMask: controlMask, controlValue: controlMask, slot: slot, source: source))
+  }
+
+  mutating func appendFactors(_ first: Int32, slot: UInt8 = 0, controlMask: UInt8 = 0) {
+    var next = first
+    while next >= 0 {
+      let term = draft.terms[Int(next)]
+      recipe.terms.append(
+        RecipeTerm(
+          action: .factor, component: term.component, flippedBits: term.flippedBits,
+          controlMask: controlMask, controlValue: controlMask, slot: slot, source: term.source))
+      next = term.next
+    }
+  }
+
+  /// The terms of a block, their wires as bits of the block's index.
+  private mutating func appendTerms(_ first: Int32, block: ArraySlice<UInt8>, outer: UInt64) {
+    func bit(_ wire: UInt8) -> UInt8 {
+      UInt8(block.firstIndex(of: wire) ?? block.startIndex)
+    }
+    var next = first
+    while next >= 0 {
+      let term = draft.terms[Int(next)]
+      var placed = RecipeTerm(
+        action: term.action, component: term.component, flippedBits: term.flippedBits,
+        bit0: bit(term.target0), bit1: bit(term.target1), source: term.source)
+      for (index, wire) in block.enumerated() {
+        let mask = UInt64(1) << UInt64(wire)
+        if term.controlMask & ~outer & mask != 0 { placed.controlMask |= 1 << UInt8(index) }
+        if term.controlValue & ~outer & mask != 0 { placed.controlValue |= 1 << UInt8(index) }
+      }
+      recipe.terms.append(placed)
+      next = term.next
+    }
+  }
+
+  /// The number that multiplies the whole state; nothing when it is 1.
+  mutating func appendGlobalPhase() {
+    guard draft.globalFirst >= 0 || draft.globalScalar != .one else { return }
+    if draft.globalScalar != .one { appendConstantFactor(draft.globalScalar) }
+    appendFactors(draft.globalFirst)
+    append(PlanOperation(kind: .phase))
+  }
+}
