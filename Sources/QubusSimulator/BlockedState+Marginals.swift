@@ -1,4 +1,5 @@
 internal import CQubusKernels
+internal import QubusCompiler
 package import QubusCore
 
 extension BlockedState {

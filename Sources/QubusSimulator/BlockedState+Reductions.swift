@@ -1,11 +1,12 @@
 internal import CQubusKernels
+internal import QubusCompiler
 package import QubusCore
 
 /// Sums over amplitudes: chunks of 2^12 by the kernels, chunk sums by a tree over the chunk number.
 /// The order depends on amplitude indices only, never on threads or instruction sets.
 extension BlockedState {
   /// Index bits of a chunk.
-  var chunkBits: Int { min(bitCount, Int(QR_CHUNK_BITS.rawValue)) }
+  var chunkBits: Int { min(bitCount, Int(QR_CHUNK_BITS)) }
   var chunkCount: Int { 1 << (bitCount - chunkBits) }
   /// Octets of 8 amplitudes in a chunk.
   var chunkOctets: Int { 1 << (chunkBits - 3) }

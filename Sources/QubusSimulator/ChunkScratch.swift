@@ -67,7 +67,8 @@ final class ChunkScratch {
     let base = UInt64(chunk << bits)
     var found = 0
     if count < 128 {
-      UnsafeMutableBufferPointer(start: entries, count: count).sort()
+      var sorted = UnsafeMutableBufferPointer(start: entries, count: count)
+      sorted.sort()
       for place in 0..<count {
         if place > 0 && entries[place] == entries[place - 1] {
           counts[found - 1] += 1

@@ -1,5 +1,6 @@
 internal import CQubusKernels
 package import QubusCircuit
+internal import QubusCompiler
 package import QubusCore
 
 /// An observable of I and Z only, as its value for every basis state: one pass over the state
@@ -39,7 +40,7 @@ package final class DiagonalTable: Sendable {
     _ values: UnsafeMutablePointer<Double>, _ bitCount: Int, _ context: KernelContext
   ) throws(QubusError) {
     nonisolated(unsafe) let values = values
-    let bits = min(bitCount, Int(QR_CHUNK_BITS.rawValue))
+    let bits = min(bitCount, Int(QR_CHUNK_BITS))
     try context.forRuns(1 << (bitCount - bits), grain: 1) { run in
       for chunk in run { Reductions.table.transform(values + chunk << bits, UInt32(bits)) }
     }

@@ -1,5 +1,6 @@
 internal import CQubusKernels
 package import QubusCircuit
+internal import QubusCompiler
 package import QubusCore
 
 /// An observable laid out for states with given positions: Pauli strings grouped by X mask, groups
@@ -31,7 +32,7 @@ package final class PreparedPauliSum: Sendable {
     self.positions = positions
     // Smaller states are padded with zeros up to an octet and more.
     bitCount = max(3, (positions.max().map { Int($0) + 1 } ?? 0))
-    chunkBits = min(bitCount, Int(QR_CHUNK_BITS.rawValue))
+    chunkBits = min(bitCount, Int(QR_CHUNK_BITS))
     let permuted = observable.terms.map { term in
       PauliTerm(
         x: Self.permute(term.x, positions), z: Self.permute(term.z, positions),
@@ -77,8 +78,8 @@ package final class PreparedPauliSum: Sendable {
     let low = (UInt64(1) << UInt64(chunkBits)) - 1
     var group = qr_group(
       x_high: x >> UInt64(chunkBits), x_low: UInt32(x & low), first_term: UInt32(first),
-      term_count: UInt32(members.count), skip: UInt8(QR_NO_SKIP.rawValue),
-      skip_chunk: UInt8(QR_NO_SKIP.rawValue), parts: 0)
+      term_count: UInt32(members.count), skip: UInt8(QR_NO_SKIP),
+      skip_chunk: UInt8(QR_NO_SKIP), parts: 0)
     // i and i ^ x give the same, so half of the indices are enough.
     let top = 63 - x.leadingZeroBitCount
     if top >= chunkBits {
@@ -91,7 +92,7 @@ package final class PreparedPauliSum: Sendable {
       // ⟨P⟩ = Σ (-i)^k (-1)^{z·i} conj(a_i) a_{i^x} with k the number of Ys.
       let quarter = (term.x & term.z).nonzeroBitCount & 3
       var zLow = term.z & low
-      if group.skip != UInt8(QR_NO_SKIP.rawValue) {
+      if group.skip != UInt8(QR_NO_SKIP) {
         let below = (UInt64(1) << UInt64(top)) - 1
         zLow = (zLow >> 1) & ~below | zLow & below
       }

@@ -1,4 +1,5 @@
 internal import CQubusKernels
+internal import QubusCompiler
 internal import QubusCore
 
 /// Shots of a large state sorted by bucket, a run of chunks, so that each chunk's distribution is
