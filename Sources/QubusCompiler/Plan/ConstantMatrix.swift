@@ -24,6 +24,9 @@ struct ConstantMatrix {
     phase == .one ? self : ConstantMatrix(entries.map { $0 * phase.conjugate })
   }
 
+  /// True for a function of X.
+  var isExchange: Bool { entries[0] == entries[3] && entries[1] == entries[2] }
+
   var gateKind: PlanGate.Kind {
     switch form {
     case .real: .real

@@ -61,7 +61,9 @@ struct GateLowering {
         return
       }
       term.source = source
-      append(Self.kind(gate.pattern), mask, value, term)
+      // A cross gate with parameters is rx or a power of it; y has none.
+      append(
+        Self.kind(gate.pattern), mask, value, term, isExchange: gate.pattern == .cross)
     case .dense2:
       var term = GateTerm(
         action: .matrix2, flippedBits: flippedBits(wire0, wire1), target0: wire0, target1: wire1,
@@ -105,15 +107,17 @@ struct GateLowering {
   }
 
   private mutating func append(
-    _ kind: PlanGate.Kind, _ mask: UInt64, _ value: UInt64, _ term: GateTerm
+    _ kind: PlanGate.Kind, _ mask: UInt64, _ value: UInt64, _ term: GateTerm,
+    isExchange: Bool = false
   ) {
     var gate = PlanGate(kind: kind, controlMask: mask, controlValue: value)
+    gate.isExchange = isExchange || kind == .flip
     gate.target0 = term.target0
     gate.target1 = term.target1
     switch term.action {
     case .matrix1, .flip: gate.targetCount = 1
     case .matrix2, .swap: gate.targetCount = 2
-    case .factor: gate.targetCount = 0
+    case .factor, .eulerPhase, .eulerRotation: gate.targetCount = 0
     }
     var term = term
     term.controlMask = mask
@@ -250,7 +254,8 @@ struct GateLowering {
       let source = draft.constant(reduced.entries)
       append(
         reduced.gateKind, mask, value,
-        GateTerm(action: .matrix1, target0: wire, source: source))
+        GateTerm(action: .matrix1, target0: wire, source: source),
+        isExchange: reduced.isExchange)
     }
   }
 }

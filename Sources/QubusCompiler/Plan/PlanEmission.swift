@@ -2,8 +2,10 @@ internal import QubusCircuit
 
 /// Writes operations and the recipe of their numbers.
 struct PlanEmission {
-  private let draft: PlanDraft
-  private let positions: [UInt8]
+  let draft: PlanDraft
+  let positions: [UInt8]
+  /// True until the number that multiplies the whole state has found an operation.
+  var hasGlobal: Bool
   private(set) var operations: [PlanOperation] = []
   private(set) var recipe = PlanRecipe()
   private(set) var offset = 0
@@ -11,8 +13,14 @@ struct PlanEmission {
   init(_ draft: PlanDraft, positions: [UInt8]) {
     self.draft = draft
     self.positions = positions
+    hasGlobal = draft.globalFirst >= 0 || draft.globalScalar != .one
     recipe.constants = draft.constants
     operations.reserveCapacity(draft.gates.count)
+    for product in draft.products {
+      recipe.productTerms.append(
+        contentsOf: placedTerms(product.firstTerm, block: [product.wire], outer: 0))
+      recipe.productStarts.append(Int32(recipe.productTerms.count))
+    }
   }
 
   /// Ends the operation whose terms were appended last.
@@ -46,7 +54,9 @@ struct PlanEmission {
     }
     if kind != .flip, kind != .swap {
       let block = [gate.target0, gate.target1].prefix(Int(gate.targetCount))
-      appendTerms(gate.firstTerm, block: block, outer: gate.controlMask)
+      recipe.terms.append(
+        contentsOf: placedTerms(gate.firstTerm, block: block, outer: gate.controlMask))
+      if kind == .dense, gate.controlMask == 0 { appendGlobalFactors() }
     }
     append(
       PlanOperation(
@@ -91,14 +101,17 @@ struct PlanEmission {
       let term = draft.terms[Int(next)]
       recipe.terms.append(
         RecipeTerm(
-          action: .factor, component: term.component, flippedBits: term.flippedBits,
+          action: term.action, component: term.component, flippedBits: term.flippedBits,
           controlMask: controlMask, controlValue: controlMask, slot: slot, source: term.source))
       next = term.next
     }
   }
 
   /// The terms of a block, their wires as bits of the block's index.
-  private mutating func appendTerms(_ first: Int32, block: ArraySlice<UInt8>, outer: UInt64) {
+  private func placedTerms(
+    _ first: Int32, block: ArraySlice<UInt8>, outer: UInt64
+  ) -> [RecipeTerm] {
+    var terms: [RecipeTerm] = []
     func bit(_ wire: UInt8) -> UInt8 {
       UInt8(block.firstIndex(of: wire) ?? block.startIndex)
     }
@@ -113,16 +126,9 @@ struct PlanEmission {
         if term.controlMask & ~outer & mask != 0 { placed.controlMask |= 1 << UInt8(index) }
         if term.controlValue & ~outer & mask != 0 { placed.controlValue |= 1 << UInt8(index) }
       }
-      recipe.terms.append(placed)
+      terms.append(placed)
       next = term.next
     }
-  }
-
-  /// The number that multiplies the whole state; nothing when it is 1.
-  mutating func appendGlobalPhase() {
-    guard draft.globalFirst >= 0 || draft.globalScalar != .one else { return }
-    if draft.globalScalar != .one { appendConstantFactor(draft.globalScalar) }
-    appendFactors(draft.globalFirst)
-    append(PlanOperation(kind: .phase))
+    return terms
   }
 }
