@@ -101,8 +101,27 @@ struct BlockFusion {
     var gates: [Int32] = []
   }
 
+  /// True when no block can be cheaper: no wire has two gates of its own, and all gates together
+  /// cost less than any block on both wires.
+  private func staysApart(_ run: Run) -> Bool {
+    if run.gates.count > 4 { return false }
+    var seen: UInt64 = 0
+    var cost = 0.0
+    for index in run.gates {
+      let gate = draft.gates[Int(index)]
+      let wires = gate.wires
+      if gate.targetCount == 2, gate.controlMask == 0 { return false }
+      if wires.nonzeroBitCount == 1 {
+        if seen & wires != 0 { return false }
+        seen |= wires
+      }
+      cost += costs.alone(gate)
+    }
+    return run.wires.nonzeroBitCount == 1 || cost <= min(costs.real2, costs.dense2)
+  }
+
   private mutating func write(_ run: Run) {
-    if run.gates.count < 2, run.gates.allSatisfy({ draft.gates[Int($0)].targetCount < 2 }) {
+    if staysApart(run) {
       for gate in run.gates { out.append(draft.gates[Int(gate)]) }
       return
     }
@@ -152,7 +171,7 @@ struct BlockFusion {
     for index in done.gates {
       let part = draft.gates[Int(index)]
       if part.scalar != .one {
-        var term = GateTerm(action: .factor, source: draft.constant([part.scalar]))
+        var term = GateTerm(action: .factor, source: draft.constant(part.scalar))
         term.controlMask = part.controlMask
         term.controlValue = part.controlValue
         draft.append(term, &gate.firstTerm, &gate.lastTerm)

@@ -63,6 +63,7 @@ struct FusionPath {
   private let costs: FusionCosts
   private let isPair: Bool
   private var totals: [Double]
+  private var next: [Double]
   /// By gate and state: the state before.
   private var origins: [UInt8] = []
   /// By gate: 0 or 1 for a gate on one wire alone, 2 for both.
@@ -72,6 +73,7 @@ struct FusionPath {
     self.costs = costs
     self.isPair = isPair
     totals = [Double](repeating: .infinity, count: Self.stateCount)
+    next = totals
     totals[0] = 0
   }
 
@@ -94,20 +96,13 @@ struct FusionPath {
   }
 
   mutating func append(_ gate: PlanGate, first: UInt8) {
-    var next = [Double](repeating: .infinity, count: Self.stateCount)
-    let base = origins.count
+    for state in next.indices { next[state] = .infinity }
     origins.append(contentsOf: repeatElement(0, count: Self.stateCount))
     let isSingle = gate.wires.nonzeroBitCount == 1
     let side = isSingle ? (gate.wires == 1 << UInt64(first) ? 0 : 1) : 2
     sides.append(UInt8(side))
     let isReal = Self.isReal(gate)
     let alone = costs.alone(gate)
-    func reach(_ state: Int, _ cost: Double, from origin: Int) {
-      if cost < next[state] {
-        next[state] = cost
-        origins[base + state] = UInt8(origin)
-      }
-    }
     for state in 0..<Self.stateCount where totals[state] < .infinity {
       let total = totals[state]
       if state >= Self.realPair, state == Self.densePair || isReal {
@@ -118,29 +113,36 @@ struct FusionPath {
         reach(Self.densePair, total + costs.dense2, from: state)
       }
       if isSingle {
-        reachSingle(gate, state, total, alone, side, reach)
+        reachSingle(gate, state, total, alone, side)
       } else if gate.targetCount < 2 || gate.controlMask != 0 {
         reach(0, total + alone, from: state)
       }
     }
-    totals = next
+    swap(&totals, &next)
   }
 
-  private func reachSingle(
-    _ gate: PlanGate, _ state: Int, _ total: Double, _ alone: Double, _ side: Int,
-    _ reach: (Int, Double, Int) -> Void
+  @inline(__always)
+  private mutating func reach(_ state: Int, _ cost: Double, from origin: Int) {
+    if cost < next[state] {
+      next[state] = cost
+      origins[origins.count - Self.stateCount + state] = UInt8(origin)
+    }
+  }
+
+  private mutating func reachSingle(
+    _ gate: PlanGate, _ state: Int, _ total: Double, _ alone: Double, _ side: Int
   ) {
     let outer = state >= Self.realPair ? 0 : state
     let shift = 2 * side
     let current = outer >> shift & 3
     let rest = outer & ~(3 << shift)
     let kind = Self.singleClass(gate)
-    if current == 3 || (kind != 0 && current == kind) { reach(outer, total, state) }
-    reach(rest | 3 << shift, total + costs.dense1, state)
+    if current == 3 || (kind != 0 && current == kind) { reach(outer, total, from: state) }
+    reach(rest | 3 << shift, total + costs.dense1, from: state)
     switch kind {
-    case 0: reach(rest, total + alone, state)
-    case 1: reach(rest | 1 << shift, total + costs.real1, state)
-    case 2: reach(rest | 2 << shift, total + costs.cross1, state)
+    case 0: reach(rest, total + alone, from: state)
+    case 1: reach(rest | 1 << shift, total + costs.real1, from: state)
+    case 2: reach(rest | 2 << shift, total + costs.cross1, from: state)
     default: break
     }
   }

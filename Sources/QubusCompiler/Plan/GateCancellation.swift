@@ -164,12 +164,14 @@ struct GateCancellation {
 
   /// The matrix of an uncontrolled gate whose only term is constant.
   private func constant(_ gate: PlanGate) -> ConstantMatrix? {
-    if gate.kind == .flip { return ConstantMatrix([.zero, .one, .one, .zero]) }
+    if gate.kind == .flip { return ConstantMatrix(.zero, .one, .one, .zero) }
     guard gate.firstTerm >= 0, gate.firstTerm == gate.lastTerm else { return nil }
     let term = draft.terms[Int(gate.firstTerm)]
     guard term.action == .matrix1, term.source < 0, term.controlMask == 0 else { return nil }
     let start = Int(~term.source)
-    return ConstantMatrix(Array(draft.constants[start..<start + 4]))
+    return ConstantMatrix(
+      draft.constants[start], draft.constants[start + 1], draft.constants[start + 2],
+      draft.constants[start + 3])
   }
 
   private mutating func fold(_ product: ConstantMatrix, into place: Int) -> Bool {
@@ -177,8 +179,8 @@ struct GateCancellation {
     let wire = out[place].target0
     if product.form == .diagonal {
       remove(place)
-      draft.globalScalar = (draft.globalScalar * product[0]).snapped
-      let ratio = (product[3] * product[0].conjugate).snapped
+      draft.globalScalar = (draft.globalScalar * product.a).snapped
+      let ratio = (product.d * product.a.conjugate).snapped
       if ratio != .one {
         let mask = UInt64(1) << UInt64(wire)
         var phase = PlanGate(kind: .phase, controlMask: mask, controlValue: mask)
@@ -193,7 +195,7 @@ struct GateCancellation {
     gate.targetCount = 1
     gate.target0 = wire
     gate.isExchange = reduced.isExchange
-    let source = draft.constant(reduced.entries)
+    let source = draft.constant(reduced)
     draft.append(
       GateTerm(action: .matrix1, target0: wire, source: source), &gate.firstTerm, &gate.lastTerm)
     out[place] = gate

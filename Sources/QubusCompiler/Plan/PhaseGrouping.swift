@@ -67,7 +67,7 @@ struct PhaseGrouping {
   /// Wires with so many phases that one pass under their control is cheaper.
   private mutating func choosePivots() {
     let pass = figures.cost(.linear, targets: 0, controls: 1)
-    while edges.count > 1 {
+    while edges.count > 1, edges.reduce(0, { $0 + $1.cost }) > pass {
       var sums = [Double](repeating: 0, count: 64)
       for edge in edges {
         sums[edge.wires.trailingZeroBitCount] += edge.cost
@@ -98,7 +98,7 @@ struct PhaseGrouping {
   private mutating func chooseBlocks() {
     let pass = figures.cost(.diagonal, targets: 5, controls: 0)
     var start = 0
-    while start < edges.count {
+    while start < edges.count, edges.reduce(0, { $0 + $1.cost }) > pass {
       var wires = edges[start].wires
       while wires.nonzeroBitCount < 5 {
         var gains = [Double](repeating: 0, count: 64)

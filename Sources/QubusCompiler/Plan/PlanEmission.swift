@@ -18,7 +18,7 @@ struct PlanEmission {
     operations.reserveCapacity(draft.gates.count)
     for product in draft.products {
       recipe.productTerms.append(
-        contentsOf: placedTerms(product.firstTerm, block: [product.wire], outer: 0))
+        contentsOf: Self.productTerms(draft, product.firstTerm, product.wire))
       recipe.productStarts.append(Int32(recipe.productTerms.count))
     }
   }
@@ -53,9 +53,7 @@ struct PlanEmission {
     case .dense: kind = .dense
     }
     if kind != .flip, kind != .swap {
-      let block = [gate.target0, gate.target1].prefix(Int(gate.targetCount))
-      recipe.terms.append(
-        contentsOf: placedTerms(gate.firstTerm, block: block, outer: gate.controlMask))
+      appendTerms(gate)
       if kind == .dense, gate.controlMask == 0 { appendGlobalFactors() }
     }
     append(
@@ -108,27 +106,45 @@ struct PlanEmission {
   }
 
   /// The terms of a block, their wires as bits of the block's index.
-  private func placedTerms(
-    _ first: Int32, block: ArraySlice<UInt8>, outer: UInt64
-  ) -> [RecipeTerm] {
-    var terms: [RecipeTerm] = []
-    func bit(_ wire: UInt8) -> UInt8 {
-      UInt8(block.firstIndex(of: wire) ?? block.startIndex)
-    }
-    var next = first
+  private mutating func appendTerms(_ gate: PlanGate) {
+    let second = gate.targetCount > 1 ? gate.target1 : gate.target0
+    var next = gate.firstTerm
     while next >= 0 {
       let term = draft.terms[Int(next)]
-      var placed = RecipeTerm(
-        action: term.action, component: term.component, flippedBits: term.flippedBits,
-        bit0: bit(term.target0), bit1: bit(term.target1), source: term.source)
-      for (index, wire) in block.enumerated() {
-        let mask = UInt64(1) << UInt64(wire)
-        if term.controlMask & ~outer & mask != 0 { placed.controlMask |= 1 << UInt8(index) }
-        if term.controlValue & ~outer & mask != 0 { placed.controlValue |= 1 << UInt8(index) }
-      }
-      terms.append(placed)
+      recipe.terms.append(
+        RecipeTerm(term, gate.target0, second, outer: gate.controlMask))
       next = term.next
     }
+  }
+
+  private static func productTerms(
+    _ draft: PlanDraft, _ first: Int32, _ wire: UInt8
+  ) -> [RecipeTerm] {
+    var terms: [RecipeTerm] = []
+    var next = first
+    while next >= 0 {
+      terms.append(RecipeTerm(draft.terms[Int(next)], wire, wire, outer: 0))
+      next = draft.terms[Int(next)].next
+    }
     return terms
+  }
+}
+
+extension RecipeTerm {
+  /// - Parameter wire0: the block's first wire. Parameter wire1: its second, or the first again.
+  /// - Parameter outer: controls of the whole block.
+  init(_ term: GateTerm, _ wire0: UInt8, _ wire1: UInt8, outer: UInt64) {
+    self.init(
+      action: term.action, component: term.component, flippedBits: term.flippedBits,
+      source: term.source)
+    let mask = term.controlMask & ~outer
+    bit0 = term.target0 == wire0 ? 0 : 1
+    bit1 = term.target1 == wire0 ? 0 : 1
+    controlMask = UInt8(mask >> UInt64(wire0) & 1)
+    controlValue = UInt8((term.controlValue & mask) >> UInt64(wire0) & 1)
+    if wire1 != wire0 {
+      controlMask |= UInt8(mask >> UInt64(wire1) & 1) << 1
+      controlValue |= UInt8((term.controlValue & mask) >> UInt64(wire1) & 1) << 1
+    }
   }
 }

@@ -111,10 +111,19 @@ struct PlanDraft {
     last = gate.lastTerm
   }
 
-  /// Stores constant numbers and gives the source that means them.
-  mutating func constant(_ numbers: some Sequence<Complex>) -> Int32 {
+  mutating func constant(_ matrix: ConstantMatrix) -> Int32 {
     let source = ~Int32(constants.count)
-    constants.append(contentsOf: numbers)
+    constants.append(matrix.a)
+    constants.append(matrix.b)
+    constants.append(matrix.c)
+    constants.append(matrix.d)
+    return source
+  }
+
+  /// Stores a constant and gives the source that means it.
+  mutating func constant(_ number: Complex) -> Int32 {
+    let source = ~Int32(constants.count)
+    constants.append(number)
     return source
   }
 }
