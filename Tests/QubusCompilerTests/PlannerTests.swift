@@ -6,7 +6,7 @@ import Testing
 @Suite struct PlannerTests {
   @Test(arguments: [Precision.double, .single])
   func plansOfRandomCircuitsGiveTheGatesProduct(precision: Precision) throws {
-    for seed in UInt64(0)..<240 {
+    for seed in UInt64(0)..<600 {
       var sampler = CircuitSampler(seed: seed)
       let qubits = 1 + sampler.int(10)
       sampler.parametricPercent = [0, 50, 100][sampler.int(3)]
