@@ -22,7 +22,21 @@ package struct BoundGate: Sendable, Hashable {
     case dense2
   }
 
+  /// What holds of a dense gate's matrix, whatever its parameters are.
+  package enum Pattern: UInt8, Sendable {
+    case general
+    /// Every entry is real.
+    case real
+    /// 2 × 2 with a real diagonal and imaginary entries off it.
+    case cross
+  }
+
+  /// Follows from the gate's name when it has parameters or a power that are not in the source,
+  /// so that a program's structure does not depend on their values.
   package var kind: Kind
+  package var pattern = Pattern.general
+  /// True when the numbers follow from the program's text alone.
+  package var isConstant = true
   package var target0: UInt8
   package var target1: UInt8
   /// The gate acts on amplitudes whose index satisfies `index & controlMask == controlValue`.
@@ -112,30 +126,29 @@ package struct BoundGateList: Sendable {
     }
     let isFixed = application.exponent == nil && application.parameters.isEmpty
     let known = isFixed ? fixedOffsets[Int(application.gate.rawValue)] : -1
-    try fill(&bound, from: Self.matrix(application, state), known: known)
+    let matrix = try Self.matrix(application, state)
+    bound.isConstant = application.isConstant
+    let structure =
+      bound.isConstant ? GateStructure(matrix) : GateStructure(application)
+    fill(&bound, structure, from: matrix, known: known)
     if isFixed { fixedOffsets[Int(application.gate.rawValue)] = bound.offset }
     return bound
   }
 
-  /// Chooses the kind that fits the matrix and stores its numbers, unless they are known.
-  private mutating func fill(_ bound: inout BoundGate, from matrix: Matrix, known: Int) {
+  /// Stores the numbers that the structure calls for, unless they are known.
+  private mutating func fill(
+    _ bound: inout BoundGate, _ structure: GateStructure, from matrix: Matrix, known: Int
+  ) {
+    bound.kind = structure.kind
+    bound.pattern = structure.pattern
     let numbers: [Complex]
-    let isDiagonal = matrix.isDiagonal
-    switch matrix.dimension {
-    case 1:
-      bound.kind = .phase
-      numbers = matrix.elements
-    case 2 where isDiagonal && matrix[0, 0] == .one:
-      bound.kind = .phase
+    switch structure.kind {
+    case .phase where matrix.dimension == 2:
       bound.controlMask |= 1 << UInt64(bound.target0)
       bound.controlValue |= 1 << UInt64(bound.target0)
       numbers = [matrix[1, 1]]
-    case 2:
-      bound.kind = isDiagonal ? .diagonal : .dense
-      numbers = isDiagonal ? [matrix[0, 0], matrix[1, 1]] : matrix.elements
-    default:
-      bound.kind = isDiagonal ? .diagonal2 : .dense2
-      numbers = isDiagonal ? (0..<4).map { matrix[$0, $0] } : matrix.elements
+    case .diagonal, .diagonal2: numbers = (0..<matrix.dimension).map { matrix[$0, $0] }
+    case .phase, .dense, .dense2, .identity, .flip, .swap: numbers = matrix.elements
     }
     if known >= 0 {
       bound.offset = known

@@ -84,6 +84,8 @@ package struct Plan: Sendable {
   package var finalPositions: [UInt8]
   /// Reals that all operations need together.
   package var coefficientCount: Int
+  /// How the numbers follow from the circuit's gates; empty for a plan made by hand.
+  package var recipe = PlanRecipe()
 
   package init(
     qubitCount: Int, precision: Precision, costTableVersion: Int, operations: [PlanOperation],

@@ -1,0 +1,120 @@
+internal import QubusCircuit
+package import QubusCore
+
+/// A plan's numbers for one row at a time: binding another row touches only what changed.
+///
+/// `update` gives bit for bit what a new binding would. It allocates nothing.
+package struct PlanBinding: Sendable {
+  package let plan: Plan
+  package private(set) var numbers: PlanNumbers
+
+  /// The gates' numbers that are bound now.
+  private var bound: [Double]
+  /// Coefficients before anything is divided out.
+  private var raw: [Double]
+  private let dependents: GateDependents
+  private let scales: [StageScale]
+  private var isOperationDirty: [Bool]
+  private var isStageDirty: [Bool]
+  private var scratch: BlockProduct
+
+  /// - Parameter gates: of the structure that the plan was made for.
+  /// - Throws: `invariant_violated` when the structure differs.
+  package init(_ plan: Plan, _ gates: BoundGateList) throws(QubusError) {
+    guard plan.recipe.fits(gates) else { throw Self.mismatch }
+    self.plan = plan
+    bound = gates.coefficients
+    raw = [Double](repeating: 0, count: plan.coefficientCount)
+    numbers = PlanNumbers(
+      coefficients: raw, forms: [UInt8](repeating: 0, count: plan.operations.count),
+      stageScales: [Double](repeating: 1, count: plan.stages.count))
+    dependents = GateDependents(plan)
+    scales = plan.stages.map { StageScale(plan, $0) }
+    isOperationDirty = [Bool](repeating: true, count: plan.operations.count)
+    isStageDirty = [Bool](repeating: true, count: plan.stages.count)
+    scratch = BlockProduct(plan)
+    recompute(gates)
+  }
+
+  private static var mismatch: QubusError {
+    QubusError(.invariantViolated, "the gates do not have the structure of the plan")
+  }
+
+  /// Binds other numbers; the structure must be the same.
+  /// - Throws: `invariant_violated` when it is not; the numbers then stay as they were.
+  /// - Complexity: one comparison per gate, then linear in the operations whose gates changed.
+  package mutating func update(_ gates: BoundGateList) throws(QubusError) {
+    guard plan.recipe.fits(gates) else { throw Self.mismatch }
+    var changed = false
+    for gate in dependents.parametric {
+      let start = gates.gates[Int(gate)].offset
+      let end = start + gates.gates[Int(gate)].coefficientCount
+      var differs = false
+      for index in start..<end
+      where bound[index].bitPattern != gates.coefficients[index].bitPattern {
+        bound[index] = gates.coefficients[index]
+        differs = true
+      }
+      if !differs { continue }
+      changed = true
+      for place in dependents.range(gate) {
+        isOperationDirty[Int(dependents.operations[place])] = true
+        isStageDirty[Int(dependents.stages[place])] = true
+      }
+    }
+    if changed { recompute(gates) }
+  }
+
+  private mutating func recompute(_ gates: BoundGateList) {
+    for stage in plan.stages.indices where isStageDirty[stage] {
+      for index in plan.stages[stage].operations where isOperationDirty[index] {
+        let operation = plan.operations[index]
+        scratch.compute(plan, index, gates, into: &raw)
+        for place in operation.offset..<operation.offset + operation.coefficientCount {
+          numbers.coefficients[place] = raw[place]
+        }
+        isOperationDirty[index] = false
+      }
+      scales[stage].apply(plan, raw: raw, &numbers, stage: stage)
+      isStageDirty[stage] = false
+    }
+  }
+}
+
+/// Which operations take numbers from a gate.
+struct GateDependents: Sendable {
+  /// Gates with parameters that some operation uses, ascending.
+  private(set) var parametric: [Int32] = []
+  /// Operations and their stages, grouped by gate.
+  private(set) var operations: [Int32] = []
+  private(set) var stages: [Int32] = []
+  private var starts: [Int32]
+
+  init(_ plan: Plan) {
+    let recipe = plan.recipe
+    var counts = [Int32](repeating: 0, count: recipe.gates.count + 1)
+    for term in recipe.terms { recipe.forEachGate(term) { counts[$0 + 1] += 1 } }
+    for gate in recipe.gates.indices { counts[gate + 1] += counts[gate] }
+    starts = counts
+    operations = [Int32](repeating: 0, count: Int(counts[recipe.gates.count]))
+    stages = operations
+    var next = counts
+    for (stage, span) in plan.stages.enumerated() {
+      for operation in span.operations {
+        for place in recipe.starts[operation]..<recipe.starts[operation + 1] {
+          recipe.forEachGate(recipe.terms[Int(place)]) { source in
+            operations[Int(next[source])] = Int32(operation)
+            stages[Int(next[source])] = Int32(stage)
+            next[source] += 1
+          }
+        }
+      }
+    }
+    for gate in recipe.gates.indices
+    where !recipe.gates[gate].isConstant && starts[gate] < starts[gate + 1] {
+      parametric.append(Int32(gate))
+    }
+  }
+
+  func range(_ gate: Int32) -> Range<Int> { Int(starts[Int(gate)])..<Int(starts[Int(gate) + 1]) }
+}
