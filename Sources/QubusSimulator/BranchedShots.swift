@@ -1,3 +1,4 @@
+internal import QubusCircuit
 internal import QubusCompiler
 internal import QubusCore
 

@@ -1,5 +1,5 @@
-package import QubusCompiler
-package import QubusCore
+internal import QubusCompiler
+internal import QubusCore
 
 /// Plans that rows of the same program share, with the memory that running them takes.
 package final class PlanCache: Sendable {
@@ -30,8 +30,13 @@ package final class PlanCache: Sendable {
     let key = Key(
       circuitHash: bound.program.circuitHash, observed: observed, precision: state.precision,
       threadCount: context.team.threadCount)
-    let run = try take(key, bound.gates) ?? PlanRun(
-      bound.gates, observed: observed, state, threadCount: context.team.threadCount)
+    let run: PlanRun
+    if let known = take(key, bound.gates) {
+      run = known
+    } else {
+      run = try PlanRun(
+        bound.gates, observed: observed, state, threadCount: context.team.threadCount)
+    }
     try run.executor.run(run.binding.numbers, on: state, context)
     entries.withLock { entries in
       entries.append(Entry(key: key, run: run))

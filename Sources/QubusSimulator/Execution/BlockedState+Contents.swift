@@ -141,11 +141,3 @@ extension BlockedState {
     }
   }
 }
-
-extension Amplitude {
-  /// Complex product.
-  @inline(__always)
-  func times(_ other: Amplitude) -> Amplitude {
-    Amplitude(x * other.x - y * other.y, x * other.y + y * other.x)
-  }
-}
