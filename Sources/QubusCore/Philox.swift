@@ -22,8 +22,8 @@ package struct Philox: Sendable {
     case readout = 5
   }
 
-  private let key0: UInt32
-  private let key1: UInt32
+  package let key0: UInt32
+  package let key1: UInt32
 
   package init(seed: UInt64) {
     key0 = UInt32(truncatingIfNeeded: seed)

@@ -7,8 +7,9 @@ package import QubusSimulator
 package struct StateVectorDevice: Device {
   package let name = "sim.statevector"
   package let summary = "Ideal state-vector simulator, complex128"
-  package let instructionSet = "baseline"
+  package var instructionSet: String { KernelTable.best.name }
   private let limits: Limits
+  private let plans = PlanCache()
 
   package init(limits: Limits = Limits()) { self.limits = limits }
 
@@ -28,7 +29,8 @@ package struct StateVectorDevice: Device {
     let bound = try BoundProgram(
       program, inputs: inputs, limits: limits, cancellation: cancellation)
     let context = KernelContext(team: team, cancellation: cancellation)
-    return StateVectorExecution(RowSimulation(bound, seed: seed, context: context), limits)
+    return StateVectorExecution(
+      RowSimulation(bound, seed: seed, plans: plans, context: context), limits)
   }
 }
 

@@ -60,7 +60,7 @@ struct StateVectorEstimate {
     }
     let isPerShot = program.analysis.mayRunPerShot
     let pass =
-      StateVector.byteCount(qubitCount: qubitCount) / 16 * Self.secondsPerAmplitude
+      Double(sign: .plus, exponent: qubitCount, significand: Self.secondsPerAmplitude)
     let analysis = program.analysis
     let gateSeconds = analysis.passes * (pass + Self.secondsPerGate)
     let measurements = Double(analysis.measurementCount + analysis.resetCount)
@@ -85,12 +85,12 @@ struct StateVectorEstimate {
   /// The state; for shots that run by themselves a copy for each thread (counted as two, or one
   /// shared by all above the size where threads share it); the results; the samples of a chunk.
   private var memoryBytes: Double {
-    let state = StateVector.byteCount(qubitCount: qubitCount)
+    let state = BlockedState.byteCount(qubitCount: qubitCount, .double)
     var bytes = state + (wantsShots ? Self.sampleBytes : 0)
     if program.analysis.mayRunPerShot {
       bytes += state * (qubitCount <= RowSimulation.ownStateQubits ? 16 : 1)
       if outputs.probabilities {
-        bytes += state * Double(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount))
+        bytes += state * Double(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount, .double))
       }
     }
     if outputs.stateVector { bytes += state }

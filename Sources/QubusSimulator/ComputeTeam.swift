@@ -1,3 +1,4 @@
+internal import CQubusKernels
 internal import Glibc
 internal import Synchronization
 
@@ -6,6 +7,10 @@ internal import Synchronization
 /// A region is a number of tasks; which thread takes which task is open, so a task writes only
 /// what is its own and results do not depend on the team. The caller works too and never waits for
 /// a thread that has not joined yet. A caller that finds the team busy runs its tasks alone.
+///
+/// A sequence of regions runs inside `activate`: then every thread has a processor of its own, and
+/// between two regions waits on it without sleeping. Outside it a thread sleeps after a few
+/// microseconds, so that an idle team costs nothing.
 package final class ComputeTeam: Sendable {
   package let threadCount: Int
   private let region: Region
@@ -31,10 +36,26 @@ package final class ComputeTeam: Sendable {
     for thread in threads { pthread_join(thread, nil) }
   }
 
+  /// Runs `body`, whose regions follow each other closely.
+  package func activate<T, Failure: Error>(
+    _ body: () throws(Failure) -> T
+  ) throws(Failure) -> T {
+    if threads.isEmpty { return try body() }
+    let pinned = region.activate()
+    defer { region.deactivate(pinned) }
+    return try body()
+  }
+
   /// Runs `body(0) … body(tasks - 1)`, spread over the team; returns when all are done.
   package func run(tasks: Int, _ body: (Int) -> Void) {
+    run(tasks: tasks) { task, _ in body(task) }
+  }
+
+  /// The same with the number of the thread that takes the task: 0 ..< `threadCount`, 0 being the
+  /// caller. Two tasks never run at once under the same number.
+  package func run(tasks: Int, _ body: (_ task: Int, _ lane: Int) -> Void) {
     if tasks <= 1 || threads.isEmpty || !region.tryClaim() {
-      for task in 0..<tasks { body(task) }
+      for task in 0..<tasks { body(task, 0) }
       return
     }
     withoutActuallyEscaping(body) { region.run(tasks: tasks, $0) }
@@ -86,31 +107,54 @@ private final class Region: @unchecked Sendable {
   private let generation = Atomic<Int>(0)
   private let sleepers: [Sleeper]
   private let caller = Sleeper()
-  private let spinNanoseconds: Int
-  private var body: ((Int) -> Void)?
+  /// Callers inside `activate`.
+  private let activeCount = Atomic<Int>(0)
+  private let processors: ProcessorSet
+  private let maySpin: Bool
+  private var body: ((Int, Int) -> Void)?
   private var tasks = 0
 
   init(workers: Int, niceness: Int) {
     self.niceness = niceness
     sleepers = (0..<workers).map { _ in Sleeper() }
-    // On one processor a spinning thread keeps away the one that it waits for.
-    spinNanoseconds = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 ? 50_000 : 0
+    processors = ProcessorSet()
+    // With fewer processors a spinning thread keeps away the one that it waits for.
+    maySpin = processors.count > workers
+  }
+
+  /// How long a thread waits without sleeping.
+  private var spinNanoseconds: Int {
+    if !maySpin { return 0 }
+    return activeCount.load(ordering: .relaxed) > 0 ? 2_000_000 : 10_000
+  }
+
+  /// - Returns: what `deactivate` gives back to the caller's thread.
+  func activate() -> ProcessorSet? {
+    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin else { return nil }
+    let before = ProcessorSet()
+    processors.pin(to: 0)
+    return before
+  }
+
+  func deactivate(_ before: ProcessorSet?) {
+    activeCount.subtract(1, ordering: .relaxed)
+    before?.restore()
   }
 
   func tryClaim() -> Bool {
     isClaimed.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
   }
 
-  func run(tasks: Int, _ body: @escaping (Int) -> Void) {
+  func run(tasks: Int, _ body: @escaping (Int, Int) -> Void) {
     self.body = body
     self.tasks = tasks
     nextTask.store(0, ordering: .relaxed)
     entry.add(1, ordering: .releasing)
     generation.add(1, ordering: .sequentiallyConsistent)
     for sleeper in sleepers { sleeper.wake() }
-    takeTasks(tasks, body)
+    takeTasks(tasks, lane: 0, body)
     if entry.subtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
-      caller.wait(spinNanoseconds) { entry.load(ordering: .sequentiallyConsistent) == 0 }
+      caller.wait(spinNanoseconds: { spinNanoseconds }) { entry.load(ordering: .sequentiallyConsistent) == 0 }
     }
     self.body = nil
     isClaimed.store(false, ordering: .releasing)
@@ -119,16 +163,17 @@ private final class Region: @unchecked Sendable {
   func work(_ index: Int) {
     // On Linux 0 means this thread only.
     if niceness != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
+    if maySpin { processors.pin(to: index + 1) }
     var seen = 0
     while true {
-      sleepers[index].wait(spinNanoseconds) {
+      sleepers[index].wait(spinNanoseconds: { spinNanoseconds }) {
         generation.load(ordering: .sequentiallyConsistent) != seen
           || isShutDown.load(ordering: .sequentiallyConsistent)
       }
       if isShutDown.load(ordering: .acquiring) { return }
       seen = generation.load(ordering: .acquiring)
       guard enter() else { continue }
-      joinTasks()
+      joinTasks(lane: index + 1)
       if entry.subtract(2, ordering: .sequentiallyConsistent).newValue == 0 { caller.wake() }
     }
   }
@@ -152,15 +197,15 @@ private final class Region: @unchecked Sendable {
 
   /// Not inlined, so that this thread's hold on the closure ends before it leaves the region.
   @inline(never)
-  private func joinTasks() {
-    if let body { takeTasks(tasks, body) }
+  private func joinTasks(lane: Int) {
+    if let body { takeTasks(tasks, lane: lane, body) }
   }
 
-  private func takeTasks(_ tasks: Int, _ body: (Int) -> Void) {
+  private func takeTasks(_ tasks: Int, lane: Int, _ body: (Int, Int) -> Void) {
     while true {
       let task = nextTask.add(1, ordering: .relaxed).oldValue
       if task >= tasks { return }
-      body(task)
+      body(task, lane)
     }
   }
 }
@@ -171,14 +216,18 @@ private final class Sleeper: Sendable {
   private let semaphore = Semaphore()
 
   /// Returns when `isReady` holds; `wake` must follow whatever makes it true.
-  func wait(_ spinNanoseconds: Int, until isReady: () -> Bool) {
+  /// - Parameter spinNanoseconds: asked again now and then, for it may end at any time.
+  @inline(__always)
+  func wait(spinNanoseconds: () -> Int, until isReady: () -> Bool) {
     if isReady() { return }
-    if spinNanoseconds > 0 {
-      let limit = Self.nanoseconds() + spinNanoseconds
+    if spinNanoseconds() > 0 {
+      let start = Self.nanoseconds()
       repeat {
-        for _ in 0..<64 where isReady() { return }
-        sched_yield()
-      } while Self.nanoseconds() < limit
+        for _ in 0..<128 {
+          if isReady() { return }
+          qk_pause()
+        }
+      } while Self.nanoseconds() - start < spinNanoseconds()
     }
     while true {
       isAsleep.store(true, ordering: .sequentiallyConsistent)

@@ -1,0 +1,123 @@
+internal import CQubusKernels
+package import QubusCompiler
+package import QubusCore
+
+/// Runs one plan, any number of times with any numbers; used by one thread at a time.
+///
+/// A stage is one parallel region: each chunk is gathered into memory that stays in its thread's
+/// L2 cache, gets all operations of the stage, and is scattered back. A chunk's result depends on
+/// the chunk only, so the bits are the same for any number of threads.
+package final class PlanExecutor {
+  package let plan: Plan
+  let kernels: KernelTable
+  private let stages: [PreparedStage]
+  private let operations: UnsafeMutableBufferPointer<StageOperation>
+  private let tables: [SortedDiagonal]
+  private let coefficientCount: Int
+  let buffers: ExecutionBuffers
+
+  /// - Parameter threadCount: of the teams that will run it, at most.
+  /// - Throws: `insufficient_memory`.
+  package init(
+    _ plan: Plan, threadCount: Int, kernels: KernelTable = .best
+  ) throws(QubusError) {
+    let bitCount = BlockedState.bitCount(qubitCount: plan.qubitCount, plan.precision)
+    let prepared = StagePreparation(plan, bitCount: bitCount)
+    self.plan = plan
+    self.kernels = kernels
+    stages = prepared.stages
+    tables = prepared.tables
+    coefficientCount = prepared.coefficientCount
+    let gathered = stages.filter { !$0.isInPlace }.map(\.localBits).max()
+    buffers = try ExecutionBuffers(
+      lanes: threadCount, operations: stages.map(\.operations.count).max() ?? 0,
+      coefficients: coefficientCount, scratch: prepared.scratchCount,
+      chunkBytes: gathered.map { plan.precision.bytesPerAmplitude << $0 } ?? 0, plan.precision)
+    operations = .allocate(capacity: prepared.operations.count)
+    _ = operations.initialize(from: prepared.operations)
+  }
+
+  deinit { operations.deallocate() }
+
+  /// Evolves |0…0⟩, whatever `state` holds.
+  /// - Throws: `execution_canceled`; the state is then undefined.
+  package func run(
+    _ numbers: PlanNumbers, on state: BlockedState, _ context: KernelContext
+  ) throws(QubusError) {
+    try evolve(state, startsFromZero: true, numbers, context)
+  }
+
+  /// Evolves what `state` holds, its qubits at the plan's initial positions; for plans that do not
+  /// rely on starting from |0…0⟩.
+  /// - Throws: `execution_canceled`; the state is then undefined.
+  package func run(
+    _ numbers: PlanNumbers, continuing state: BlockedState, _ context: KernelContext
+  ) throws(QubusError) {
+    precondition(state.positions == plan.initialPositions, "qubits at other positions")
+    try evolve(state, startsFromZero: false, numbers, context)
+  }
+
+  private func evolve(
+    _ state: BlockedState, startsFromZero: Bool, _ numbers: PlanNumbers, _ context: KernelContext
+  ) throws(QubusError) {
+    precondition(state.precision == plan.precision && state.qubitCount == plan.qubitCount)
+    precondition(
+      numbers.coefficients.count >= plan.coefficientCount
+        && numbers.forms.count == plan.operations.count
+        && numbers.stageScales.count == stages.count, "numbers of another plan")
+    bind(numbers)
+    if stages.contains(where: { $0.chunkCount > 1 }) {
+      try context.team.activate { () throws(QubusError) in
+        try evolve(state, startsFromZero: startsFromZero, scales: numbers.stageScales, context)
+      }
+    } else {
+      try evolve(state, startsFromZero: startsFromZero, scales: numbers.stageScales, context)
+    }
+    for (qubit, position) in plan.finalPositions.enumerated() {
+      state.positions[qubit] = position
+    }
+  }
+
+  private func evolve(
+    _ state: BlockedState, startsFromZero: Bool, scales: [Double], _ context: KernelContext
+  ) throws(QubusError) {
+    if startsFromZero {
+      try state.reset(liveCount: stages.first?.liveCount ?? state.bitCount, context)
+    }
+    for (index, stage) in stages.enumerated() {
+      let scale = scales[index]
+      switch plan.precision {
+      case .double: try run(stage, scale: scale, state, context, Double.self)
+      case .single: try run(stage, scale: scale, state, context, Float.self)
+      }
+    }
+    try state.makeWhole(context)
+  }
+
+  func stageNumbers(scale: Double) -> StageNumbers {
+    guard let start = operations.baseAddress else { preconditionFailure("no operations") }
+    return StageNumbers(operations: start, numbers: buffers.doubles, scale: scale)
+  }
+
+  /// Takes over a row's numbers: sorts diagonals, narrows for single precision, sets the forms.
+  private func bind(_ numbers: PlanNumbers) {
+    let doubles = buffers.doubles
+    numbers.coefficients.withUnsafeBufferPointer { source in
+      if let start = source.baseAddress {
+        doubles.update(from: start, count: plan.coefficientCount)
+      }
+    }
+    for table in tables {
+      for (entry, row) in table.rows.enumerated() {
+        doubles[table.place + 2 * entry] = doubles[table.source + 2 * row]
+        doubles[table.place + 2 * entry + 1] = doubles[table.source + 2 * row + 1]
+      }
+    }
+    if plan.precision == .single {
+      for index in 0..<coefficientCount { buffers.floats[index] = Float(doubles[index]) }
+    }
+    numbers.forms.withUnsafeBufferPointer { forms in
+      for index in forms.indices { operations[index].operation.form = forms[index] }
+    }
+  }
+}
