@@ -51,6 +51,22 @@ package final class RowSimulation {
 
   private var bitCount: Int { bound.program.circuit.bitCount }
 
+  /// The plan by which the row's gates would run.
+  /// - Parameter wholeState: false when only what is measured at the end matters.
+  package static func plan(
+    _ bound: BoundProgram, precision: Precision, wholeState: Bool
+  ) throws(QubusError) -> Plan {
+    var observed: UInt64?
+    if case .terminal(let bits) = bound.form, !wholeState,
+      bound.program.analysis.measurementCount > 0
+    {
+      observed = OutcomeMap(bits).qubits.reduce(0) { $0 | 1 << UInt64($1) }
+    }
+    return try Planner.plan(
+      bound.gates, qubitCount: bound.program.circuit.qubitCount, precision: precision,
+      observed: observed)
+  }
+
   // MARK: Shots
 
   /// Runs the shots `first ..< first + count`; any split into calls gives the same outcomes.
