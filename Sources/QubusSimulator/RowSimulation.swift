@@ -69,6 +69,11 @@ package final class RowSimulation {
 
   // MARK: Shots
 
+  /// Evolves the state that shots are drawn from, which the first shot would do otherwise.
+  package func evolveForShots() throws(QubusError) {
+    if case .terminal = bound.form { _ = try evolvedState(observed: measuredMask) }
+  }
+
   /// Runs the shots `first ..< first + count`; any split into calls gives the same outcomes.
   /// - Throws: `execution_canceled`, `insufficient_memory`, `simulator_norm_drift` and what the
   ///   program's classical part throws.
