@@ -27,14 +27,16 @@ struct CancellationTests {
   @Test("a circuit of 24 qubits stops within 100 ms", arguments: [1, 2])
   func large(threads: Int) throws {
     let circuit = Circuit.layered(qubits: 24, depth: 40)
-    #expect(try secondsToStop(circuit, threads: threads) < 0.1)
+    let seconds = try secondsToStop(circuit, threads: threads)
+    #expect(seconds < 0.1)
   }
 
   @Test("shots that run one by one stop within 100 ms", arguments: [1, 2])
   func perShot(threads: Int) throws {
     var circuit = Circuit.layered(qubits: 12, depth: 10)
     circuit.operations += [.when(0, [.apply(.x, 1)]), .measure(1)]
-    #expect(try secondsToStop(circuit, threads: threads) < 0.1)
+    let seconds = try secondsToStop(circuit, threads: threads)
+    #expect(seconds < 0.1)
   }
 
   @Test("nested classical loops without a gate stop within 100 ms")
