@@ -156,6 +156,13 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
+    // The engine's in-process entry point for `scripts/bench engine`; not installed.
+    .executableTarget(
+      name: "engine-bench",
+      dependencies: [
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
+      ],
+      path: "Benchmarks/engine/runner", swiftSettings: swiftSettings),
 
     tests("QubusCoreTests", ["QubusCore"]),
     tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),

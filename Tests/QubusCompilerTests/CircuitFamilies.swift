@@ -11,7 +11,9 @@ enum CircuitFamilies {
         let gate: Gate = [.rx, .ry, .rz][sampler.int(3)]
         gates.append(GateApplication(gate, [.radians(sampler.unit() * 6)], targets: [qubit]))
       }
-      for qubit in stride(from: layer % 2, to: qubits - 1, by: 2) { gates.append(cz(qubit, qubit + 1)) }
+      for qubit in stride(from: layer % 2, to: qubits - 1, by: 2) {
+        gates.append(cz(qubit, qubit + 1))
+      }
     }
     return gates
   }
@@ -85,7 +87,8 @@ enum CircuitFamilies {
     var gates = (0..<qubits).map { GateApplication(.h, targets: [$0]) }
     for layer in 0..<layers {
       for qubit in 0..<qubits {
-        let pairs = qubit < qubits / 2 ? [(qubit + 1) % qubits, qubit + qubits / 2] : [(qubit + 1) % qubits]
+        let pairs =
+          qubit < qubits / 2 ? [(qubit + 1) % qubits, qubit + qubits / 2] : [(qubit + 1) % qubits]
         for other in pairs {
           gates.append(GateApplication(.rzz, [.input(2 * layer)], targets: [qubit, other]))
         }

@@ -101,6 +101,18 @@ import Testing
     #expect(plan.finalPositions[2] == plan.initialPositions[0])
   }
 
+  @Test func iswapIsAnExchangeOfWiresAndPhases() throws {
+    let gates = [GateApplication(.iswap, targets: [0, 2])]
+    let list = try boundList(gates)
+    let plan = try Planner.plan(list, qubitCount: 3, precision: .double, startsFromZero: false)
+    #expect(plan.operations.allSatisfy { [.phase, .negate, .diagonal].contains($0.kind) })
+    #expect(plan.finalPositions == [2, 1, 0])
+    var sampler = CircuitSampler(seed: 6)
+    let initial = sampler.state(qubits: 3)
+    let result = PlanInterpreter.run(plan, try PlanBinding(plan, list).numbers, on: initial)
+    #expect(distance(result, try directly(gates, [], on: initial)) < 1e-15)
+  }
+
   @Test func emptyCircuitsHavePlansWithoutStages() throws {
     for qubits in [0, 1, 5, 50] {
       let plan = try Planner.plan(BoundGateList(), qubitCount: qubits, precision: .single)

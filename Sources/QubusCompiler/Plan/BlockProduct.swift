@@ -166,8 +166,10 @@ struct BlockProduct: Sendable {
     case .eulerRotation:
       let angles = angles(Int(term.source), recipe, gates)
       multiply(
-        (Complex(angles.cosine), Complex(-angles.sine), Complex(angles.sine),
-          Complex(angles.cosine)), bit: 1 << Int(term.bit0), dimension, mask, value)
+        (
+          Complex(angles.cosine), Complex(-angles.sine), Complex(angles.sine),
+          Complex(angles.cosine)
+        ), bit: 1 << Int(term.bit0), dimension, mask, value)
     case .matrix2: applyMatrix2(term, dimension, mask, value, recipe, gates)
     }
   }

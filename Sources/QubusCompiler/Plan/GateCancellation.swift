@@ -9,7 +9,7 @@ struct GateCancellation {
   /// By wire: the last gate, and the last that is not diagonal on the wire; -1 before any.
   private var lastAny: [Int32]
   private var lastMoving: [Int32]
-  /// What `lastAny` and `lastMoving` of a gate's first target were before it.
+  /// What `lastAny` and `lastMoving` of a gate's first target (or a phase's lowest wire) were.
   private var before: [(any: Int32, moving: Int32)] = []
   private var singlePhases: [Int32]
   private var pairPhases: [Int32]
@@ -32,7 +32,16 @@ struct GateCancellation {
     isDead.reserveCapacity(draft.gates.count)
   }
 
+  /// Gates that vanish let their neighbours meet, so small circuits are gone through again.
   static func run(_ draft: inout PlanDraft) {
+    for _ in 0..<16 {
+      let count = draft.gates.count
+      runOnce(&draft)
+      if draft.gates.count == count || count > 100_000 { return }
+    }
+  }
+
+  private static func runOnce(_ draft: inout PlanDraft) {
     var pass = GateCancellation(draft)
     let gates = draft.gates
     for gate in gates {
@@ -54,6 +63,7 @@ struct GateCancellation {
       var merged = out[place]
       draft.move(gate, to: &merged.firstTerm, &merged.lastTerm)
       out[place] = merged
+      if merged.isConstantPhase, merged.scalar == .one { forget(place) }
       return
     }
     let index = Int32(out.count)
@@ -70,7 +80,7 @@ struct GateCancellation {
     case 2 where gate.controlValue == mask: place = pairPhases[pairIndex(mask)]
     default: place = phases[Condition(mask: mask, value: gate.controlValue)] ?? -1
     }
-    guard place >= 0 else { return nil }
+    guard place >= 0, !isDead[Int(place)] else { return nil }
     var rest = mask
     while rest != 0 {
       if lastMoving[rest.trailingZeroBitCount] > place { return nil }
@@ -86,6 +96,14 @@ struct GateCancellation {
     case 2 where gate.controlValue == mask: pairPhases[pairIndex(mask)] = index
     default: phases[Condition(mask: mask, value: gate.controlValue)] = index
     }
+  }
+
+  /// Drops a phase that became 1; what it stood between can meet if nothing came since.
+  private mutating func forget(_ place: Int) {
+    isDead[place] = true
+    let mask = out[place].controlMask
+    let wire = mask.trailingZeroBitCount
+    if mask.nonzeroBitCount == 1, lastAny[wire] == place { lastAny[wire] = before[place].any }
   }
 
   private func pairIndex(_ mask: UInt64) -> Int {
@@ -104,9 +122,8 @@ struct GateCancellation {
 
   private mutating func push(_ gate: PlanGate) {
     let index = Int32(out.count)
-    let target = Int(gate.target0)
-    before.append(
-      gate.targetCount == 0 ? (-1, -1) : (lastAny[target], lastMoving[target]))
+    let wire = gate.targetCount > 0 ? Int(gate.target0) : gate.wires.trailingZeroBitCount
+    before.append((lastAny[wire], lastMoving[wire]))
     out.append(gate)
     isDead.append(false)
     var rest = gate.wires

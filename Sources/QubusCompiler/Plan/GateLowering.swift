@@ -52,21 +52,21 @@ struct GateLowering {
     case .swap: lowerSwap(gate, mask, value, wire0, wire1)
     case .dense:
       let bits: UInt8 = flipped & bit(wire0) == 0 ? 0 : 1
-      var term = GateTerm(
+      let term = GateTerm(
         action: .matrix1, flippedBits: bits, target0: wire0, source: source)
       if gate.isConstant {
         lowerConstant(constantMatrix(gate, bits), mask, value, wire0)
         return
       }
-      term.source = source
       // A cross gate with parameters is rx or a power of it; y has none.
       append(
         Self.kind(gate.pattern), mask, value, term, isExchange: gate.pattern == .cross)
+    case .dense2 where gate.isConstant && mask == 0 && exchangesTargets(gate):
+      lowerSwappedDiagonal(gate, wire0, wire1)
     case .dense2:
-      var term = GateTerm(
+      let term = GateTerm(
         action: .matrix2, flippedBits: flippedBits(wire0, wire1), target0: wire0, target1: wire1,
         source: source)
-      term.source = source
       append(Self.kind(gate.pattern), mask, value, term)
     }
   }
@@ -142,6 +142,28 @@ struct GateLowering {
     if flippedBits(wire0, wire1) == 1 { materializeFlip(wire0) }
     if flippedBits(wire0, wire1) == 2 { materializeFlip(wire1) }
     append(.swap, mask, value, GateTerm(action: .swap, target0: wire0, target1: wire1))
+  }
+
+  /// True for a diagonal followed by a swap, as iswap is.
+  private func exchangesTargets(_ gate: BoundGate) -> Bool {
+    (0..<16).allSatisfy {
+      $0 == 0 || $0 == 6 || $0 == 9 || $0 == 15 || list.number(gate, $0) == .zero
+    }
+  }
+
+  private mutating func lowerSwappedDiagonal(_ gate: BoundGate, _ wire0: UInt8, _ wire1: UInt8) {
+    let places = [0, 9, 6, 15]
+    let flips = flippedBits(wire0, wire1)
+    for monomial in 0..<UInt8(4) {
+      let condition =
+        (monomial & 1 == 1 ? bit(wire0) : 0) | (monomial & 2 == 2 ? bit(wire1) : 0)
+      if condition & zero != 0 { continue }
+      let number = DiagonalComponent(monomial).number(flippedBits: flips) {
+        list.number(gate, places[$0])
+      }
+      appendConstantPhase(number, condition, condition)
+    }
+    wireOf.swapAt(Int(gate.target0), Int(gate.target1))
   }
 
   // MARK: Diagonals
