@@ -147,6 +147,7 @@ static const shape shapes[] = {
     {"cross1-turn", QK_CROSS, QK_FORM_UNIT_TURN, 1, 4, 3},
     {"cross1", QK_CROSS, QK_FORM_GENERAL, 1, 6, 3},
     {"dense1", QK_DENSE, QK_FORM_GENERAL, 1, 14, 3},
+    {"real1-unit-six", QK_REAL, QK_FORM_UNIT_DIAGONAL, 1, 4, 6},
     {"real1-unit-alone", QK_REAL, QK_FORM_UNIT_DIAGONAL, 1, 4, 1},
     {"dense1-alone", QK_DENSE, QK_FORM_GENERAL, 1, 14, 1},
     {"real2", QK_REAL, QK_FORM_GENERAL, 2, 14, 1},
@@ -176,7 +177,7 @@ static void run_shapes(const bench *b, unsigned bits) {
       for (size_t n = 0; n < shape->count; n++) {
         s.ops[n] = (qk_op){.kind = (uint8_t)shape->kind, .form = (uint8_t)shape->form,
                            .target_count = (uint8_t)shape->targets};
-        place(&s.ops[n], positions[p], lanes, bits, (unsigned)n);
+        place(&s.ops[n], positions[p], lanes, bits, (unsigned)n % 3);
       }
       report(b, bits, &s);
     }
@@ -188,6 +189,8 @@ static void run_controlled(const bench *b, unsigned bits) {
   const uint32_t high = UINT32_C(1) << (bits - 1), next = high >> 1, low = UINT32_C(1) << lanes;
   const uint32_t all = (UINT32_C(1) << bits) - 1;
 #define CONTROLLED(mask) .control_mask = (mask), .control_value = (mask)
+#define ROTATION(bit)                                                                             \
+  {.kind = QK_REAL, .form = QK_FORM_UNIT_DIAGONAL, .target_count = 1, .targets = {(uint8_t)(bit)}}
   const subject subjects[] = {
       {"phase", "high", {{.kind = QK_PHASE, CONTROLLED(high)}}, 1, 3},
       {"phase", "lane", {{.kind = QK_PHASE, CONTROLLED(1)}}, 1, 6},
@@ -195,6 +198,11 @@ static void run_controlled(const bench *b, unsigned bits) {
       {"negate2", "low", {{.kind = QK_NEGATE, CONTROLLED(low | 2 * low)}}, 1, 0},
       {"negate2", "mixed", {{.kind = QK_NEGATE, CONTROLLED(1 | high)}}, 1, 0},
       {"negate2", "lane", {{.kind = QK_NEGATE, CONTROLLED(3)}}, 1, 0},
+      {"rotations-signs", "low",
+       {ROTATION(lanes), ROTATION(lanes + 1), ROTATION(lanes + 2),
+        {.kind = QK_NEGATE, CONTROLLED(high | next)}, {.kind = QK_NEGATE, CONTROLLED(low | 1)},
+        {.kind = QK_NEGATE, CONTROLLED(high | low)}},
+       6, 2},
       {"linear", "all", {{.kind = QK_LINEAR, .factor_mask = all}}, 1, 12},
       {"linear-controlled", "high",
        {{.kind = QK_LINEAR, .factor_mask = all & ~high, CONTROLLED(high)}}, 1, 6},
@@ -218,6 +226,7 @@ int main(int argc, char **argv) {
   bench b = {.chunk = aligned_alloc(4096, (size_t)16 << 17),
              .numbers = aligned_alloc(64, 4096 * sizeof(double))};
   if (b.chunk == NULL || b.numbers == NULL) return 1;
+  printf("{\"suite\": \"kernels\", \"memory_gbytes_per_s\": %.2f}\n", memory_gbytes_per_s(budget));
   for (int isa = QK_BASELINE; isa < QK_ISA_COUNT; isa++) {
     b.table = qk_table_for((qk_isa)isa);
     if (b.table == NULL || (argc > 2 && strcmp(argv[2], b.table->name) != 0)) continue;

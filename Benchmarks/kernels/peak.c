@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "peak.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 static double now(void) {
@@ -52,5 +53,21 @@ double peak_gflops(qk_isa isa, int single, double seconds) {
     const double once = measure();
     if (once > best) best = once;
   }
+  return best;
+}
+
+double memory_gbytes_per_s(double seconds) {
+  const size_t count = (size_t)256 << 17;
+  double *values = calloc(count, sizeof(double));
+  if (values == NULL) return 0;
+  double best = 0;
+  for (size_t i = 0; i < count; i++) values[i] = 1;
+  for (const double end = now() + 10 * seconds; now() < end;) {
+    const double start = now();
+    for (size_t i = 0; i < count; i++) values[i] *= 1.000001;
+    const double rate = 2e-9 * sizeof(double) * (double)count / (now() - start);
+    if (rate > best) best = rate;
+  }
+  free(values);
   return best;
 }

@@ -8,4 +8,8 @@
 /// additions side by side.
 double peak_gflops(qk_isa isa, int single, double seconds);
 
+/// 10^9 bytes per second that one thread reads and writes in place, far beyond the caches; 0 when
+/// there is no memory for it.
+double memory_gbytes_per_s(double seconds);
+
 #endif
