@@ -70,6 +70,14 @@ package final class RowSimulation {
     }
   }
 
+  /// Evolves what shots start from, unless that is done.
+  package func prepareShots() throws(QubusError) {
+    switch bound.form {
+    case .terminal: if !map.qubits.isEmpty { _ = try evolvedState(observed: measuredMask) }
+    case .perShot(let start): _ = try shotRunner(start)
+    }
+  }
+
   private func terminalShots(
     _ first: UInt64, _ count: Int, memory: Bool, _ source: ShotSource
   ) throws(QubusError) -> ShotOutcomes {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import QubusCompiler
 internal import QubusCircuit
 internal import QubusCore
 
@@ -27,14 +28,16 @@ final class BenchmarkSession {
 
   private func prepare(_ request: Request) throws -> Answer {
     engine = nil
-    guard let precision = EngineUnderTest.Precision(rawValue: request.precision ?? "double") else {
-      throw Refusal("precision is 'single' or 'double'")
+    let precision: Precision
+    switch request.precision ?? "double" {
+    case "single": precision = .single
+    case "double": precision = .double
+    default: throw Refusal("precision is 'single' or 'double'")
     }
     let source = try Data(contentsOf: URL(fileURLWithPath: try required(request.qasm, "qasm")))
-    let made = try EngineUnderTest.load(
+    let made = try EngineUnderTest(
       source: Array(source), inputs: request.inputs ?? [], precision: precision,
       threads: request.threads ?? 1)
-    guard let made else { return Answer(unsupported: "precision \(precision.rawValue)") }
     engine = made
     return Answer(
       compileSeconds: made.compileSeconds, planSeconds: made.planSeconds,

@@ -7,10 +7,6 @@ internal import QubusSimulator
 
 /// A bound circuit in the engine: every call that the benchmark makes of the engine stands here.
 final class EngineUnderTest {
-  enum Precision: String {
-    case single, double
-  }
-
   /// What the engine says of its plan; nil where it says nothing.
   struct PlanFigures {
     /// Bytes read and written, and floating-point operations, of one evolution.
@@ -23,25 +19,24 @@ final class EngineUnderTest {
   /// Seconds from the source to the bound program, and from there to the plan.
   private(set) var compileSeconds = 0.0
   private(set) var planSeconds = 0.0
-  let figures = PlanFigures()
+  let figures: PlanFigures
   var qubitCount: Int { bound.program.circuit.qubitCount }
 
   private let bound: BoundProgram
   private let context: KernelContext
-  private let state: StateVector
+  private let state: BlockedState
+  private let binding: PlanBinding
+  private let executor: PlanExecutor
+  /// The observable asked for last, laid out for the state.
+  private var prepared: (observable: PauliSum, sum: PreparedPauliSum)?
+  private var numbers: [Double] = []
 
   /// - Parameters:
   ///   - source: OpenQASM, UTF-8.
   ///   - inputs: values of the program's inputs, in order of declaration, radians.
-  ///   - precision: nil is returned for one that the engine does not have.
-  static func load(
+  init(
     source: [UInt8], inputs: [Double], precision: Precision, threads: Int
-  ) throws(QubusError) -> EngineUnderTest? {
-    guard precision == .double else { return nil }
-    return try EngineUnderTest(source: source, inputs: inputs, threads: threads)
-  }
-
-  private init(source: [UInt8], inputs: [Double], threads: Int) throws(QubusError) {
+  ) throws(QubusError) {
     let start = monotonicSeconds()
     let circuit = try OpenQASM.compile(source)
     let program = ProgramCompiler.compile(circuit, source: source)
@@ -50,28 +45,41 @@ final class EngineUnderTest {
     compileSeconds = monotonicSeconds() - start
     context = KernelContext(
       team: ComputeTeam(threadCount: threads), cancellation: CancellationFlag())
-    state = try StateVector(qubitCount: circuit.qubitCount)
-    try state.reset(context)
+    let planStart = monotonicSeconds()
+    let plan = try Planner.plan(
+      bound.gates, qubitCount: circuit.qubitCount, precision: precision)
+    binding = try PlanBinding(plan, bound.gates)
+    executor = try PlanExecutor(plan, threadCount: threads)
+    planSeconds = monotonicSeconds() - planStart
+    let report = PlanReport(plan)
+    figures = PlanFigures(
+      bytes: report.bytes, flops: report.flops,
+      settings: "\(KernelTable.best.name), \(plan.operations.count) kernels in "
+        + "\(plan.stages.count) stages")
+    state = try BlockedState(qubitCount: circuit.qubitCount, precision: precision)
   }
 
   /// From |0…0⟩ to the whole final state, in memory that is there already.
   func evolve() throws(QubusError) {
-    try state.reset(context)
-    try state.apply(bound.gates, context)
+    try executor.run(binding.numbers, on: state, context)
   }
 
   /// Lends the final state of the last evolution: interleaved re, im, little-endian, amplitude `i`
   /// belongs to the basis state whose qubit `q` is bit `q` of `i`.
   func withState<T>(_ body: (UnsafeRawBufferPointer) -> T) throws(QubusError) -> T {
-    body(
-      UnsafeRawBufferPointer(
-        start: state.amplitudes, count: state.count * MemoryLayout<Amplitude>.stride))
+    numbers = state.interleaved()
+    return numbers.withUnsafeBytes(body)
   }
 
   /// One evolution and the exact expectation value of the observable.
   func energy(_ observable: PauliSum) throws(QubusError) -> Double {
     try evolve()
-    return try state.expectation(observable, context)
+    if let prepared, prepared.observable == observable {
+      return try state.expectation(prepared.sum, context)
+    }
+    let sum = PreparedPauliSum(observable, positions: state.positions)
+    prepared = (observable, sum)
+    return try state.expectation(sum, context)
   }
 
   /// The derivatives by every input, exact; nil while the engine has no gradients.
@@ -82,8 +90,8 @@ final class EngineUnderTest {
   func sample(
     shots: Int, seed: UInt64
   ) throws(QubusError) -> (seconds: Double, outcomes: Int) {
-    let row = RowSimulation(bound, seed: seed, context: context)
-    _ = try row.finalState()
+    let row = RowSimulation(bound, seed: seed, precision: state.precision, context: context)
+    try row.prepareShots()
     let start = monotonicSeconds()
     let result = try row.shots(first: 0, count: shots, memory: false, pub: 0, row: 0)
     return (monotonicSeconds() - start, result.counts.values.count)
