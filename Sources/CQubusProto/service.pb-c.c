@@ -2912,7 +2912,7 @@ const ProtobufCMessageDescriptor qubus__v1__plan_stage__descriptor =
   (ProtobufCMessageInit) qubus__v1__plan_stage__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__plan_block__field_descriptors[6] =
+static const ProtobufCFieldDescriptor qubus__v1__plan_block__field_descriptors[5] =
 {
   {
     "kind",
@@ -2951,20 +2951,8 @@ static const ProtobufCFieldDescriptor qubus__v1__plan_block__field_descriptors[6
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "gate_count",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Qubus__V1__PlanBlock, gate_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "flops",
-    5,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -2976,7 +2964,7 @@ static const ProtobufCFieldDescriptor qubus__v1__plan_block__field_descriptors[6
   },
   {
     "estimated_seconds",
-    6,
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -2989,16 +2977,15 @@ static const ProtobufCFieldDescriptor qubus__v1__plan_block__field_descriptors[6
 };
 static const unsigned qubus__v1__plan_block__field_indices_by_name[] = {
   2,   /* field[2] = controls */
-  5,   /* field[5] = estimated_seconds */
-  4,   /* field[4] = flops */
-  3,   /* field[3] = gate_count */
+  4,   /* field[4] = estimated_seconds */
+  3,   /* field[3] = flops */
   0,   /* field[0] = kind */
   1,   /* field[1] = positions */
 };
 static const ProtobufCIntRange qubus__v1__plan_block__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor qubus__v1__plan_block__descriptor =
 {
@@ -3008,7 +2995,7 @@ const ProtobufCMessageDescriptor qubus__v1__plan_block__descriptor =
   "Qubus__V1__PlanBlock",
   "qubus.v1",
   sizeof(Qubus__V1__PlanBlock),
-  6,
+  5,
   qubus__v1__plan_block__field_descriptors,
   qubus__v1__plan_block__field_indices_by_name,
   1,  qubus__v1__plan_block__number_ranges,

@@ -165,7 +165,9 @@ extension Engine {
   }
 
   /// How the pub's first row would be evolved.
-  private func execution(_ pub: PreparedPub, _ job: PreparedJob) throws(QubusError) -> ExecutionPlan? {
+  private func execution(_ pub: PreparedPub, _ job: PreparedJob) throws(QubusError)
+    -> ExecutionPlan?
+  {
     guard pub.rows > 0 else { return nil }
     let observables = pub.observablesByRow()[0].map(\.observable)
     return try job.device.describe(

@@ -51,7 +51,28 @@ package final class RowSimulation {
 
   private var bitCount: Int { bound.program.circuit.bitCount }
 
+  /// The plan by which the row's gates would run.
+  /// - Parameter wholeState: false when only what is measured at the end matters.
+  package static func plan(
+    _ bound: BoundProgram, precision: Precision, wholeState: Bool
+  ) throws(QubusError) -> Plan {
+    var observed: UInt64?
+    if case .terminal(let bits) = bound.form, !wholeState,
+      bound.program.analysis.measurementCount > 0
+    {
+      observed = OutcomeMap(bits).qubits.reduce(0) { $0 | 1 << UInt64($1) }
+    }
+    return try Planner.plan(
+      bound.gates, qubitCount: bound.program.circuit.qubitCount, precision: precision,
+      observed: observed)
+  }
+
   // MARK: Shots
+
+  /// Evolves the state that shots are drawn from, which the first shot would do otherwise.
+  package func evolveForShots() throws(QubusError) {
+    if case .terminal = bound.form { _ = try evolvedState(observed: measuredMask) }
+  }
 
   /// Runs the shots `first ..< first + count`; any split into calls gives the same outcomes.
   /// - Throws: `execution_canceled`, `insufficient_memory`, `simulator_norm_drift` and what the
@@ -67,14 +88,6 @@ package final class RowSimulation {
       let counts = Counts(bitCount: bitCount, outcomes: outcomes)
       return ShotOutcomes(
         counts: counts, memory: memory ? Self.bytes(outcomes, bitCount: bitCount) : nil)
-    }
-  }
-
-  /// Evolves what shots start from, unless that is done.
-  package func prepareShots() throws(QubusError) {
-    switch bound.form {
-    case .terminal: if !map.qubits.isEmpty { _ = try evolvedState(observed: measuredMask) }
-    case .perShot(let start): _ = try shotRunner(start)
     }
   }
 

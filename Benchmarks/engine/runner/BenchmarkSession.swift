@@ -1,5 +1,4 @@
 internal import Foundation
-internal import QubusCompiler
 internal import QubusCircuit
 internal import QubusCore
 
@@ -28,16 +27,14 @@ final class BenchmarkSession {
 
   private func prepare(_ request: Request) throws -> Answer {
     engine = nil
-    let precision: Precision
-    switch request.precision ?? "double" {
-    case "single": precision = .single
-    case "double": precision = .double
-    default: throw Refusal("precision is 'single' or 'double'")
+    guard let precision = EngineUnderTest.Precision(rawValue: request.precision ?? "double") else {
+      throw Refusal("precision is 'single' or 'double'")
     }
     let source = try Data(contentsOf: URL(fileURLWithPath: try required(request.qasm, "qasm")))
-    let made = try EngineUnderTest(
+    let made = try EngineUnderTest.load(
       source: Array(source), inputs: request.inputs ?? [], precision: precision,
       threads: request.threads ?? 1)
+    guard let made else { return Answer(unsupported: "precision \(precision.rawValue)") }
     engine = made
     return Answer(
       compileSeconds: made.compileSeconds, planSeconds: made.planSeconds,

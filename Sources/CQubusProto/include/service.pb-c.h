@@ -326,16 +326,12 @@ struct  Qubus__V1__PlanBlock
   uint32_t *positions;
   size_t n_controls;
   uint32_t *controls;
-  /*
-   * source gates in it
-   */
-  uint32_t gate_count;
   double flops;
   double estimated_seconds;
 };
 #define QUBUS__V1__PLAN_BLOCK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__plan_block__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0, 0 }
 
 
 typedef enum {

@@ -53,14 +53,14 @@ struct ExecutionPlanText {
   var blockTable: String {
     var table = Table([
       ("stage", .right), ("block", .right), ("kind", .left), ("positions", .left),
-      ("controls", .left), ("gates", .right), ("MFLOP", .right), ("time", .right),
+      ("controls", .left), ("MFLOP", .right), ("time", .right),
     ])
     for (stageIndex, stage) in stages.enumerated() {
       for (index, block) in (stage["blocks"]?.elements ?? []).enumerated() {
         table.append([
           "\(stageIndex)", "\(index)", block["kind"]?.string ?? "",
           Self.list(block["positions"]), Self.list(block["controls"]),
-          block["gate_count"]?.string ?? "0", Self.millions(block["flops"]),
+          Self.millions(block["flops"]),
           Summary.duration(seconds: block["estimated_seconds"]?.real ?? 0),
         ])
       }
