@@ -97,14 +97,10 @@ private final class Worker: Sendable {
 /// closed and nobody is inside, and read only by threads that entered after it was opened;
 /// `ComputeTeamTests` runs this under the thread sanitizer.
 private final class Region: @unchecked Sendable {
+  private typealias CacheLine = (Int, Int, Int, Int, Int, Int, Int, Int)
   private let niceness: Int
-  /// Twice the threads inside, plus 1 while the region is open.
-  private let entry = Atomic<Int>(0)
-  private let nextTask = Atomic<Int>(0)
   private let isClaimed = Atomic<Bool>(false)
   private let isShutDown = Atomic<Bool>(false)
-  /// Raised for every region, so that an idle thread sees that there is one.
-  private let generation = Atomic<Int>(0)
   private let sleepers: [Sleeper]
   private let caller = Sleeper()
   /// Callers inside `activate`.
@@ -113,6 +109,17 @@ private final class Region: @unchecked Sendable {
   private let maySpin: Bool
   private var body: ((Int, Int) -> Void)?
   private var tasks = 0
+  // What threads wait for and what they count tasks with lie apart: a write to one must not take
+  // the other from a thread that reads it.
+  private let apart0: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
+  /// Raised for every region, so that an idle thread sees that there is one.
+  private let generation = Atomic<Int>(0)
+  private let apart1: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
+  /// Twice the threads inside, plus 1 while the region is open.
+  private let entry = Atomic<Int>(0)
+  private let apart2: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
+  private let nextTask = Atomic<Int>(0)
+  private let apart3: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
 
   init(workers: Int, niceness: Int) {
     self.niceness = niceness
@@ -149,12 +156,14 @@ private final class Region: @unchecked Sendable {
     self.body = body
     self.tasks = tasks
     nextTask.store(0, ordering: .relaxed)
-    entry.add(1, ordering: .releasing)
+    entry.add(1, ordering: .sequentiallyConsistent)
     generation.add(1, ordering: .sequentiallyConsistent)
     for sleeper in sleepers { sleeper.wake() }
     takeTasks(tasks, lane: 0, body)
     if entry.subtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
-      caller.wait(spinNanoseconds: { spinNanoseconds }) { entry.load(ordering: .sequentiallyConsistent) == 0 }
+      caller.wait(spinNanoseconds: { spinNanoseconds }) {
+        entry.load(ordering: .sequentiallyConsistent) == 0
+      }
     }
     self.body = nil
     isClaimed.store(false, ordering: .releasing)
@@ -242,6 +251,8 @@ private final class Sleeper: Sendable {
   }
 
   func wake() {
+    // Ordered after the write that it announces: both are sequentially consistent.
+    if !isAsleep.load(ordering: .sequentiallyConsistent) { return }
     if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.post() }
   }
 

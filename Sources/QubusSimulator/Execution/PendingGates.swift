@@ -195,7 +195,9 @@ extension PlanOperation {
   fileprivate init(_ operation: qk_op) {
     self.init(
       kind: OperationKind(rawValue: operation.kind) ?? .phase,
-      targets: withUnsafeBytes(of: operation.targets) { Array($0.prefix(Int(operation.target_count))) },
+      targets: withUnsafeBytes(of: operation.targets) {
+        Array($0.prefix(Int(operation.target_count)))
+      },
       controlMask: UInt64(operation.control_mask), controlValue: UInt64(operation.control_value),
       offset: Int(operation.offset))
   }
