@@ -62,7 +62,7 @@ package final class PreparedPauliSum: Sendable {
     self.terms = terms
   }
 
-  private static func permute(_ mask: UInt64, _ positions: [UInt8]) -> UInt64 {
+  static func permute(_ mask: UInt64, _ positions: [UInt8]) -> UInt64 {
     var (rest, result) = (mask, UInt64(0))
     while rest != 0 {
       result |= 1 << UInt64(positions[rest.trailingZeroBitCount])

@@ -92,4 +92,27 @@ struct ReductionBenchmarks {
       }
     }
   }
+
+  @Test("16 qubits, 112 parameters: at most 4 evaluations and 16 ms")
+  func gradient() throws {
+    for threads in [1, 2] {
+      let context = KernelContext.test(threads: threads)
+      let program = try CompiledProgram(ansatz: 16, layers: 3, extra: 16)
+      var generator = TestGenerator(1)
+      let count = program.circuit.inputs.count
+      let inputs = (0..<count).map { _ in Value.float(generator.real()) }
+      let sum = PauliSum.random(qubits: 16, terms: 100, &generator)
+      let gradient = try AdjointGradient(
+        program, sum, inputs: inputs, wanted: [Bool](repeating: true, count: count),
+        precision: .double, context)
+      try context.team.activate {
+        try best("\(threads) threads: \(count) parameters, value", 30) {
+          _ = try gradient.value(inputs, context)
+        }
+        try best("\(threads) threads: \(count) parameters, gradient", 30) {
+          _ = try gradient.evaluate(inputs, context)
+        }
+      }
+    }
+  }
 }

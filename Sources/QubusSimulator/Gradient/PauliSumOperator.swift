@@ -1,0 +1,52 @@
+internal import CQubusKernels
+internal import Glibc
+internal import QubusCircuit
+internal import QubusCompiler
+internal import QubusCore
+
+/// An observable as an operator on states.
+final class PauliSumOperator: Sendable {
+  private let strings: [qr_string]
+  private let positions: [UInt8]
+
+  init(_ observable: PauliSum, positions: [UInt8], bitCount: Int) {
+    let bits = UInt64(min(bitCount, Int(QR_CHUNK_BITS)))
+    let low = (UInt64(1) << bits) - 1
+    self.positions = positions
+    strings = observable.terms.map { term in
+      let x = PreparedPauliSum.permute(term.x, positions)
+      let z = PreparedPauliSum.permute(term.z, positions)
+      // (Pψ)_i = (-i)^k (-1)^{z·i} ψ_{i^x} with k the number of Ys.
+      let quarter = (x & z).nonzeroBitCount & 3
+      return qr_string(
+        weight: quarter == 1 || quarter == 2 ? -term.coefficient : term.coefficient,
+        x_high: x >> bits, z_high: z >> bits, x_low: UInt32(x & low), z_low: UInt32(z & low),
+        part: UInt32(quarter & 1))
+    }
+  }
+
+  /// Sets `target` to O `source`.
+  func apply(
+    _ source: BlockedState, to target: BlockedState, _ context: KernelContext
+  ) throws(QubusError) {
+    precondition(source.positions == positions)
+    let octets = source.chunkOctets
+    try context.forRuns(source.chunkCount, grain: 1) { run in
+      for chunk in run {
+        switch source.precision {
+        case .double:
+          target.doubles(chunk: chunk).update(repeating: 0, count: 16 * octets)
+          Reductions.table.pauli_apply_f64(
+            target.doubles, source.doubles, octets, UInt64(chunk), strings, strings.count)
+        case .single:
+          target.floats(chunk: chunk).update(repeating: 0, count: 16 * octets)
+          Reductions.table.pauli_apply_f32(
+            target.floats, source.floats, octets, UInt64(chunk), strings, strings.count)
+        }
+      }
+    }
+    target.positions = source.positions
+    target.liveCount = source.liveCount
+    target.dirtyCount = source.bitCount
+  }
+}
