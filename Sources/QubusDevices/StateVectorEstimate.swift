@@ -91,9 +91,13 @@ struct StateVectorEstimate {
     let state = BlockedState.byteCount(qubitCount: qubitCount, precision)
     var bytes = state + (wantsShots ? Self.sampleBytes : 0)
     if program.analysis.mayRunPerShot {
-      bytes += state * (qubitCount <= RowSimulation.ownStateQubits ? 16 : 1)
+      bytes +=
+        state
+        * Double(
+          RowSimulation.shotStates(qubitCount: qubitCount, precision, threadCount: 2))
       if outputs.probabilities {
-        bytes += state * Double(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount, precision))
+        bytes +=
+          state * Double(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount, precision))
       }
     }
     if outputs.stateVector { bytes += state }

@@ -23,11 +23,9 @@ struct BranchEvolution {
   private var waiting: [Waiting] = []
   private var keptCount = 0
 
-  /// Bytes of waiting states that a thread keeps.
-  static let keptBytes = 0x1p26
-
-  private static func keptLimit(qubitCount: Int, _ precision: Precision) -> Int {
-    Int(min(64, keptBytes / BlockedState.byteCount(qubitCount: qubitCount, precision)))
+  /// States that wait in one thread: 64 MiB of them, none of a state above that.
+  static func keptLimit(qubitCount: Int, _ precision: Precision) -> Int {
+    Int(min(64, 0x1p26 / BlockedState.byteCount(qubitCount: qubitCount, precision)))
   }
 
   init(

@@ -106,6 +106,10 @@ private final class Region: @unchecked Sendable {
   /// Callers inside `activate`.
   private let activeCount = Atomic<Int>(0)
   private let processors: ProcessorSet
+  /// Whether the threads are to stay on processors of their own.
+  private let wantsPins = Atomic<Bool>(false)
+  /// One team at a time: two would keep each other off the same processors.
+  private static let isPinned = Atomic<Bool>(false)
   private let maySpin: Bool
   private var body: ((Int, Int) -> Void)?
   private var tasks = 0
@@ -137,15 +141,21 @@ private final class Region: @unchecked Sendable {
 
   /// - Returns: what `deactivate` gives back to the caller's thread.
   func activate() -> ProcessorSet? {
-    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin else { return nil }
+    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin,
+      Self.isPinned.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged
+    else { return nil }
     let before = ProcessorSet()
     processors.pin(to: 0)
+    wantsPins.store(true, ordering: .relaxed)
     return before
   }
 
   func deactivate(_ before: ProcessorSet?) {
     activeCount.subtract(1, ordering: .relaxed)
-    before?.restore()
+    guard let before else { return }
+    wantsPins.store(false, ordering: .relaxed)
+    before.restore()
+    Self.isPinned.store(false, ordering: .relaxed)
   }
 
   func tryClaim() -> Bool {
@@ -172,7 +182,7 @@ private final class Region: @unchecked Sendable {
   func work(_ index: Int) {
     // On Linux 0 means this thread only.
     if niceness != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
-    if maySpin { processors.pin(to: index + 1) }
+    var isPinned = false
     var seen = 0
     while true {
       sleepers[index].wait(spinNanoseconds: { spinNanoseconds }) {
@@ -182,6 +192,10 @@ private final class Region: @unchecked Sendable {
       if isShutDown.load(ordering: .acquiring) { return }
       seen = generation.load(ordering: .acquiring)
       guard enter() else { continue }
+      if wantsPins.load(ordering: .relaxed) != isPinned {
+        isPinned.toggle()
+        if isPinned { processors.pin(to: index + 1) } else { processors.restore() }
+      }
       joinTasks(lane: index + 1)
       if entry.subtract(2, ordering: .sequentiallyConsistent).newValue == 0 { caller.wake() }
     }

@@ -49,6 +49,14 @@ package final class RowSimulation {
     }
   }
 
+  /// States beside the prefix that shots with outcomes on their way take on `threadCount` threads.
+  package static func shotStates(
+    qubitCount: Int, _ precision: Precision, threadCount: Int
+  ) -> Int {
+    let kept = BranchEvolution.keptLimit(qubitCount: qubitCount, precision)
+    return (qubitCount <= ownStateQubits ? threadCount : 1) * (1 + kept)
+  }
+
   private var bitCount: Int { bound.program.circuit.bitCount }
 
   /// The plan by which the row's gates would run.
