@@ -3,21 +3,25 @@ struct KeyHistogram {
   private let keys: OutcomeKeys
   /// A count for every outcome, when there are not many more than indices.
   private var table: [UInt64] = []
-  private var pairs: [(key: UInt64, count: UInt64)] = []
+  /// Otherwise the outcome of every index and its count.
+  private var found: [UInt64] = []
+  private var counts: [UInt32] = []
 
   init(_ keys: OutcomeKeys, indexCount: Int) {
     self.keys = keys
     if keys.bitCount <= 30 && keys.outcomeCount <= max(1 << 16, 8 * indexCount) {
       table = [UInt64](repeating: 0, count: keys.outcomeCount)
     } else {
-      pairs.reserveCapacity(indexCount)
+      found.reserveCapacity(indexCount)
+      counts.reserveCapacity(indexCount)
     }
   }
 
   mutating func add(_ indices: UnsafePointer<UInt64>, _ counts: UnsafePointer<UInt32>, _ size: Int)
   {
     if table.isEmpty {
-      for place in 0..<size { pairs.append((keys.key(indices[place]), UInt64(counts[place]))) }
+      for place in 0..<size { found.append(keys.key(indices[place])) }
+      self.counts.append(contentsOf: UnsafeBufferPointer(start: counts, count: size))
       return
     }
     table.withUnsafeMutableBufferPointer { table in
@@ -27,19 +31,8 @@ struct KeyHistogram {
 
   /// Outcomes that occur, ascending, and how often.
   consuming func sorted() -> (keys: [UInt64], values: [UInt64]) {
+    if table.isEmpty { return sortedPairs() }
     var (found, values): ([UInt64], [UInt64]) = ([], [])
-    if table.isEmpty {
-      pairs.sort { $0.key < $1.key }
-      for pair in pairs {
-        if found.last == pair.key {
-          values[values.count - 1] += pair.count
-        } else {
-          found.append(pair.key)
-          values.append(pair.count)
-        }
-      }
-      return (found, values)
-    }
     let size = table.reduce(into: 0) { $0 += $1 > 0 ? 1 : 0 }
     found.reserveCapacity(size)
     values.reserveCapacity(size)
@@ -48,5 +41,21 @@ struct KeyHistogram {
       values.append(count)
     }
     return (found, values)
+  }
+
+  private consuming func sortedPairs() -> (keys: [UInt64], values: [UInt64]) {
+    let sorted = radixSorted(found, carrying: &counts, bits: keys.bitCount)
+    var (distinct, values): ([UInt64], [UInt64]) = ([], [])
+    distinct.reserveCapacity(sorted.count)
+    values.reserveCapacity(sorted.count)
+    for (key, count) in zip(sorted, counts) {
+      if distinct.last == key {
+        values[values.count - 1] += UInt64(count)
+      } else {
+        distinct.append(key)
+        values.append(UInt64(count))
+      }
+    }
+    return (distinct, values)
   }
 }

@@ -14,6 +14,8 @@ struct OutcomeMap {
   /// For each measured qubit the classical bits it fills.
   private let bitsOfQubit: [[Int]]
   private let isIdentity: Bool
+  /// True when an outcome's one word is its compact key.
+  private let isPlain: Bool
 
   init(_ sources: [BoundProgram.BitSource]) {
     bitCount = sources.count
@@ -28,6 +30,7 @@ struct OutcomeMap {
     qubits = bits.keys.sorted { (bits[$0]?.last ?? 0) < (bits[$1]?.last ?? 0) }
     bitsOfQubit = qubits.map { bits[$0] ?? [] }
     constantWords = words
+    isPlain = words == [0] && bitsOfQubit.enumerated().allSatisfy { $0.element == [$0.offset] }
     isIdentity = qubits.enumerated().allSatisfy { $0.offset == $0.element }
   }
 
@@ -40,6 +43,33 @@ struct OutcomeMap {
       key |= (index >> UInt64(qubit) & 1) << UInt64(position)
     }
     return key
+  }
+
+  /// The outcomes' words for compact keys, one outcome after the other.
+  func words(of keys: [UInt64]) -> [UInt64] {
+    if isPlain { return keys }
+    let size = wordCount
+    // What every value of every byte of a key adds.
+    let bytes = (qubits.count + 7) / 8
+    var table = [UInt64](repeating: 0, count: 256 * bytes * size)
+    for (position, bits) in bitsOfQubit.enumerated() {
+      for value in 0..<256 where value >> (position % 8) & 1 == 1 {
+        let start = (position / 8 * 256 + value) * size
+        for bit in bits { table[start + bit / 64] |= 1 << UInt64(bit % 64) }
+      }
+    }
+    return [UInt64](unsafeUninitializedCapacity: keys.count * size) { words, count in
+      for (index, key) in keys.enumerated() {
+        for word in 0..<size {
+          var value = constantWords[word]
+          for byte in 0..<bytes {
+            value |= table[(byte * 256 + Int(key >> UInt64(8 * byte) & 0xFF)) * size + word]
+          }
+          words[index * size + word] = value
+        }
+      }
+      count = keys.count * size
+    }
   }
 
   /// Appends the outcome's words for a compact key.

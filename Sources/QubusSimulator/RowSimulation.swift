@@ -109,8 +109,7 @@ package final class RowSimulation {
       first: first, count: count, source, positions: positions, memory: memory, context)
     var counts = Counts(bitCount: bitCount)
     counts.values = outcomes.values
-    counts.keys.reserveCapacity(outcomes.keys.count * map.wordCount)
-    for key in outcomes.keys { map.appendWords(key, to: &counts.keys) }
+    counts.keys = map.words(of: outcomes.keys)
     return ShotOutcomes(counts: counts, memory: outcomes.shotKeys.map(memoryBytes))
   }
 
@@ -126,20 +125,7 @@ package final class RowSimulation {
 
   /// - Parameter keys: a compact key for every shot.
   private func memoryBytes(_ shotKeys: [UInt64]) -> [UInt8] {
-    var words: [UInt64] = []
-    words.reserveCapacity(shotKeys.count * map.wordCount)
-    let keys = 1 << map.qubits.count
-    if keys < shotKeys.count {
-      // Fewer outcomes than shots: make each once.
-      var table: [UInt64] = []
-      for key in 0..<keys { map.appendWords(UInt64(key), to: &table) }
-      for key in shotKeys {
-        let start = Int(key) * map.wordCount
-        words.append(contentsOf: table[start..<start + map.wordCount])
-      }
-    } else {
-      for key in shotKeys { map.appendWords(key, to: &words) }
-    }
+    let words = map.words(of: shotKeys)
     return Self.bytes(words, bitCount: bitCount)
   }
 
