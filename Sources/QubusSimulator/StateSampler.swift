@@ -141,7 +141,8 @@ struct SampledOutcomes: Sendable {
       let first = a < keys.count ? keys[a] : .max
       let second = b < other.keys.count ? other.keys[b] : .max
       mergedKeys.append(min(first, second))
-      mergedValues.append((first <= second ? values[a] : 0) + (second <= first ? other.values[b] : 0))
+      mergedValues.append(
+        (first <= second ? values[a] : 0) + (second <= first ? other.values[b] : 0))
       if first <= second { a += 1 }
       if second <= first { b += 1 }
     }
