@@ -57,7 +57,7 @@ let package = Package(
       exclude: [
         "gates.inc", "gates_builder.inc", "gates_diagonal.inc", "gates_matrix.inc",
         "gates_move.inc", "gates_precisions.inc", "gates_prepare.inc", "gates_rotate.inc",
-        "gates_scalar.inc", "gates_step.inc", "gates_vector.inc",
+        "gates_scalar.inc", "gates_signs.inc", "gates_step.inc", "gates_vector.inc",
         "reference.inc", "reductions.inc", "reductions_isa.inc", "reductions_reference.inc",
         "reductions_vector.inc",
       ],
@@ -156,6 +156,13 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
+    // The engine's in-process entry point for `scripts/bench engine`; not installed.
+    .executableTarget(
+      name: "engine-bench",
+      dependencies: [
+        "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
+      ],
+      path: "Benchmarks/engine/runner", swiftSettings: swiftSettings),
 
     tests("QubusCoreTests", ["QubusCore"]),
     tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),

@@ -412,6 +412,141 @@ void   qubus__v1__plan_pub__free_unpacked
   assert(message->base.descriptor == &qubus__v1__plan_pub__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__execution_plan__init
+                     (Qubus__V1__ExecutionPlan         *message)
+{
+  static const Qubus__V1__ExecutionPlan init_value = QUBUS__V1__EXECUTION_PLAN__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__execution_plan__get_packed_size
+                     (const Qubus__V1__ExecutionPlan *message)
+{
+  assert(message->base.descriptor == &qubus__v1__execution_plan__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__execution_plan__pack
+                     (const Qubus__V1__ExecutionPlan *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__execution_plan__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__execution_plan__pack_to_buffer
+                     (const Qubus__V1__ExecutionPlan *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__execution_plan__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ExecutionPlan *
+       qubus__v1__execution_plan__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ExecutionPlan *)
+     protobuf_c_message_unpack (&qubus__v1__execution_plan__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__execution_plan__free_unpacked
+                     (Qubus__V1__ExecutionPlan *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__execution_plan__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__plan_stage__init
+                     (Qubus__V1__PlanStage         *message)
+{
+  static const Qubus__V1__PlanStage init_value = QUBUS__V1__PLAN_STAGE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__plan_stage__get_packed_size
+                     (const Qubus__V1__PlanStage *message)
+{
+  assert(message->base.descriptor == &qubus__v1__plan_stage__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__plan_stage__pack
+                     (const Qubus__V1__PlanStage *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__plan_stage__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__plan_stage__pack_to_buffer
+                     (const Qubus__V1__PlanStage *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__plan_stage__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__PlanStage *
+       qubus__v1__plan_stage__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__PlanStage *)
+     protobuf_c_message_unpack (&qubus__v1__plan_stage__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__plan_stage__free_unpacked
+                     (Qubus__V1__PlanStage *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__plan_stage__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__plan_block__init
+                     (Qubus__V1__PlanBlock         *message)
+{
+  static const Qubus__V1__PlanBlock init_value = QUBUS__V1__PLAN_BLOCK__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__plan_block__get_packed_size
+                     (const Qubus__V1__PlanBlock *message)
+{
+  assert(message->base.descriptor == &qubus__v1__plan_block__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__plan_block__pack
+                     (const Qubus__V1__PlanBlock *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__plan_block__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__plan_block__pack_to_buffer
+                     (const Qubus__V1__PlanBlock *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__plan_block__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__PlanBlock *
+       qubus__v1__plan_block__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__PlanBlock *)
+     protobuf_c_message_unpack (&qubus__v1__plan_block__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__plan_block__free_unpacked
+                     (Qubus__V1__PlanBlock *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__plan_block__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__plan_response__init
                      (Qubus__V1__PlanResponse         *message)
 {
@@ -2351,7 +2486,7 @@ const ProtobufCMessageDescriptor qubus__v1__plan_request__descriptor =
   (ProtobufCMessageInit) qubus__v1__plan_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__plan_pub__field_descriptors[10] =
+static const ProtobufCFieldDescriptor qubus__v1__plan_pub__field_descriptors[11] =
 {
   {
     "qubit_count",
@@ -2473,10 +2608,23 @@ static const ProtobufCFieldDescriptor qubus__v1__plan_pub__field_descriptors[10]
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "execution",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanPub, execution),
+    &qubus__v1__execution_plan__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__plan_pub__field_indices_by_name[] = {
   1,   /* field[1] = bit_count */
   5,   /* field[5] = estimated_seconds */
+  10,   /* field[10] = execution */
   6,   /* field[6] = is_per_shot */
   9,   /* field[9] = mapping */
   4,   /* field[4] = memory_bytes */
@@ -2489,7 +2637,7 @@ static const unsigned qubus__v1__plan_pub__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__plan_pub__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor qubus__v1__plan_pub__descriptor =
 {
@@ -2499,11 +2647,359 @@ const ProtobufCMessageDescriptor qubus__v1__plan_pub__descriptor =
   "Qubus__V1__PlanPub",
   "qubus.v1",
   sizeof(Qubus__V1__PlanPub),
-  10,
+  11,
   qubus__v1__plan_pub__field_descriptors,
   qubus__v1__plan_pub__field_indices_by_name,
   1,  qubus__v1__plan_pub__number_ranges,
   (ProtobufCMessageInit) qubus__v1__plan_pub__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__execution_plan__field_descriptors[10] =
+{
+  {
+    "cost_table_version",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExecutionPlan, cost_table_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "numeric_precision",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExecutionPlan, numeric_precision),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "instruction_set",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExecutionPlan, instruction_set),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gate_count",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExecutionPlan, gate_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stages",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Qubus__V1__ExecutionPlan, n_stages),
+    offsetof(Qubus__V1__ExecutionPlan, stages),
+    &qubus__v1__plan_stage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "initial_positions",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Qubus__V1__ExecutionPlan, n_initial_positions),
+    offsetof(Qubus__V1__ExecutionPlan, initial_positions),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "final_positions",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Qubus__V1__ExecutionPlan, n_final_positions),
+    offsetof(Qubus__V1__ExecutionPlan, final_positions),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExecutionPlan, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flops",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExecutionPlan, flops),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_seconds",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExecutionPlan, estimated_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__execution_plan__field_indices_by_name[] = {
+  7,   /* field[7] = bytes */
+  0,   /* field[0] = cost_table_version */
+  9,   /* field[9] = estimated_seconds */
+  6,   /* field[6] = final_positions */
+  8,   /* field[8] = flops */
+  3,   /* field[3] = gate_count */
+  5,   /* field[5] = initial_positions */
+  2,   /* field[2] = instruction_set */
+  1,   /* field[1] = numeric_precision */
+  4,   /* field[4] = stages */
+};
+static const ProtobufCIntRange qubus__v1__execution_plan__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor qubus__v1__execution_plan__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ExecutionPlan",
+  "ExecutionPlan",
+  "Qubus__V1__ExecutionPlan",
+  "qubus.v1",
+  sizeof(Qubus__V1__ExecutionPlan),
+  10,
+  qubus__v1__execution_plan__field_descriptors,
+  qubus__v1__execution_plan__field_indices_by_name,
+  1,  qubus__v1__execution_plan__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__execution_plan__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__plan_stage__field_descriptors[6] =
+{
+  {
+    "local_positions",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Qubus__V1__PlanStage, n_local_positions),
+    offsetof(Qubus__V1__PlanStage, local_positions),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "live_positions",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanStage, live_positions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "blocks",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Qubus__V1__PlanStage, n_blocks),
+    offsetof(Qubus__V1__PlanStage, blocks),
+    &qubus__v1__plan_block__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanStage, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flops",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanStage, flops),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_seconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanStage, estimated_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__plan_stage__field_indices_by_name[] = {
+  2,   /* field[2] = blocks */
+  3,   /* field[3] = bytes */
+  5,   /* field[5] = estimated_seconds */
+  4,   /* field[4] = flops */
+  1,   /* field[1] = live_positions */
+  0,   /* field[0] = local_positions */
+};
+static const ProtobufCIntRange qubus__v1__plan_stage__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor qubus__v1__plan_stage__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.PlanStage",
+  "PlanStage",
+  "Qubus__V1__PlanStage",
+  "qubus.v1",
+  sizeof(Qubus__V1__PlanStage),
+  6,
+  qubus__v1__plan_stage__field_descriptors,
+  qubus__v1__plan_stage__field_indices_by_name,
+  1,  qubus__v1__plan_stage__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__plan_stage__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__plan_block__field_descriptors[5] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanBlock, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "positions",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Qubus__V1__PlanBlock, n_positions),
+    offsetof(Qubus__V1__PlanBlock, positions),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "controls",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Qubus__V1__PlanBlock, n_controls),
+    offsetof(Qubus__V1__PlanBlock, controls),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "flops",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanBlock, flops),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_seconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PlanBlock, estimated_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__plan_block__field_indices_by_name[] = {
+  2,   /* field[2] = controls */
+  4,   /* field[4] = estimated_seconds */
+  3,   /* field[3] = flops */
+  0,   /* field[0] = kind */
+  1,   /* field[1] = positions */
+};
+static const ProtobufCIntRange qubus__v1__plan_block__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor qubus__v1__plan_block__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.PlanBlock",
+  "PlanBlock",
+  "Qubus__V1__PlanBlock",
+  "qubus.v1",
+  sizeof(Qubus__V1__PlanBlock),
+  5,
+  qubus__v1__plan_block__field_descriptors,
+  qubus__v1__plan_block__field_indices_by_name,
+  1,  qubus__v1__plan_block__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__plan_block__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptors[10] =

@@ -112,15 +112,23 @@ package protocol Device: Sendable {
   var instructionSet: String { get }
 
   /// Refuses what the device cannot run and predicts the rest.
+  /// - Parameter precision: of the amplitudes; reductions are always in double.
   /// - Throws: `too_many_qubits`, `insufficient_memory` with both figures, `invalid_outputs`.
   func estimate(
-    _ program: CompiledProgram, outputs: ExactOutputs, wantsShots: Bool, memoryLimitBytes: UInt64
+    _ program: CompiledProgram, precision: Precision, outputs: ExactOutputs, wantsShots: Bool,
+    memoryLimitBytes: UInt64
   ) throws(QubusError) -> ResourceEstimate
+
+  /// How the row would be evolved; nil when the device has no such plan.
+  /// - Throws: what `open` throws.
+  func describe(
+    _ program: CompiledProgram, inputs: [Value], precision: Precision, outputs: ExactOutputs
+  ) throws(QubusError) -> ExecutionPlan?
 
   /// Binds one row.
   /// - Parameter inputs: one value per `Circuit.inputs`, converted to its type.
   func open(
-    _ program: CompiledProgram, inputs: [Value], seed: UInt64, team: ComputeTeam,
-    cancellation: CancellationFlag
+    _ program: CompiledProgram, inputs: [Value], precision: Precision, seed: UInt64,
+    team: ComputeTeam, cancellation: CancellationFlag
   ) throws(QubusError) -> any DeviceExecution
 }

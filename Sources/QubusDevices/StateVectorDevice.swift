@@ -6,29 +6,46 @@ package import QubusSimulator
 /// `sim.statevector`: the ideal simulator on complex128 amplitudes.
 package struct StateVectorDevice: Device {
   package let name = "sim.statevector"
-  package let summary = "Ideal state-vector simulator, complex128"
-  package let instructionSet = "baseline"
+  package let summary = "Ideal state-vector simulator, complex128 or complex64"
+  package var instructionSet: String { KernelTable.best.name }
   private let limits: Limits
+  private let plans = PlanCache()
 
   package init(limits: Limits = Limits()) { self.limits = limits }
 
   package var target: Target { Target(qubitCount: limits.qubits) }
 
   package func estimate(
-    _ program: CompiledProgram, outputs: ExactOutputs, wantsShots: Bool, memoryLimitBytes: UInt64
+    _ program: CompiledProgram, precision: Precision, outputs: ExactOutputs, wantsShots: Bool,
+    memoryLimitBytes: UInt64
   ) throws(QubusError) -> ResourceEstimate {
-    try StateVectorEstimate(program, outputs, wantsShots: wantsShots, limits)
-      .checked(memoryLimitBytes: memoryLimitBytes)
+    try StateVectorEstimate(
+      program, precision: precision, outputs, wantsShots: wantsShots, limits
+    )
+    .checked(memoryLimitBytes: memoryLimitBytes)
+  }
+
+  package func describe(
+    _ program: CompiledProgram, inputs: [Value], precision: Precision, outputs: ExactOutputs
+  ) throws(QubusError) -> ExecutionPlan? {
+    let bound = try BoundProgram(
+      program, inputs: inputs, limits: limits, cancellation: CancellationFlag())
+    let isWhole = outputs.stateVector || !outputs.observables.isEmpty
+    let plan = try RowSimulation.plan(bound, precision: precision, wholeState: isWhole)
+    return ExecutionPlan(
+      plan, instructionSet: instructionSet, gateCount: bound.gates.gates.count)
   }
 
   package func open(
-    _ program: CompiledProgram, inputs: [Value], seed: UInt64, team: ComputeTeam,
-    cancellation: CancellationFlag
+    _ program: CompiledProgram, inputs: [Value], precision: Precision, seed: UInt64,
+    team: ComputeTeam, cancellation: CancellationFlag
   ) throws(QubusError) -> any DeviceExecution {
     let bound = try BoundProgram(
       program, inputs: inputs, limits: limits, cancellation: cancellation)
     let context = KernelContext(team: team, cancellation: cancellation)
-    return StateVectorExecution(RowSimulation(bound, seed: seed, context: context), limits)
+    return StateVectorExecution(
+      RowSimulation(bound, seed: seed, precision: precision, plans: plans, context: context), limits
+    )
   }
 }
 

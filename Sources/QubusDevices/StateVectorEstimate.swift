@@ -19,15 +19,18 @@ struct StateVectorEstimate {
   private static let sampleBytes = 0x1p25
 
   private let program: CompiledProgram
+  private let precision: Precision
   private let outputs: ExactOutputs
   private let limits: Limits
   private let wantsShots: Bool
   private let qubitCount: Int
 
   init(
-    _ program: CompiledProgram, _ outputs: ExactOutputs, wantsShots: Bool, _ limits: Limits
+    _ program: CompiledProgram, precision: Precision, _ outputs: ExactOutputs, wantsShots: Bool,
+    _ limits: Limits
   ) throws(QubusError) {
     self.program = program
+    self.precision = precision
     self.outputs = outputs
     self.limits = limits
     self.wantsShots = wantsShots
@@ -60,7 +63,7 @@ struct StateVectorEstimate {
     }
     let isPerShot = program.analysis.mayRunPerShot
     let pass =
-      StateVector.byteCount(qubitCount: qubitCount) / 16 * Self.secondsPerAmplitude
+      Double(sign: .plus, exponent: qubitCount, significand: Self.secondsPerAmplitude)
     let analysis = program.analysis
     let gateSeconds = analysis.passes * (pass + Self.secondsPerGate)
     let measurements = Double(analysis.measurementCount + analysis.resetCount)
@@ -85,12 +88,16 @@ struct StateVectorEstimate {
   /// The state; for shots that run by themselves a copy for each thread (counted as two, or one
   /// shared by all above the size where threads share it); the results; the samples of a chunk.
   private var memoryBytes: Double {
-    let state = StateVector.byteCount(qubitCount: qubitCount)
+    let state = BlockedState.byteCount(qubitCount: qubitCount, precision)
     var bytes = state + (wantsShots ? Self.sampleBytes : 0)
     if program.analysis.mayRunPerShot {
-      bytes += state * (qubitCount <= RowSimulation.ownStateQubits ? 16 : 1)
+      bytes +=
+        state
+        * Double(
+          RowSimulation.shotStates(qubitCount: qubitCount, precision, threadCount: 2))
       if outputs.probabilities {
-        bytes += state * Double(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount))
+        bytes +=
+          state * Double(1 + BranchEnumeration.waitingLimit(qubitCount: qubitCount, precision))
       }
     }
     if outputs.stateVector { bytes += state }

@@ -54,6 +54,8 @@ final class ActiveJob: Sendable {
     var lastQueuePosition: UInt64?
     /// A committed result that is small, so that whoever waits for it needs no read of the disk.
     var result: JobResult?
+    /// It was never accepted: what it wrote means nothing.
+    var isDropped = false
   }
 
   let id: Identifier
@@ -85,6 +87,12 @@ extension ActiveJob.State {
     let start = Int(sequence + 1 - first)
     guard start < events.count else { return nil }
     return Array(events[start..<min(events.count, start + max(0, limit))])
+  }
+
+  /// Takes over what its acceptance wrote.
+  mutating func accepted(_ record: JobRecord, _ written: [JobEvent]) {
+    self.record = record
+    events = Deque(written)
   }
 
   /// Takes over what a commit wrote.

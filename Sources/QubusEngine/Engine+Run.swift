@@ -42,7 +42,7 @@ extension Engine {
   }
 
   /// Takes the job for this thread; false when it left the queue in the meantime.
-  private func begin(_ job: ActiveJob) -> Bool {
+  func begin(_ job: ActiveJob) -> Bool {
     let isOurs = job.withLock { state -> Bool in
       guard state.phase == .queued else { return false }
       state.phase = .running

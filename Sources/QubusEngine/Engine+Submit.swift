@@ -28,8 +28,8 @@ extension Engine {
 
   func submit(_ submission: Submission) {
     guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
-    if isQuick(submission.spec) { return accept(submission) }
-    let isTaken = compilePool.submit { [self] _ in accept(submission) }
+    if isQuick(submission.spec) { return accept(submission, mayRunAtOnce: true) }
+    let isTaken = compilePool.submit { [self] _ in accept(submission, mayRunAtOnce: false) }
     if !isTaken { submission.completion(.failure(isStopping ? .shuttingDown : .compileQueueFull)) }
   }
 
@@ -58,7 +58,7 @@ extension Engine {
     return true
   }
 
-  private func accept(_ submission: Submission) {
+  private func accept(_ submission: Submission, mayRunAtOnce: Bool) {
     // What still waits for a compile thread when the service stops is not compiled any more.
     guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
     do throws(QubusError) {
@@ -69,8 +69,10 @@ extension Engine {
         try scheduler.admit(lane: prepared.lane, now: now)
       }
       let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
+      let events = acceptEvents(record)
+      if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
       store.perform(
-        .accept(record, acceptEvents(record)) { [self] result in
+        .accept(record, events) { [self] result in
           accepted(result, prepared, submission)
         })
     } catch {
@@ -162,17 +164,31 @@ extension Engine {
       runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) })
   }
 
+  /// How the pub's first row would be evolved.
+  private func execution(_ pub: PreparedPub, _ job: PreparedJob) throws(QubusError)
+    -> ExecutionPlan?
+  {
+    guard pub.rows > 0 else { return nil }
+    let observables = pub.observablesByRow()[0].map(\.observable)
+    return try job.device.describe(
+      pub.program, inputs: try pub.inputs(row: 0), precision: job.precision,
+      outputs: pub.exactOutputs(observables))
+  }
+
   private func plan(_ spec: JobSpec) -> Result<PlanReport, QubusError> {
     do throws(QubusError) {
       let job = try preparation.prepare(spec)
-      let pubs = job.pubs.enumerated().map { index, pub in
-        PlanPubReport(
+      var pubs: [PlanPubReport] = []
+      for (index, pub) in job.pubs.enumerated() {
+        let report = PlanPubReport(
           qubitCount: UInt32(pub.program.circuit.qubitCount),
           bitCount: UInt32(pub.program.circuit.bitCount),
           operationCount: UInt64(pub.program.circuit.operations.count), rows: UInt64(pub.rows),
           memoryBytes: pub.estimate.memoryBytes, estimatedSeconds: pub.estimatedSeconds,
           isPerShot: pub.estimate.isPerShot, shotsPerChunk: pub.estimate.shotsPerChunk,
-          notices: job.notices.filter { $0.hasPrefix("pubs[\(index)]") })
+          notices: job.notices.filter { $0.hasPrefix("pubs[\(index)]") },
+          execution: try execution(pub, job))
+        pubs.append(report)
       }
       let ahead = scheduler.withScheduler { scheduler in
         Lane.allCases.filter { job.lane == .batch || $0 == .interactive }

@@ -7,9 +7,11 @@ internal import QubusScheduler
 extension Engine {
   /// Enqueues a change of an active job. When the store refuses it for want of room or time, it is
   /// tried again, merged with what came after it; nothing is lost while the service lives.
-  /// - Parameter completion: after the commit, or when the store refuses for good.
+  /// - Parameters:
+  ///   - acceptance: goes before it, in the same commit.
+  ///   - completion: after the commit, or when the store refuses for good.
   func write(
-    _ update: JobUpdate, _ job: ActiveJob,
+    _ update: JobUpdate, _ job: ActiveJob, behind acceptance: StoreCommand? = nil,
     completion: (@Sendable (Result<[JobEvent], QubusError>) -> Void)? = nil
   ) {
     let number = job.withLock { state -> UInt64? in
@@ -22,7 +24,7 @@ extension Engine {
       return state.writeCount
     }
     guard let number else { return }
-    perform(update, [number], job)
+    perform(update, [number], job, behind: acceptance)
   }
 
   /// On the store's thread.
@@ -30,10 +32,24 @@ extension Engine {
     _ numbers: [UInt64], _ update: JobUpdate, _ job: ActiveJob,
     _ result: Result<[JobEvent], QubusError>
   ) {
+    if forget(job) { return }
     switch result {
     case .success(let events): committed(numbers, update, job, events)
     case .failure(let error): refused(numbers, job, error)
     }
+  }
+
+  /// Drops the writes of a job that was never accepted; false for any other.
+  private func forget(_ job: ActiveJob) -> Bool {
+    let isDropped = job.withLock { state in
+      if state.isDropped {
+        state.writes = []
+        state.writesInFlight = 0
+      }
+      return state.isDropped
+    }
+    if isDropped { shared.withLock { $0.troubled[job.id] = nil } }
+    return isDropped
   }
 
   private func committed(
@@ -89,6 +105,7 @@ extension Engine {
 
   /// Performs everything that waits as one change.
   private func retry(_ job: ActiveJob) {
+    if forget(job) { return }
     let writes = job.withLock { state -> [ActiveJob.Write] in
       guard state.writesInFlight == 0, !state.writes.isEmpty else { return [] }
       state.writesInFlight = 1
@@ -99,18 +116,21 @@ extension Engine {
     perform(update, writes.map(\.number), job)
   }
 
-  private func perform(_ update: JobUpdate, _ numbers: [UInt64], _ job: ActiveJob) {
+  private func perform(
+    _ update: JobUpdate, _ numbers: [UInt64], _ job: ActiveJob,
+    behind acceptance: StoreCommand? = nil
+  ) {
     writesUnderWay.withLock { $0 += 1 }
-    store.perform(
-      .update(update) { [self] result in
-        let limit = configuration.writesUnderWay
-        let mustWake = writesUnderWay.withLock { count in
-          count -= 1
-          return count == limit - 1
-        }
-        if mustWake { writesUnderWay.signal { _ in } }
-        written(numbers, update, job, result)
-      })
+    let change = StoreCommand.update(update) { [self] result in
+      let limit = configuration.writesUnderWay
+      let mustWake = writesUnderWay.withLock { count in
+        count -= 1
+        return count == limit - 1
+      }
+      if mustWake { writesUnderWay.signal { _ in } }
+      written(numbers, update, job, result)
+    }
+    store.perform(acceptance.map { [$0, change] } ?? [change])
   }
 
   /// A refusal that no other try can change. A terminal change without its result is tried once, so

@@ -27,6 +27,8 @@ package final class Engine: Sendable {
   let compilePool: ThreadPool
   let teams: [ComputeTeam]
   let allCores: ComputeTeam
+  /// Teams of one for jobs that run at once; as many as threads ever brought such jobs together.
+  let immediateTeams = Monitor<[ComputeTeam]>([])
   let shared = Monitor(Shared())
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)

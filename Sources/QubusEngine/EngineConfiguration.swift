@@ -13,6 +13,9 @@ package struct EngineConfiguration: Sendable {
   package var jobsQueuedPerLane: [String: Int] = [:]
   /// Predicted run time up to which a job counts as interactive.
   package var interactiveSeconds = 0.05
+  /// Predicted run time up to which a job runs on the thread that brings it, when nothing waits; 0
+  /// lets every job be made durable before it starts.
+  package var immediateSeconds = 100e-6
   /// Predicted run time from which a job gets all cores.
   package var allCoresSeconds = 0.05
   /// Predicted run time from which `running` is made durable before the job has finished.

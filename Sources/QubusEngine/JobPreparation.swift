@@ -20,7 +20,7 @@ struct JobPreparation: Sendable {
     var pubs: [PreparedPub] = []
     pubs.reserveCapacity(spec.pubs.count)
     for (index, pub) in spec.pubs.enumerated() {
-      pubs.append(try prepare(pub, "pubs[\(index)]", device))
+      pubs.append(try prepare(pub, "pubs[\(index)]", device, spec.execution.amplitudes))
     }
     let bytes = pubs.reduce(UInt64(0)) { $0.addingClamped($1.resultBytes) }
     guard bytes <= configuration.resultBytes else {
@@ -68,7 +68,7 @@ struct JobPreparation: Sendable {
   }
 
   private func prepare(
-    _ pub: PubSpec, _ field: String, _ device: any Device
+    _ pub: PubSpec, _ field: String, _ device: any Device, _ precision: Precision
   ) throws(QubusError) -> PreparedPub {
     let program: CompiledProgram
     do throws(QubusError) {
@@ -103,7 +103,7 @@ struct JobPreparation: Sendable {
     let estimate: ResourceEstimate
     do throws(QubusError) {
       estimate = try device.estimate(
-        program, outputs: exact, wantsShots: pub.shots != nil,
+        program, precision: precision, outputs: exact, wantsShots: pub.shots != nil,
         memoryLimitBytes: configuration.memoryBytes)
     } catch {
       throw error.within(field)
@@ -236,9 +236,6 @@ extension JobPreparation {
       if pub.targetPrecision != nil {
         notices.append("pubs[\(index)]: expectation values are exact, target_precision is met")
       }
-    }
-    if spec.execution.precision == .single {
-      notices.append("execution.precision: the device computes in double precision")
     }
     return notices
   }

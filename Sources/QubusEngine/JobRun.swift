@@ -24,12 +24,18 @@ final class JobRun {
   private(set) var shotsDone: UInt64 = 0
   private var rowsDone: UInt64 = 0
   private(set) var isAnnounced = false
+  /// True when the job is not durable yet: nothing is told before its end.
+  private let isSilent: Bool
   private let startedAt: Microseconds
   private var lastReport: Microseconds
   /// Device time of earlier attempts.
   private let deviceBefore: Microseconds
 
-  init(_ engine: Engine, _ job: ActiveJob, _ prepared: PreparedJob, team: ComputeTeam) {
+  init(
+    _ engine: Engine, _ job: ActiveJob, _ prepared: PreparedJob, team: ComputeTeam,
+    isSilent: Bool = false
+  ) {
+    self.isSilent = isSilent
     self.engine = engine
     self.job = job
     self.prepared = prepared
@@ -47,7 +53,7 @@ final class JobRun {
   }
 
   func run() -> Ending {
-    if prepared.estimatedSeconds >= engine.configuration.announceSeconds { announce() }
+    if !isSilent, prepared.estimatedSeconds >= engine.configuration.announceSeconds { announce() }
     do throws(QubusError) {
       for (index, pub) in prepared.pubs.enumerated() { try run(pub, UInt16(index)) }
       return .succeeded
@@ -65,16 +71,12 @@ final class JobRun {
     for row in 0..<pub.rows {
       try poll()
       let execution = try prepared.device.open(
-        pub.program, inputs: try pub.inputs(row: row), seed: record.seed, team: team,
-        cancellation: job.flag)
+        pub.program, inputs: try pub.inputs(row: row), precision: prepared.precision,
+        seed: record.seed, team: team, cancellation: job.flag)
       var result = RowResult()
       if pub.wantsExact {
-        let work = ChunkWork.exact(
-          ExactOutputs(
-            probabilities: pub.outputs.contains(.probabilities),
-            stateVector: pub.outputs.contains(.stateVector),
-            observables: observables[row].map { pub.observables[$0.observable] }))
-        let chunk = try run(work, index, row, execution)
+        let outputs = pub.exactOutputs(observables[row].map(\.observable))
+        let chunk = try run(.exact(outputs), index, row, execution)
         result.merge(chunk)
       }
       if pub.shots > 0 { try runShots(pub, index, row, execution, &result) }
@@ -127,7 +129,7 @@ final class JobRun {
       ChunkRequest(
         jobID: job.id, attempt: record.attempt, lease: 0, pub: pub, row: UInt32(row), work: work))
     phases.deviceMicroseconds = (phases.deviceMicroseconds ?? 0) + result.deviceMicroseconds
-    if !isAnnounced,
+    if !isAnnounced, !isSilent,
       engine.clock.monotonic() - startedAt
         > Microseconds(engine.configuration.announceSeconds * 1e6)
     {

@@ -1,4 +1,5 @@
 package import QubusCore
+package import QubusDevices
 package import QubusJobs
 
 /// A job as its owner sees it: the stored record and what only the running service knows.
@@ -97,12 +98,15 @@ package struct PlanPubReport: Sendable {
   package var isPerShot: Bool
   package var shotsPerChunk: UInt64
   package var notices: [String]
+  /// Of the first row; nil for devices without plans.
+  package var execution: ExecutionPlan?
 
   package init(
     qubitCount: UInt32, bitCount: UInt32, operationCount: UInt64, rows: UInt64,
     memoryBytes: UInt64, estimatedSeconds: Double, isPerShot: Bool, shotsPerChunk: UInt64,
-    notices: [String]
+    notices: [String], execution: ExecutionPlan?
   ) {
+    self.execution = execution
     self.qubitCount = qubitCount
     self.bitCount = bitCount
     self.operationCount = operationCount

@@ -30,7 +30,7 @@ extension PreparedJob {
     provenance.attempt = record.attempt
     provenance.fingerprint = record.fingerprint.hexadecimal
     provenance.fingerprintVersion = record.fingerprintVersion
-    provenance.numericPrecision = "double"
+    provenance.numericPrecision = precision == .single ? "single" : "double"
     provenance.replayOf = record.replayOf?.description ?? ""
     return provenance
   }

@@ -66,6 +66,21 @@ struct PreparedJob: Sendable {
   var fingerprint: [UInt8]
   var notices: [String]
 
+  var precision: Precision { spec.execution.amplitudes }
   var shotsTotal: UInt64 { pubs.reduce(0) { $0 + UInt64($1.rows) * $1.shots } }
   var rowsTotal: UInt64 { pubs.reduce(0) { $0 + UInt64($1.rows) } }
+}
+
+extension ExecutionSpec {
+  /// The number type of amplitudes asked for.
+  var amplitudes: Precision { precision == .single ? .single : .double }
+}
+
+extension PreparedPub {
+  /// What a row computes beyond shots.
+  func exactOutputs(_ observables: [Int]) -> ExactOutputs {
+    ExactOutputs(
+      probabilities: outputs.contains(.probabilities), stateVector: outputs.contains(.stateVector),
+      observables: observables.map { self.observables[$0] })
+  }
 }

@@ -74,6 +74,12 @@ final class SchedulerThread: Sendable {
     takeTurns()
   }
 
+  /// Starts an admitted job at once, passing the queue only when it is empty; `finished` must follow.
+  func startNow(_ job: SchedulerJob) -> Bool {
+    let now = clock.now()
+    return hands.withLock { $0 != nil } && scheduler.withLock { $0.startNow(job, now: now) != nil }
+  }
+
   /// Looks at the clock again; for clocks that move by hand.
   func wake() { mailbox.signal { $0.isWoken = true } }
 

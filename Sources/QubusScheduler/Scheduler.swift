@@ -104,6 +104,17 @@ package struct Scheduler: Sendable {
     return decisions
   }
 
+  /// Starts an admitted job if nothing waits and the policy would start it now; otherwise nothing
+  /// changes, and `queued` or `withdrawn` must follow.
+  package mutating func startNow(_ job: SchedulerJob, now: Microseconds) -> SlotClass? {
+    guard queuedCount == 0, nextDeadline.map({ $0 > now }) ?? true else { return nil }
+    var trial = self
+    trial.apply(.queued(job), now: now)
+    guard case .start(job.id, let slot)? = trial.decide(now: now).first else { return nil }
+    self = trial
+    return slot
+  }
+
   private mutating func enqueue(_ job: SchedulerJob) {
     guard policy.waiting(job.id) == nil, running[job.id] == nil else { return }
     policy.insert(job)

@@ -48,6 +48,7 @@ enum Responses {
       pub.pointee.is_per_shot = $0.isPerShot ? 1 : 0
       pub.pointee.shots_per_chunk = $0.shotsPerChunk
       (pub.pointee.n_notices, pub.pointee.notices) = builder.texts($0.notices)
+      pub.pointee.execution = $0.execution.map { builder.execution($0) }
       return pub
     }
     message.pointee.memory_bytes = report.memoryBytes

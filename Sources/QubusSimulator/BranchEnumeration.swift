@@ -1,5 +1,5 @@
 internal import QubusCircuit
-internal import QubusCompiler
+package import QubusCompiler
 internal import QubusCore
 
 /// Exact probabilities of a program that measures on its way: both outcomes of every measurement
@@ -7,7 +7,7 @@ internal import QubusCore
 package struct BranchEnumeration {
   private struct Branch {
     var machine: ClassicalMachine
-    var state: StateVector
+    var state: BlockedState
     var weight: Double
     /// The outcome that the branch starts with, not applied yet.
     var pending: (step: ShotRunner.Outcome, outcome: Bool, probability: Double)?
@@ -16,8 +16,8 @@ package struct BranchEnumeration {
   /// Ends of branches that are followed before the program is refused.
   static let branchLimit = 1 << 16
   /// States that may wait at once: 64 MiB of them, at least 8.
-  package static func waitingLimit(qubitCount: Int) -> Int {
-    let fitting = 0x1p26 / StateVector.byteCount(qubitCount: qubitCount)
+  package static func waitingLimit(qubitCount: Int, _ precision: Precision) -> Int {
+    let fitting = 0x1p26 / BlockedState.byteCount(qubitCount: qubitCount, precision)
     return Int(min(max(fitting, 8), 4096))
   }
   /// Branches of less weight are dropped: they change no probability by more than its rounding.
@@ -25,7 +25,6 @@ package struct BranchEnumeration {
 
   private let runner: ShotRunner
   private let context: KernelContext
-  private var idleStates: [StateVector] = []
   private var branches: [Branch] = []
   private(set) var drift = 0.0
 
@@ -39,8 +38,8 @@ package struct BranchEnumeration {
   mutating func run() throws(QubusError) -> [Double] {
     let bitCount = runner.bound.program.circuit.bitCount
     var result = [Double](repeating: 0, count: 1 << bitCount)
-    let workspace = try ShotWorkspace(qubitCount: runner.prefix.qubitCount)
-    try workspace.state.copy(runner.prefix, context)
+    let workspace = try runner.makeWorkspace()
+    try workspace.load(runner.prefix, context)
     var ends = 0
     var machine = runner.start
     var weight = 1.0
@@ -64,13 +63,12 @@ package struct BranchEnumeration {
           limit: "\(Self.branchLimit) branches")
       }
       guard let next = branches.popLast() else { return result }
-      try workspace.state.copy(next.state, context)
-      idleStates.append(next.state)
+      try workspace.load(next.state, context)
+      workspace.recycle(next.state)
       machine = next.machine
       weight = next.weight
       if let (step, outcome, probability) = next.pending {
-        try runner.apply(
-          step, outcome, probability: probability, &machine, workspace.state, context)
+        try runner.apply(step, outcome, probability: probability, &machine, workspace)
       }
     }
   }
@@ -86,32 +84,27 @@ package struct BranchEnumeration {
     let (more, less) = likely ? (one, zero) : (zero, one)
     let rest = weight * less / (zero + one)
     if rest > Self.negligibleWeight {
-      try wait(step, !likely, probability: less, weight: rest, machine, workspace.state)
+      try wait(step, !likely, probability: less, weight: rest, machine, workspace)
     }
     weight *= more / (zero + one)
-    try runner.apply(step, likely, probability: more, &machine, workspace.state, context)
+    try runner.apply(step, likely, probability: more, &machine, workspace)
   }
 
   private mutating func wait(
     _ step: ShotRunner.Outcome, _ outcome: Bool, probability: Double, weight: Double,
-    _ machine: ClassicalMachine, _ current: StateVector
+    _ machine: ClassicalMachine, _ workspace: ShotWorkspace
   ) throws(QubusError) {
-    let limit = Self.waitingLimit(qubitCount: current.qubitCount)
+    let state = workspace.state
+    let limit = Self.waitingLimit(qubitCount: state.qubitCount, state.precision)
     guard branches.count < limit else {
       throw .field(
         .invalidOutputs, "outputs.probabilities",
         "the program's measurements branch too deeply for exact probabilities",
         limit: "\(limit) open branches")
     }
-    let state: StateVector
-    if let idle = idleStates.popLast() {
-      state = idle
-    } else {
-      state = try StateVector(qubitCount: current.qubitCount)
-    }
-    try state.copy(current, context)
     branches.append(
       Branch(
-        machine: machine, state: state, weight: weight, pending: (step, outcome, probability)))
+        machine: machine, state: try workspace.copyState(context), weight: weight,
+        pending: (step, outcome, probability)))
   }
 }

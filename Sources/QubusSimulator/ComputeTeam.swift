@@ -97,22 +97,33 @@ private final class Worker: Sendable {
 /// closed and nobody is inside, and read only by threads that entered after it was opened;
 /// `ComputeTeamTests` runs this under the thread sanitizer.
 private final class Region: @unchecked Sendable {
+  private typealias CacheLine = (Int, Int, Int, Int, Int, Int, Int, Int)
   private let niceness: Int
-  /// Twice the threads inside, plus 1 while the region is open.
-  private let entry = Atomic<Int>(0)
-  private let nextTask = Atomic<Int>(0)
   private let isClaimed = Atomic<Bool>(false)
   private let isShutDown = Atomic<Bool>(false)
-  /// Raised for every region, so that an idle thread sees that there is one.
-  private let generation = Atomic<Int>(0)
   private let sleepers: [Sleeper]
   private let caller = Sleeper()
   /// Callers inside `activate`.
   private let activeCount = Atomic<Int>(0)
   private let processors: ProcessorSet
+  /// Whether the threads are to stay on processors of their own.
+  private let wantsPins = Atomic<Bool>(false)
+  /// One team at a time: two would keep each other off the same processors.
+  private static let isPinned = Atomic<Bool>(false)
   private let maySpin: Bool
   private var body: ((Int, Int) -> Void)?
   private var tasks = 0
+  // What threads wait for and what they count tasks with lie apart: a write to one must not take
+  // the other from a thread that reads it.
+  private let apart0: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
+  /// Raised for every region, so that an idle thread sees that there is one.
+  private let generation = Atomic<Int>(0)
+  private let apart1: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
+  /// Twice the threads inside, plus 1 while the region is open.
+  private let entry = Atomic<Int>(0)
+  private let apart2: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
+  private let nextTask = Atomic<Int>(0)
+  private let apart3: CacheLine = (0, 0, 0, 0, 0, 0, 0, 0)
 
   init(workers: Int, niceness: Int) {
     self.niceness = niceness
@@ -130,15 +141,21 @@ private final class Region: @unchecked Sendable {
 
   /// - Returns: what `deactivate` gives back to the caller's thread.
   func activate() -> ProcessorSet? {
-    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin else { return nil }
+    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin,
+      Self.isPinned.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged
+    else { return nil }
     let before = ProcessorSet()
     processors.pin(to: 0)
+    wantsPins.store(true, ordering: .relaxed)
     return before
   }
 
   func deactivate(_ before: ProcessorSet?) {
     activeCount.subtract(1, ordering: .relaxed)
-    before?.restore()
+    guard let before else { return }
+    wantsPins.store(false, ordering: .relaxed)
+    before.restore()
+    Self.isPinned.store(false, ordering: .relaxed)
   }
 
   func tryClaim() -> Bool {
@@ -149,12 +166,14 @@ private final class Region: @unchecked Sendable {
     self.body = body
     self.tasks = tasks
     nextTask.store(0, ordering: .relaxed)
-    entry.add(1, ordering: .releasing)
+    entry.add(1, ordering: .sequentiallyConsistent)
     generation.add(1, ordering: .sequentiallyConsistent)
     for sleeper in sleepers { sleeper.wake() }
     takeTasks(tasks, lane: 0, body)
     if entry.subtract(1, ordering: .acquiringAndReleasing).newValue != 0 {
-      caller.wait(spinNanoseconds: { spinNanoseconds }) { entry.load(ordering: .sequentiallyConsistent) == 0 }
+      caller.wait(spinNanoseconds: { spinNanoseconds }) {
+        entry.load(ordering: .sequentiallyConsistent) == 0
+      }
     }
     self.body = nil
     isClaimed.store(false, ordering: .releasing)
@@ -163,7 +182,7 @@ private final class Region: @unchecked Sendable {
   func work(_ index: Int) {
     // On Linux 0 means this thread only.
     if niceness != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
-    if maySpin { processors.pin(to: index + 1) }
+    var isPinned = false
     var seen = 0
     while true {
       sleepers[index].wait(spinNanoseconds: { spinNanoseconds }) {
@@ -173,6 +192,10 @@ private final class Region: @unchecked Sendable {
       if isShutDown.load(ordering: .acquiring) { return }
       seen = generation.load(ordering: .acquiring)
       guard enter() else { continue }
+      if wantsPins.load(ordering: .relaxed) != isPinned {
+        isPinned.toggle()
+        if isPinned { processors.pin(to: index + 1) } else { processors.restore() }
+      }
       joinTasks(lane: index + 1)
       if entry.subtract(2, ordering: .sequentiallyConsistent).newValue == 0 { caller.wake() }
     }
@@ -242,6 +265,8 @@ private final class Sleeper: Sendable {
   }
 
   func wake() {
+    // Ordered after the write that it announces: both are sequentially consistent.
+    if !isAsleep.load(ordering: .sequentiallyConsistent) { return }
     if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { semaphore.post() }
   }
 

@@ -33,7 +33,7 @@ package struct KernelContext: Sendable {
   /// Runs `body` for every reduction chunk.
   /// - Throws: `execution_canceled`.
   func forChunks(_ count: Int, _ body: (Int) -> Void) throws(QubusError) {
-    if count <= Self.blockSize / StateVector.chunkSize {
+    if count <= Self.blockSize / ReferenceStateVector.chunkSize {
       for chunk in 0..<count { body(chunk) }
       return
     }

@@ -19,17 +19,28 @@ package final class RowSimulation {
   private let philox: Philox
   private let context: KernelContext
   private let map: OutcomeMap
-  private var evolved: StateVector?
-  private var sampler: TerminalSampler?
+  private let plans: PlanCache
+  private let precision: Precision
+  private var evolved: (observed: UInt64?, state: BlockedState)?
+  private var sampler: StateSampler?
   private var runner: ShotRunner?
+  private var branched: BranchedShots?
 
   /// A norm this far from 1 means that results are wrong, not merely rounded.
-  package static let driftLimit = 1e-6
+  package static func driftLimit(_ precision: Precision) -> Double {
+    precision == .single ? 1e-3 : 1e-6
+  }
   /// Up to here every thread runs shots of its own; above, all threads share one state.
   package static let ownStateQubits = 14
 
-  package init(_ bound: BoundProgram, seed: UInt64, context: KernelContext) {
+  /// - Parameter plans: where plans of earlier rows are found.
+  package init(
+    _ bound: BoundProgram, seed: UInt64, precision: Precision = .double,
+    plans: PlanCache = PlanCache(), context: KernelContext
+  ) {
     self.bound = bound
+    self.precision = precision
+    self.plans = plans
     philox = Philox(seed: seed)
     self.context = context
     switch bound.form {
@@ -38,9 +49,38 @@ package final class RowSimulation {
     }
   }
 
+  /// States beside the prefix that shots with outcomes on their way take on `threadCount` threads.
+  package static func shotStates(
+    qubitCount: Int, _ precision: Precision, threadCount: Int
+  ) -> Int {
+    let kept = BranchEvolution.keptLimit(qubitCount: qubitCount, precision)
+    return (qubitCount <= ownStateQubits ? threadCount : 1) * (1 + kept)
+  }
+
   private var bitCount: Int { bound.program.circuit.bitCount }
 
+  /// The plan by which the row's gates would run.
+  /// - Parameter wholeState: false when only what is measured at the end matters.
+  package static func plan(
+    _ bound: BoundProgram, precision: Precision, wholeState: Bool
+  ) throws(QubusError) -> Plan {
+    var observed: UInt64?
+    if case .terminal(let bits) = bound.form, !wholeState,
+      bound.program.analysis.measurementCount > 0
+    {
+      observed = OutcomeMap(bits).qubits.reduce(0) { $0 | 1 << UInt64($1) }
+    }
+    return try Planner.plan(
+      bound.gates, qubitCount: bound.program.circuit.qubitCount, precision: precision,
+      observed: observed)
+  }
+
   // MARK: Shots
+
+  /// Evolves the state that shots are drawn from, which the first shot would do otherwise.
+  package func evolveForShots() throws(QubusError) {
+    if case .terminal = bound.form { _ = try evolvedState(observed: measuredMask) }
+  }
 
   /// Runs the shots `first ..< first + count`; any split into calls gives the same outcomes.
   /// - Throws: `execution_canceled`, `insufficient_memory`, `simulator_norm_drift` and what the
@@ -63,14 +103,15 @@ package final class RowSimulation {
     _ first: UInt64, _ count: Int, memory: Bool, _ source: ShotSource
   ) throws(QubusError) -> ShotOutcomes {
     if map.qubits.isEmpty { return constantShots(count, memory: memory) }
-    let sampler = try terminalSampler()
-    let indices = try sampler.sample(count, context) { range in
-      source.philox.uniforms(
-        shots: first + UInt64(range.lowerBound)..<first + UInt64(range.upperBound),
-        purpose: .terminalSampling, pub: source.pub, row: source.row)
-    }
-    return ShotOutcomes(
-      counts: histogram(indices), memory: memory ? memoryBytes(indices) : nil)
+    let sampler = try stateSampler()
+    let positions = map.qubits.map { Int(sampler.state.positions[$0]) }
+    let outcomes = try sampler.sample(
+      first: first, count: count, source, positions: positions, memory: memory, context)
+    var counts = Counts(bitCount: bitCount)
+    counts.values = outcomes.values
+    counts.keys.reserveCapacity(outcomes.keys.count * map.wordCount)
+    for key in outcomes.keys { map.appendWords(key, to: &counts.keys) }
+    return ShotOutcomes(counts: counts, memory: outcomes.shotKeys.map(memoryBytes))
   }
 
   /// No measurement fills a bit: every shot gives the same, and no state is needed.
@@ -83,49 +124,21 @@ package final class RowSimulation {
     return ShotOutcomes(counts: counts, memory: bytes)
   }
 
-  private func histogram(_ indices: [UInt64]) -> Counts {
-    var counts = Counts(bitCount: bitCount)
-    var keys: [UInt64] = []
-    var values: [UInt64] = []
-    if map.qubits.count <= 12 {
-      var table = [UInt64](repeating: 0, count: 1 << map.qubits.count)
-      for index in indices { table[Int(map.compactKey(index))] += 1 }
-      for (key, value) in table.enumerated() where value > 0 {
-        keys.append(UInt64(key))
-        values.append(value)
-      }
-    } else {
-      var sorted = indices.map(map.compactKey)
-      sortRadix(&sorted, bits: map.qubits.count)
-      for key in sorted {
-        if keys.last == key {
-          values[values.count - 1] += 1
-        } else {
-          keys.append(key)
-          values.append(1)
-        }
-      }
-    }
-    counts.values = values
-    counts.keys.reserveCapacity(keys.count * map.wordCount)
-    for key in keys { map.appendWords(key, to: &counts.keys) }
-    return counts
-  }
-
-  private func memoryBytes(_ indices: [UInt64]) -> [UInt8] {
+  /// - Parameter keys: a compact key for every shot.
+  private func memoryBytes(_ shotKeys: [UInt64]) -> [UInt8] {
     var words: [UInt64] = []
-    words.reserveCapacity(indices.count * map.wordCount)
+    words.reserveCapacity(shotKeys.count * map.wordCount)
     let keys = 1 << map.qubits.count
-    if keys < indices.count {
+    if keys < shotKeys.count {
       // Fewer outcomes than shots: make each once.
       var table: [UInt64] = []
       for key in 0..<keys { map.appendWords(UInt64(key), to: &table) }
-      for index in indices {
-        let start = Int(map.compactKey(index)) * map.wordCount
+      for key in shotKeys {
+        let start = Int(key) * map.wordCount
         words.append(contentsOf: table[start..<start + map.wordCount])
       }
     } else {
-      for index in indices { map.appendWords(map.compactKey(index), to: &words) }
+      for key in shotKeys { map.appendWords(key, to: &words) }
     }
     return Self.bytes(words, bitCount: bitCount)
   }
@@ -148,63 +161,30 @@ package final class RowSimulation {
   private func perShotOutcomes(
     _ start: ClassicalMachine, _ first: UInt64, _ count: Int, _ source: ShotSource
   ) throws(QubusError) -> [UInt64] {
-    let runner = try shotRunner(start)
-    let qubits = bound.program.circuit.qubitCount
-    // A task is one shot or more; how many there are changes no result.
-    let tasks = qubits <= Self.ownStateQubits ? min(count, 64) : 1
-    let results = TaskResults(tasks)
-    let work = { [context] (task: Int) in
-      let range = task * count / tasks..<(task + 1) * count / tasks
-      results.set(task, Self.runShots(runner, range, first, source, context))
+    let shots: BranchedShots
+    if let branched {
+      shots = branched
+    } else {
+      shots = BranchedShots(try shotRunner(start), context)
+      branched = shots
     }
-    if tasks == 1 { work(0) } else { context.team.run(tasks: tasks, work) }
-    let (outcomes, drift) = try results.collect()
-    normDrift = max(normDrift, drift)
+    let outcomes = try shots.run(first, count, source)
+    normDrift = max(normDrift, shots.drift)
     try checkDrift()
     return outcomes
-  }
-
-  private static func runShots(
-    _ runner: ShotRunner, _ range: Range<Int>, _ first: UInt64, _ source: ShotSource,
-    _ context: KernelContext
-  ) -> Result<TaskResults.Part, QubusError> {
-    do throws(QubusError) {
-      let part = try runner.withWorkspace { (workspace) throws(QubusError) in
-        var part = TaskResults.Part()
-        workspace.drift = 0
-        for shot in range {
-          try context.check()
-          let bits = try runner.run(shot: first + UInt64(shot), source, workspace, context)
-          appendWords(bits, to: &part.words)
-        }
-        part.drift = workspace.drift
-        return part
-      }
-      return .success(part)
-    } catch {
-      return .failure(error)
-    }
-  }
-
-  private static func appendWords(_ bits: [Bool], to words: inout [UInt64]) {
-    let start = words.count
-    for _ in 0..<max(1, (bits.count + 63) / 64) { words.append(0) }
-    for (bit, isSet) in bits.enumerated() where isSet {
-      words[start + bit / 64] |= 1 << UInt64(bit % 64)
-    }
   }
 
   // MARK: Exact outputs
 
   /// The final state, measurements at the end ignored.
   /// - Throws: `invalid_outputs` when shots differ before the end.
-  package func finalState() throws(QubusError) -> StateVector {
+  package func finalState() throws(QubusError) -> BlockedState {
     guard case .terminal = bound.form else {
       throw .field(
         .invalidOutputs, "outputs",
         "the program measures or resets qubits on its way, so it has no single final state")
     }
-    return try evolvedState()
+    return try evolvedState(observed: nil)
   }
 
   /// Exact expectation values, in order.
@@ -212,7 +192,8 @@ package final class RowSimulation {
     let state = try finalState()
     var values: [Double] = []
     for observable in observables {
-      values.append(try state.expectation(observable, context))
+      let prepared = PreparedPauliSum(observable, positions: state.positions)
+      values.append(try state.expectation(prepared, context))
     }
     return values
   }
@@ -222,9 +203,11 @@ package final class RowSimulation {
   package func probabilities() throws(QubusError) -> [Double] {
     switch bound.form {
     case .terminal:
-      let state = try evolvedState()
-      return try state.probabilities(
-        bound.program.analysis.measurementCount == 0 ? nil : map, context)
+      guard bound.program.analysis.measurementCount > 0 else {
+        let state = try evolvedState(observed: nil)
+        return try state.probabilities(qubits: Array(0..<state.qubitCount), context)
+      }
+      return try outcomeProbabilities(try evolvedState(observed: measuredMask))
     case .perShot(let start):
       var branches = BranchEnumeration(try shotRunner(start), context)
       let result = try branches.run()
@@ -236,37 +219,59 @@ package final class RowSimulation {
 
   // MARK: Parts made at first use
 
-  private func evolvedState() throws(QubusError) -> StateVector {
-    if let evolved { return evolved }
-    let state = try StateVector(qubitCount: bound.program.circuit.qubitCount)
-    try state.reset(context)
-    try state.apply(bound.gates, context)
+  /// One bit for each qubit that is measured at the end.
+  private var measuredMask: UInt64 { map.qubits.reduce(0) { $0 | 1 << UInt64($1) } }
+
+  /// Probabilities of the measured qubits, spread over the classical bits.
+  private func outcomeProbabilities(_ state: BlockedState) throws(QubusError) -> [Double] {
+    var result = [Double](repeating: 0, count: 1 << map.bitCount)
+    var words: [UInt64] = []
+    let compact = try state.probabilities(qubits: map.qubits, context)
+    for (key, probability) in compact.enumerated() {
+      words.removeAll(keepingCapacity: true)
+      map.appendWords(UInt64(key), to: &words)
+      result[Int(words[0])] = probability
+    }
+    return result
+  }
+
+  /// The state at the end, or at the first outcome.
+  /// - Parameter observed: qubits whose outcomes matter, nil for the whole state. What is observed
+  ///   decides the last bits of the result, so a state evolved for something else is not used.
+  private func evolvedState(observed: UInt64?) throws(QubusError) -> BlockedState {
+    if let evolved, evolved.observed == observed { return evolved.state }
+    // One state at a time.
+    (evolved, sampler) = (nil, nil)
+    let state = try BlockedState(
+      qubitCount: bound.program.circuit.qubitCount, precision: precision)
+    try plans.run(bound, observed: observed, on: state, context)
     normDrift = max(normDrift, abs(1 - (try state.normSquared(context))))
     try checkDrift()
-    evolved = state
+    evolved = (observed, state)
     return state
   }
 
-  private func terminalSampler() throws(QubusError) -> TerminalSampler {
+  private func stateSampler() throws(QubusError) -> StateSampler {
     if let sampler { return sampler }
-    let made = try TerminalSampler(try evolvedState(), context)
+    let made = try StateSampler(try evolvedState(observed: measuredMask), context)
     sampler = made
     return made
   }
 
   private func shotRunner(_ start: ClassicalMachine) throws(QubusError) -> ShotRunner {
     if let runner { return runner }
-    let made = try ShotRunner(bound, start: start, prefix: try evolvedState())
+    let made = try ShotRunner(bound, start: start, prefix: try evolvedState(observed: nil))
     runner = made
     return made
   }
 
   private func checkDrift() throws(QubusError) {
     // Written so that NaN is refused, too.
-    guard normDrift <= Self.driftLimit else {
+    let limit = Self.driftLimit(precision)
+    guard normDrift <= limit else {
       throw QubusError(
         .simulatorNormDrift,
-        "the state's norm² is off by \(normDrift), the limit is \(Self.driftLimit)")
+        "the state's norm² is off by \(normDrift), the limit is \(limit)")
     }
   }
 }

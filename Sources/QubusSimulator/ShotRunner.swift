@@ -1,34 +1,38 @@
+internal import CQubusKernels
 internal import QubusCircuit
 internal import QubusCompiler
 internal import QubusCore
 
-/// Runs the part of a program behind the common prefix, for one shot or one branch at a time.
+/// Runs the part of a program behind the common prefix, for one branch at a time.
 final class ShotRunner: Sendable {
   let bound: BoundProgram
   let start: ClassicalMachine
-  let prefix: StateVector
+  let prefix: BlockedState
   /// Gates whose numbers are the same in every shot, by instruction.
-  private let gates: [BoundGate?]
-  private let coefficients: [Double]
+  private let operations: [qk_op?]
+  private let fixed: KernelGates
   private let workspaces = Lock<[ShotWorkspace]>([])
 
-  init(_ bound: BoundProgram, start: ClassicalMachine, prefix: StateVector) throws(QubusError) {
+  init(_ bound: BoundProgram, start: ClassicalMachine, prefix: BlockedState) throws(QubusError) {
     self.bound = bound
     self.start = start
     self.prefix = prefix
     var list = BoundGateList()
-    var gates: [BoundGate?] = []
-    gates.reserveCapacity(bound.program.code.instructions.count)
+    var gates = KernelGates(positions: prefix.positions)
+    var operations: [qk_op?] = []
+    operations.reserveCapacity(bound.program.code.instructions.count)
     for instruction in bound.program.code.instructions {
-      if case .gate(let application) = instruction, application.isFixedForRow {
-        // An unreachable gate may hold a number that is refused only when it is reached.
-        gates.append(try? list.bind(application, start.state))
+      // An unreachable gate may hold a number that is refused only when it is reached.
+      if case .gate(let application) = instruction, application.isFixedForRow,
+        let gate = try? list.bind(application, start.state)
+      {
+        operations.append(gates.append(gate, list.coefficients))
       } else {
-        gates.append(nil)
+        operations.append(nil)
       }
     }
-    self.gates = gates
-    coefficients = list.coefficients
+    self.operations = operations
+    fixed = gates
   }
 
   /// A measurement or reset that a shot has come to.
@@ -37,7 +41,8 @@ final class ShotRunner: Sendable {
     case reset(qubit: Int)
   }
 
-  /// Runs gates and classical instructions up to the next outcome; nil at the end.
+  /// Runs gates and classical instructions up to the next outcome; nil at the end, where gates
+  /// that no outcome follows are dropped.
   func advance(
     _ machine: inout ClassicalMachine, _ workspace: ShotWorkspace, _ context: KernelContext
   ) throws(QubusError) -> Outcome? {
@@ -46,20 +51,28 @@ final class ShotRunner: Sendable {
         bound.program, limits: bound.limits, cancellation: context.cancellation)
       switch step {
       case .gate(let instruction, let application):
-        workspace.gateCount += 1
-        if workspace.gateCount & 0xFF == 0 { try context.check() }
-        if let gate = gates[instruction] {
-          try workspace.state.apply(gate, coefficients, context)
+        if workspace.pending.count >= 1024 {
+          try context.check()
+          try workspace.pending.flush(into: workspace.state, context)
+        }
+        if let operation = operations[instruction] {
+          workspace.pending.append(operation)
         } else {
           workspace.scratch.removeAll()
           let gate = try workspace.scratch.bind(application, machine.state)
-          try workspace.state.apply(gate, workspace.scratch.coefficients, context)
+          workspace.pending.append(gate, workspace.scratch.coefficients)
         }
-      case .measure(let qubit, let target): return .measure(qubit: qubit, into: target)
-      case .reset(let qubit): return .reset(qubit: qubit)
+      case .measure(let qubit, let target):
+        try workspace.pending.flush(into: workspace.state, context)
+        return .measure(qubit: qubit, into: target)
+      case .reset(let qubit):
+        try workspace.pending.flush(into: workspace.state, context)
+        return .reset(qubit: qubit)
       case .needsOutcome:
         throw QubusError(.invariantViolated, "a shot waits for an outcome that is never drawn")
-      case .finished: return nil
+      case .finished:
+        workspace.pending.removeAll()
+        return nil
       }
     }
   }
@@ -68,37 +81,18 @@ final class ShotRunner: Sendable {
   /// - Parameter probability: of this outcome, before normalisation.
   func apply(
     _ step: Outcome, _ outcome: Bool, probability: Double, _ machine: inout ClassicalMachine,
-    _ state: StateVector, _ context: KernelContext
+    _ workspace: ShotWorkspace
   ) throws(QubusError) {
     let scale = 1 / probability.squareRoot()
     switch step {
     case .measure(let qubit, let target):
-      try state.collapse(qubit: qubit, outcome: outcome, scale: scale, context)
+      workspace.pending.appendProjection(
+        qubit: qubit, outcome: outcome, scale: scale, isReset: false)
       if let target { try machine.store(outcome, into: target) }
     case .reset(let qubit):
-      try state.collapseToZero(qubit: qubit, outcome: outcome, scale: scale, context)
+      workspace.pending.appendProjection(
+        qubit: qubit, outcome: outcome, scale: scale, isReset: true)
     }
-  }
-
-  /// Runs one shot; its draws are numbered in program order.
-  /// - Returns: the final classical bits.
-  func run(
-    shot: UInt64, _ source: ShotSource, _ workspace: ShotWorkspace, _ context: KernelContext
-  ) throws(QubusError) -> [Bool] {
-    try workspace.state.copy(prefix, context)
-    var machine = start
-    var draw: UInt32 = 0
-    while let step = try advance(&machine, workspace, context) {
-      let (zero, one) = try workspace.state.probabilities(qubit: step.qubit, context)
-      workspace.drift = max(workspace.drift, abs(1 - (zero + one)))
-      let uniform = source.philox.uniform(
-        draw: draw, shot: shot, purpose: .midCircuit, pub: source.pub, row: source.row)
-      draw += 1
-      let outcome = uniform * (zero + one) >= zero
-      try apply(
-        step, outcome, probability: outcome ? one : zero, &machine, workspace.state, context)
-    }
-    return machine.state.bits
   }
 
   /// Lends a workspace to `body`; at most one for each thread is ever made.
@@ -110,11 +104,13 @@ final class ShotRunner: Sendable {
     if let idle {
       workspace = idle
     } else {
-      workspace = try ShotWorkspace(qubitCount: prefix.qubitCount)
+      workspace = try ShotWorkspace(prefix, fixed)
     }
     defer { workspaces.withLock { $0.append(workspace) } }
     return try body(workspace)
   }
+
+  func makeWorkspace() throws(QubusError) -> ShotWorkspace { try ShotWorkspace(prefix, fixed) }
 }
 
 extension ShotRunner.Outcome {
@@ -134,15 +130,40 @@ struct ShotSource: Sendable {
 
 /// What one thread needs to run shots; lent to one thread at a time.
 ///
-/// `@unchecked Sendable`: handed over under the runner's lock; checked by `ParityTests`.
+/// `@unchecked Sendable`: handed over under the runner's lock; checked by `ShotTests`.
 final class ShotWorkspace: @unchecked Sendable {
-  let state: StateVector
+  let state: BlockedState
+  /// Gates that `state` does not have yet.
+  var pending: PendingGates
   var scratch = BoundGateList()
-  var gateCount = 0
   /// Largest |1 - norm²| seen at a measurement.
   var drift = 0.0
+  private var idleStates: [BlockedState] = []
 
-  init(qubitCount: Int) throws(QubusError) { state = try StateVector(qubitCount: qubitCount) }
+  init(_ prefix: BlockedState, _ fixed: KernelGates) throws(QubusError) {
+    state = try BlockedState(qubitCount: prefix.qubitCount, precision: prefix.precision)
+    pending = PendingGates(fixed)
+  }
+
+  /// Starts over from a state.
+  func load(_ other: BlockedState, _ context: KernelContext) throws(QubusError) {
+    pending.removeAll()
+    try state.copy(other, context)
+  }
+
+  /// A copy of the state; give it back with `recycle`.
+  func copyState(_ context: KernelContext) throws(QubusError) -> BlockedState {
+    let copy: BlockedState
+    if let idle = idleStates.popLast() {
+      copy = idle
+    } else {
+      copy = try BlockedState(qubitCount: state.qubitCount, precision: state.precision)
+    }
+    try copy.copy(state, context)
+    return copy
+  }
+
+  func recycle(_ state: BlockedState) { idleStates.append(state) }
 }
 
 extension GateApplication {

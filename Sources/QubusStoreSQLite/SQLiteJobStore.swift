@@ -65,19 +65,31 @@ package final class SQLiteJobStore: JobStore {
     thread.start()
   }
 
-  package func perform(_ command: StoreCommand) {
-    let task: WriteTask
-    do throws(QubusError) {
-      task = try self.task(command)
-    } catch {
-      switch command {
-      case .accept(_, _, let completion): completion(.failure(error))
-      case .update(_, let completion): completion(.failure(error))
-      case .flush(let completion): completion(.failure(error))
+  package func perform(_ command: StoreCommand) { perform([command]) }
+
+  package func perform(_ commands: [StoreCommand]) {
+    var tasks: [WriteTask] = []
+    var refused: [(StoreCommand, QubusError)] = []
+    for command in commands {
+      do throws(QubusError) {
+        tasks.append(try task(command))
+      } catch {
+        refused.append((command, error))
       }
-      return
     }
-    if let refusal = queue.enqueue(task) { task.fail(refusal) }
+    let refusals = queue.enqueue(tasks)
+    for (task, refusal) in zip(tasks, refusals) {
+      if let refusal { task.fail(refusal) }
+    }
+    for (command, error) in refused { Self.refuse(command, error) }
+  }
+
+  private static func refuse(_ command: StoreCommand, _ error: QubusError) {
+    switch command {
+    case .accept(_, _, let completion): completion(.failure(error))
+    case .update(_, let completion): completion(.failure(error))
+    case .flush(let completion): completion(.failure(error))
+    }
   }
 
   /// Encodes a command here, so that the writer only writes.
@@ -126,7 +138,7 @@ package final class SQLiteJobStore: JobStore {
         answer.withLock { $0 = result }
         done.signal()
       })
-    if let refusal = queue.enqueue(task) { throw refusal }
+    if let refusal = queue.enqueue([task])[0] { throw refusal }
     done.wait()
     try answer.withLock { $0 }?.get()
   }

@@ -44,30 +44,41 @@ final class WriteQueue: Sendable {
     self.byteCapacity = byteCapacity
   }
 
-  /// Appends a command, or answers why not.
-  func enqueue(_ task: WriteTask) -> QubusError? {
+  /// Appends commands, or answers for each why not: what follows a refused one is refused with it.
+  /// The writer takes together what comes together.
+  func enqueue(_ tasks: [WriteTask]) -> [QubusError?] {
     var sleepers = Sleepers()
     defer { wake(sleepers) }
     return state.withLock { state in
-      if let refusal = state.refusal { return refusal }
-      if let overload = overload(task, state) { return overload }
-      state.acceptBytes += task.bytes
-      let follows =
-        switch task.work {
-        case .flush: !state.isPreparationEmpty
-        case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
-        case .accept, .control: false
-        }
-      if task.needsPreparation || follows {
-        state.preparing.append(task)
-        if let job = task.updatedJob { state.preparingJobs[job, default: 0] += 1 }
-        sleepers.preparer = state.rousePreparer()
-      } else {
-        state.pending.append(task)
-        sleepers.writer = state.rouseWriter()
+      var refusal: QubusError?
+      return tasks.map { task in
+        refusal = refusal ?? enqueue(task, &state, &sleepers)
+        return refusal
       }
-      return nil
     }
+  }
+
+  private func enqueue(
+    _ task: WriteTask, _ state: inout State, _ sleepers: inout Sleepers
+  ) -> QubusError? {
+    if let refusal = state.refusal { return refusal }
+    if let overload = overload(task, state) { return overload }
+    state.acceptBytes += task.bytes
+    let follows =
+      switch task.work {
+      case .flush: !state.isPreparationEmpty
+      case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
+      case .accept, .control: false
+      }
+    if task.needsPreparation || follows {
+      state.preparing.append(task)
+      if let job = task.updatedJob { state.preparingJobs[job, default: 0] += 1 }
+      if state.rousePreparer() { sleepers.preparer = true }
+    } else {
+      state.pending.append(task)
+      if state.rouseWriter() { sleepers.writer = true }
+    }
+    return nil
   }
 
   private func overload(_ task: WriteTask, _ state: State) -> QubusError? {

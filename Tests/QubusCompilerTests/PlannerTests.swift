@@ -6,7 +6,7 @@ import Testing
 @Suite struct PlannerTests {
   @Test(arguments: [Precision.double, .single])
   func plansOfRandomCircuitsGiveTheGatesProduct(precision: Precision) throws {
-    for seed in UInt64(0)..<240 {
+    for seed in UInt64(0)..<600 {
       var sampler = CircuitSampler(seed: seed)
       let qubits = 1 + sampler.int(10)
       sampler.parametricPercent = [0, 50, 100][sampler.int(3)]
@@ -99,6 +99,18 @@ import Testing
     let plan = try Planner.plan(list, qubitCount: 3, precision: .double)
     #expect(plan.operations.map(\.kind) == [.real])
     #expect(plan.finalPositions[2] == plan.initialPositions[0])
+  }
+
+  @Test func iswapIsAnExchangeOfWiresAndPhases() throws {
+    let gates = [GateApplication(.iswap, targets: [0, 2])]
+    let list = try boundList(gates)
+    let plan = try Planner.plan(list, qubitCount: 3, precision: .double, startsFromZero: false)
+    #expect(plan.operations.allSatisfy { [.phase, .negate, .diagonal].contains($0.kind) })
+    #expect(plan.finalPositions == [2, 1, 0])
+    var sampler = CircuitSampler(seed: 6)
+    let initial = sampler.state(qubits: 3)
+    let result = PlanInterpreter.run(plan, try PlanBinding(plan, list).numbers, on: initial)
+    #expect(distance(result, try directly(gates, [], on: initial)) < 1e-15)
   }
 
   @Test func emptyCircuitsHavePlansWithoutStages() throws {

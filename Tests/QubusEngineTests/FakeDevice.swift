@@ -57,7 +57,8 @@ final class FakeDevice: Device {
   }
 
   func estimate(
-    _ program: CompiledProgram, outputs: ExactOutputs, wantsShots: Bool, memoryLimitBytes: UInt64
+    _ program: CompiledProgram, precision: Precision, outputs: ExactOutputs, wantsShots: Bool,
+    memoryLimitBytes: UInt64
   ) throws(QubusError) -> ResourceEstimate {
     var estimate = self.estimate
     estimate.memoryBytes = memoryPerQubit << UInt64(program.circuit.qubitCount)
@@ -68,9 +69,13 @@ final class FakeDevice: Device {
     return estimate
   }
 
+  func describe(
+    _ program: CompiledProgram, inputs: [Value], precision: Precision, outputs: ExactOutputs
+  ) throws(QubusError) -> ExecutionPlan? { nil }
+
   func open(
-    _ program: CompiledProgram, inputs: [Value], seed: UInt64, team: ComputeTeam,
-    cancellation: CancellationFlag
+    _ program: CompiledProgram, inputs: [Value], precision: Precision, seed: UInt64,
+    team: ComputeTeam, cancellation: CancellationFlag
   ) throws(QubusError) -> any DeviceExecution {
     state.signal { $0.opened.append(inputs) }
     return FakeExecution(self, program, seed, inputs, cancellation)

@@ -13,6 +13,8 @@ final class FakeStore: JobStore {
     var acceptFailure: QubusError?
     var updates: [JobUpdate] = []
     var refusedCount = 0
+    /// Accepts and updates of each call, in order.
+    var groups: [Int] = []
   }
   let memory: MemoryJobStore
   let state = Monitor(State())
@@ -21,7 +23,15 @@ final class FakeStore: JobStore {
 
   var schemaVersion: Int { memory.schemaVersion }
 
-  func perform(_ command: StoreCommand) {
+  func perform(_ command: StoreCommand) { perform([command]) }
+
+  func perform(_ commands: [StoreCommand]) {
+    let changes = commands.count { if case .flush = $0 { false } else { true } }
+    if changes > 0 { state.signal { $0.groups.append(changes) } }
+    for command in commands { hold(command) }
+  }
+
+  private func hold(_ command: StoreCommand) {
     let isHeld = state.signal { state -> Bool in
       if state.isHolding { state.held.append(command) }
       return state.isHolding

@@ -33,6 +33,26 @@ import Testing
     #expect(scheduler.decide(now: 0) == [.start(id(3), .express)])
   }
 
+  @Test("a job starts at once only when nothing waits and a slot is free")
+  func startNow() throws {
+    var scheduler = scheduler(slots: 1)
+    try scheduler.admit(lane: .batch, now: 0)
+    #expect(scheduler.startNow(job(1), now: 0) == .compute)
+    #expect(scheduler.runningCount == 1 && scheduler.promisedCount == 0)
+    try scheduler.admit(lane: .batch, now: 0)
+    let before = scheduler
+    #expect(scheduler.startNow(job(2), now: 0) == nil)
+    #expect(scheduler.promisedCount == before.promisedCount && scheduler.queuedCount == 0)
+    scheduler.apply(.queued(job(2)), now: 0)
+    scheduler.apply(.finished(id(1)), now: 0)
+    try scheduler.admit(lane: .batch, now: 0)
+    #expect(scheduler.startNow(job(3), now: 0) == nil)
+    #expect(scheduler.decide(now: 0) == [.start(id(2), .compute)])
+    scheduler.apply(.drained(true), now: 0)
+    scheduler.apply(.finished(id(2)), now: 0)
+    #expect(scheduler.startNow(job(3), now: 0) == nil)
+  }
+
   @Test("a large job collects the slots that fall free; small ones behind it do not pass")
   func largeIsNotStarved() {
     var scheduler = scheduler()

@@ -13,7 +13,8 @@ struct EstimateTests {
     _ circuit: Circuit, _ outputs: ExactOutputs = ExactOutputs(), memory: UInt64 = 16 << 30
   ) throws(QubusError) -> ResourceEstimate {
     try device.estimate(
-      ProgramCompiler.compile(circuit, source: [UInt8]()), outputs: outputs, wantsShots: true,
+      ProgramCompiler.compile(circuit, source: [UInt8]()), precision: .double, outputs: outputs,
+      wantsShots: true,
       memoryLimitBytes: memory)
   }
 

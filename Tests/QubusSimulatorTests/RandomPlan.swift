@@ -123,7 +123,9 @@ struct RandomPlan {
     for index in old.indices
     where UInt64(index) & operation.controlMask == operation.controlValue {
       var row = 0
-      for (bit, target) in operation.targets.enumerated() { row |= (index >> Int(target) & 1) << bit }
+      for (bit, target) in operation.targets.enumerated() {
+        row |= (index >> Int(target) & 1) << bit
+      }
       switch operation.kind {
       case .phase: state[index] = number(0) * old[index]
       case .negate: state[index] = Complex(-1) * old[index]

@@ -23,7 +23,7 @@ struct TestGenerator: RandomNumberGenerator {
 
 /// A random normalised state in both layouts.
 struct StateFixture {
-  let plain: StateVector
+  let plain: ReferenceStateVector
   let blocked: BlockedState
 
   /// Parameter zeros: share of amplitudes that are 0.
@@ -40,7 +40,7 @@ struct StateFixture {
     let scale = 1 / numbers.reduce(0) { $0 + $1 * $1 }.squareRoot()
     // Rounded to single, so that both precisions hold the same state.
     numbers = numbers.map { Double(Float($0 * scale)) }
-    plain = try StateVector(qubitCount: qubits)
+    plain = try ReferenceStateVector(qubitCount: qubits)
     for index in 0..<plain.count {
       plain.amplitudes[index] = Amplitude(numbers[2 * index], numbers[2 * index + 1])
     }

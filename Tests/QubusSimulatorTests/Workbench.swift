@@ -20,7 +20,8 @@ struct Workbench {
     cancellation: CancellationFlag = CancellationFlag()
   ) throws(QubusError) -> any DeviceExecution {
     try device.open(
-      compile(circuit), inputs: inputs, seed: seed, team: team, cancellation: cancellation)
+      compile(circuit), inputs: inputs, precision: .double, seed: seed, team: team,
+      cancellation: cancellation)
   }
 
   func shots(

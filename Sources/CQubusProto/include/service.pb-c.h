@@ -26,6 +26,9 @@ typedef struct Qubus__V1__SubmitBatchItem Qubus__V1__SubmitBatchItem;
 typedef struct Qubus__V1__SubmitBatchResponse Qubus__V1__SubmitBatchResponse;
 typedef struct Qubus__V1__PlanRequest Qubus__V1__PlanRequest;
 typedef struct Qubus__V1__PlanPub Qubus__V1__PlanPub;
+typedef struct Qubus__V1__ExecutionPlan Qubus__V1__ExecutionPlan;
+typedef struct Qubus__V1__PlanStage Qubus__V1__PlanStage;
+typedef struct Qubus__V1__PlanBlock Qubus__V1__PlanBlock;
 typedef struct Qubus__V1__PlanResponse Qubus__V1__PlanResponse;
 typedef struct Qubus__V1__GetJobRequest Qubus__V1__GetJobRequest;
 typedef struct Qubus__V1__GetJobResponse Qubus__V1__GetJobResponse;
@@ -233,10 +236,102 @@ struct  Qubus__V1__PlanPub
    */
   size_t n_mapping;
   uint32_t *mapping;
+  /*
+   * of the first row, up to the first measurement on the way
+   */
+  Qubus__V1__ExecutionPlan *execution;
 };
 #define QUBUS__V1__PLAN_PUB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__plan_pub__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, NULL }
+
+
+/*
+ * How a state vector is evolved. A position is a bit of the amplitude index.
+ */
+struct  Qubus__V1__ExecutionPlan
+{
+  ProtobufCMessage base;
+  uint32_t cost_table_version;
+  char *numeric_precision;
+  char *instruction_set;
+  /*
+   * gates as bound, before optimisation
+   */
+  uint64_t gate_count;
+  size_t n_stages;
+  Qubus__V1__PlanStage **stages;
+  /*
+   * by qubit
+   */
+  size_t n_initial_positions;
+  uint32_t *initial_positions;
+  size_t n_final_positions;
+  uint32_t *final_positions;
+  /*
+   * moved to and from memory
+   */
+  double bytes;
+  /*
+   * floating point operations
+   */
+  double flops;
+  /*
+   * on one thread
+   */
+  double estimated_seconds;
+};
+#define QUBUS__V1__EXECUTION_PLAN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__execution_plan__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, 0 }
+
+
+/*
+ * Blocks that run chunk by chunk, with one barrier at the end.
+ */
+struct  Qubus__V1__PlanStage
+{
+  ProtobufCMessage base;
+  /*
+   * a chunk spans these
+   */
+  size_t n_local_positions;
+  uint32_t *local_positions;
+  /*
+   * positions from here on are still |0⟩
+   */
+  uint32_t live_positions;
+  size_t n_blocks;
+  Qubus__V1__PlanBlock **blocks;
+  double bytes;
+  double flops;
+  double estimated_seconds;
+};
+#define QUBUS__V1__PLAN_STAGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__plan_stage__descriptor) \
+    , 0,NULL, 0, 0,NULL, 0, 0, 0 }
+
+
+struct  Qubus__V1__PlanBlock
+{
+  ProtobufCMessage base;
+  /*
+   * phase, negate, flip, swap, diagonal, linear, real, cross, dense
+   */
+  char *kind;
+  /*
+   * that it acts on
+   */
+  size_t n_positions;
+  uint32_t *positions;
+  size_t n_controls;
+  uint32_t *controls;
+  double flops;
+  double estimated_seconds;
+};
+#define QUBUS__V1__PLAN_BLOCK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__plan_block__descriptor) \
+    , (char *)protobuf_c_empty_string, 0,NULL, 0,NULL, 0, 0 }
 
 
 typedef enum {
@@ -926,6 +1021,63 @@ Qubus__V1__PlanPub *
 void   qubus__v1__plan_pub__free_unpacked
                      (Qubus__V1__PlanPub *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__ExecutionPlan methods */
+void   qubus__v1__execution_plan__init
+                     (Qubus__V1__ExecutionPlan         *message);
+size_t qubus__v1__execution_plan__get_packed_size
+                     (const Qubus__V1__ExecutionPlan   *message);
+size_t qubus__v1__execution_plan__pack
+                     (const Qubus__V1__ExecutionPlan   *message,
+                      uint8_t             *out);
+size_t qubus__v1__execution_plan__pack_to_buffer
+                     (const Qubus__V1__ExecutionPlan   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ExecutionPlan *
+       qubus__v1__execution_plan__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__execution_plan__free_unpacked
+                     (Qubus__V1__ExecutionPlan *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__PlanStage methods */
+void   qubus__v1__plan_stage__init
+                     (Qubus__V1__PlanStage         *message);
+size_t qubus__v1__plan_stage__get_packed_size
+                     (const Qubus__V1__PlanStage   *message);
+size_t qubus__v1__plan_stage__pack
+                     (const Qubus__V1__PlanStage   *message,
+                      uint8_t             *out);
+size_t qubus__v1__plan_stage__pack_to_buffer
+                     (const Qubus__V1__PlanStage   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__PlanStage *
+       qubus__v1__plan_stage__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__plan_stage__free_unpacked
+                     (Qubus__V1__PlanStage *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__PlanBlock methods */
+void   qubus__v1__plan_block__init
+                     (Qubus__V1__PlanBlock         *message);
+size_t qubus__v1__plan_block__get_packed_size
+                     (const Qubus__V1__PlanBlock   *message);
+size_t qubus__v1__plan_block__pack
+                     (const Qubus__V1__PlanBlock   *message,
+                      uint8_t             *out);
+size_t qubus__v1__plan_block__pack_to_buffer
+                     (const Qubus__V1__PlanBlock   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__PlanBlock *
+       qubus__v1__plan_block__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__plan_block__free_unpacked
+                     (Qubus__V1__PlanBlock *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__PlanResponse methods */
 void   qubus__v1__plan_response__init
                      (Qubus__V1__PlanResponse         *message);
@@ -1563,6 +1715,15 @@ typedef void (*Qubus__V1__PlanRequest_Closure)
 typedef void (*Qubus__V1__PlanPub_Closure)
                  (const Qubus__V1__PlanPub *message,
                   void *closure_data);
+typedef void (*Qubus__V1__ExecutionPlan_Closure)
+                 (const Qubus__V1__ExecutionPlan *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__PlanStage_Closure)
+                 (const Qubus__V1__PlanStage *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__PlanBlock_Closure)
+                 (const Qubus__V1__PlanBlock *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__PlanResponse_Closure)
                  (const Qubus__V1__PlanResponse *message,
                   void *closure_data);
@@ -1678,6 +1839,9 @@ extern const ProtobufCMessageDescriptor qubus__v1__submit_batch_item__descriptor
 extern const ProtobufCMessageDescriptor qubus__v1__submit_batch_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__plan_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__plan_pub__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__execution_plan__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__plan_stage__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__plan_block__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__plan_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__get_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__get_job_response__descriptor;

@@ -7,7 +7,7 @@ struct BlockProduct: Sendable {
 
   init(_ plan: Plan) {
     let largest = plan.operations.map(\.coefficientCount).max() ?? 0
-    entries = [Complex](repeating: .zero, count: max(2 * largest, 1))
+    entries = [Complex](repeating: .zero, count: max(2 * largest, 4))
   }
 
   /// Writes the operation's numbers at its offset.
@@ -34,7 +34,7 @@ struct BlockProduct: Sendable {
       store(count, at: operation.offset, &raw)
     case .real, .cross, .dense:
       let dimension = 1 << operation.targets.count
-      product(dimension, recipe, terms, gates)
+      product(dimension, recipe.terms, recipe, terms, gates)
       storeMatrix(operation, dimension, &raw)
     }
   }
@@ -48,7 +48,7 @@ struct BlockProduct: Sendable {
     for entry in 0..<count { entries[entry] = .one }
     for place in terms {
       let term = recipe.terms[place]
-      let number = Self.factor(term, recipe, gates)
+      let number = factor(term, recipe, gates)
       for entry in 0..<count where belongs(term, entry) {
         entries[entry] = entries[entry] * number
       }
@@ -79,12 +79,27 @@ struct BlockProduct: Sendable {
 
   /// A number of a diagonal source.
   @inline(__always)
-  private static func factor(
+  private mutating func factor(
     _ term: RecipeTerm, _ recipe: PlanRecipe, _ gates: BoundGateList
   ) -> Complex {
+    if term.action == .eulerPhase {
+      return angles(Int(term.source), recipe, gates).phase(term.component)
+    }
     if term.source < 0 { return recipe.constants[Int(~term.source)] }
     let gate = gates.gates[Int(term.source)]
     return term.component.number(flippedBits: term.flippedBits) { gates.number(gate, $0) }
+  }
+
+  /// The Euler angles of a product of one-qubit gates; what was in `entries` stays.
+  private mutating func angles(
+    _ product: Int, _ recipe: PlanRecipe, _ gates: BoundGateList
+  ) -> EulerAngles {
+    let kept = (entries[0], entries[1], entries[2], entries[3])
+    let terms = Int(recipe.productStarts[product])..<Int(recipe.productStarts[product + 1])
+    self.product(2, recipe.productTerms, recipe, terms, gates)
+    let angles = EulerAngles((entries[0], entries[1], entries[2], entries[3]))
+    (entries[0], entries[1], entries[2], entries[3]) = kept
+    return angles
   }
 
   /// Entry of a matrix source.
@@ -100,11 +115,12 @@ struct BlockProduct: Sendable {
 
   /// The product of the terms' matrices, each on its bits of a block.
   private mutating func product(
-    _ dimension: Int, _ recipe: PlanRecipe, _ terms: Range<Int>, _ gates: BoundGateList
+    _ dimension: Int, _ list: [RecipeTerm], _ recipe: PlanRecipe, _ terms: Range<Int>,
+    _ gates: BoundGateList
   ) {
     var isFirst = true
     for place in terms {
-      let term = recipe.terms[place]
+      let term = list[place]
       if isFirst {
         isFirst = false
         if dimension == 2, term.action == .matrix1 {
@@ -124,8 +140,8 @@ struct BlockProduct: Sendable {
     let mask = Int(term.controlMask)
     let value = Int(term.controlValue)
     switch term.action {
-    case .factor:
-      let number = Self.factor(term, recipe, gates)
+    case .factor, .eulerPhase:
+      let number = factor(term, recipe, gates)
       for row in 0..<dimension where row & mask == value {
         for column in row * dimension..<(row + 1) * dimension {
           entries[column] = entries[column] * number
@@ -142,20 +158,34 @@ struct BlockProduct: Sendable {
         exchange(row, row ^ bit0 ^ bit1, dimension)
       }
     case .matrix1:
-      let bit = 1 << Int(term.bit0)
-      let m0 = Self.entry(term, 0, 2, recipe, gates)
-      let m1 = Self.entry(term, 1, 2, recipe, gates)
-      let m2 = Self.entry(term, 2, 2, recipe, gates)
-      let m3 = Self.entry(term, 3, 2, recipe, gates)
-      for row in 0..<dimension where row & mask == value && row & bit == 0 {
-        for column in 0..<dimension {
-          let x = entries[row * dimension + column]
-          let y = entries[(row | bit) * dimension + column]
-          entries[row * dimension + column] = m0 * x + m1 * y
-          entries[(row | bit) * dimension + column] = m2 * x + m3 * y
-        }
-      }
+      let matrix = (
+        Self.entry(term, 0, 2, recipe, gates), Self.entry(term, 1, 2, recipe, gates),
+        Self.entry(term, 2, 2, recipe, gates), Self.entry(term, 3, 2, recipe, gates)
+      )
+      multiply(matrix, bit: 1 << Int(term.bit0), dimension, mask, value)
+    case .eulerRotation:
+      let angles = angles(Int(term.source), recipe, gates)
+      multiply(
+        (
+          Complex(angles.cosine), Complex(-angles.sine), Complex(angles.sine),
+          Complex(angles.cosine)
+        ), bit: 1 << Int(term.bit0), dimension, mask, value)
     case .matrix2: applyMatrix2(term, dimension, mask, value, recipe, gates)
+    }
+  }
+
+  /// Applies a 2 × 2 matrix to the rows that differ in `bit` and satisfy the controls.
+  private mutating func multiply(
+    _ matrix: (Complex, Complex, Complex, Complex), bit: Int, _ dimension: Int, _ mask: Int,
+    _ value: Int
+  ) {
+    for row in 0..<dimension where row & mask == value && row & bit == 0 {
+      for column in 0..<dimension {
+        let x = entries[row * dimension + column]
+        let y = entries[(row | bit) * dimension + column]
+        entries[row * dimension + column] = matrix.0 * x + matrix.1 * y
+        entries[(row | bit) * dimension + column] = matrix.2 * x + matrix.3 * y
+      }
     }
   }
 

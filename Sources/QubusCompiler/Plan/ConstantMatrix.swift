@@ -4,25 +4,33 @@ internal import QubusCircuit
 struct ConstantMatrix {
   enum Form { case diagonal, antidiagonal, real, cross, dense }
 
-  let entries: [Complex]
+  let a: Complex
+  let b: Complex
+  let c: Complex
+  let d: Complex
   let form: Form
   /// A number of magnitude 1 such that the matrix divided by it is real or cross, when there is
   /// one; else 1.
   let phase: Complex
 
-  /// Entries that differ from 0 or each other by rounding alone are taken as equal.
-  init(_ numbers: [Complex]) {
-    entries = numbers.map(\.snapped)
-    form = Self.form(entries)
-    phase = form == .dense ? Self.phase(entries) : .one
+  /// Entries that differ from 0 or ±1 by rounding alone are taken as equal.
+  init(_ a: Complex, _ b: Complex, _ c: Complex, _ d: Complex) {
+    (self.a, self.b, self.c, self.d) = (a.snapped, b.snapped, c.snapped, d.snapped)
+    form = Self.form(self.a, self.b, self.c, self.d)
+    phase = form == .dense ? Self.phase(self.a, self.b, self.c, self.d) : .one
   }
 
-  subscript(_ index: Int) -> Complex { entries[index] }
+  var entries: [Complex] { [a, b, c, d] }
 
   /// The matrix divided by `phase`.
   var withoutPhase: ConstantMatrix {
-    phase == .one ? self : ConstantMatrix(entries.map { $0 * phase.conjugate })
+    if phase == .one { return self }
+    let inverse = phase.conjugate
+    return ConstantMatrix(a * inverse, b * inverse, c * inverse, d * inverse)
   }
+
+  /// True for a function of X.
+  var isExchange: Bool { a == d && b == c }
 
   var gateKind: PlanGate.Kind {
     switch form {
@@ -30,38 +38,40 @@ struct ConstantMatrix {
     case .cross: .cross
     case .diagonal, .antidiagonal, .dense:
       // A controlled Y, say.
-      entries.allSatisfy { $0.im == 0 }
-        ? .real
-        : entries[0].im == 0 && entries[3].im == 0 && entries[1].re == 0 && entries[2].re == 0
-          ? .cross : .dense
+      Self.isReal(a, b, c, d) ? .real : Self.isCross(a, b, c, d) ? .cross : .dense
     }
   }
 
   /// `next` applied after this matrix.
   func followed(by next: ConstantMatrix) -> ConstantMatrix {
-    let (a, b) = (next.entries, entries)
-    return ConstantMatrix([
-      a[0] * b[0] + a[1] * b[2], a[0] * b[1] + a[1] * b[3],
-      a[2] * b[0] + a[3] * b[2], a[2] * b[1] + a[3] * b[3],
-    ])
+    ConstantMatrix(
+      next.a * a + next.b * c, next.a * b + next.b * d, next.c * a + next.d * c,
+      next.c * b + next.d * d)
   }
 
-  private static func form(_ m: [Complex]) -> Form {
-    if m[1] == .zero && m[2] == .zero { return .diagonal }
-    if m[0] == .zero && m[3] == .zero { return .antidiagonal }
-    if m.allSatisfy({ $0.im == 0 }) { return .real }
-    if m[0].im == 0 && m[3].im == 0 && m[1].re == 0 && m[2].re == 0 { return .cross }
-    return .dense
+  private static func isReal(_ a: Complex, _ b: Complex, _ c: Complex, _ d: Complex) -> Bool {
+    a.im == 0 && b.im == 0 && c.im == 0 && d.im == 0
   }
 
-  private static func phase(_ m: [Complex]) -> Complex {
-    let magnitude = m[0].squaredMagnitude.squareRoot()
+  private static func isCross(_ a: Complex, _ b: Complex, _ c: Complex, _ d: Complex) -> Bool {
+    a.im == 0 && d.im == 0 && b.re == 0 && c.re == 0
+  }
+
+  private static func form(_ a: Complex, _ b: Complex, _ c: Complex, _ d: Complex) -> Form {
+    if b == .zero && c == .zero { return .diagonal }
+    if a == .zero && d == .zero { return .antidiagonal }
+    if isReal(a, b, c, d) { return .real }
+    return isCross(a, b, c, d) ? .cross : .dense
+  }
+
+  private static func phase(_ a: Complex, _ b: Complex, _ c: Complex, _ d: Complex) -> Complex {
+    let magnitude = a.squaredMagnitude.squareRoot()
     guard magnitude > 1e-8 else { return .one }
-    let phase = (1 / magnitude) * m[0]
-    switch form(m.map { ($0 * phase.conjugate).snapped }) {
-    case .real, .cross: return phase
-    case .diagonal, .antidiagonal, .dense: return .one
-    }
+    let phase = (1 / magnitude) * a
+    let inverse = phase.conjugate
+    let divided = form(
+      (a * inverse).snapped, (b * inverse).snapped, (c * inverse).snapped, (d * inverse).snapped)
+    return divided == .real || divided == .cross ? phase : .one
   }
 }
 

@@ -10,8 +10,6 @@ struct GateLowering {
   private var flipped: UInt64 = 0
   /// Wires that are certainly |0⟩ (in the exchanged sense).
   private var zero: UInt64
-  /// Classified constant matrices by place and exchanged bits.
-  private var classified: [Int: ConstantMatrix] = [:]
 
   init(_ list: BoundGateList, qubitCount: Int, startsFromZero: Bool) {
     self.list = list
@@ -54,19 +52,21 @@ struct GateLowering {
     case .swap: lowerSwap(gate, mask, value, wire0, wire1)
     case .dense:
       let bits: UInt8 = flipped & bit(wire0) == 0 ? 0 : 1
-      var term = GateTerm(
+      let term = GateTerm(
         action: .matrix1, flippedBits: bits, target0: wire0, source: source)
       if gate.isConstant {
         lowerConstant(constantMatrix(gate, bits), mask, value, wire0)
         return
       }
-      term.source = source
-      append(Self.kind(gate.pattern), mask, value, term)
+      // A cross gate with parameters is rx or a power of it; y has none.
+      append(
+        Self.kind(gate.pattern), mask, value, term, isExchange: gate.pattern == .cross)
+    case .dense2 where gate.isConstant && mask == 0 && exchangesTargets(gate):
+      lowerSwappedDiagonal(gate, wire0, wire1)
     case .dense2:
-      var term = GateTerm(
+      let term = GateTerm(
         action: .matrix2, flippedBits: flippedBits(wire0, wire1), target0: wire0, target1: wire1,
         source: source)
-      term.source = source
       append(Self.kind(gate.pattern), mask, value, term)
     }
   }
@@ -105,15 +105,17 @@ struct GateLowering {
   }
 
   private mutating func append(
-    _ kind: PlanGate.Kind, _ mask: UInt64, _ value: UInt64, _ term: GateTerm
+    _ kind: PlanGate.Kind, _ mask: UInt64, _ value: UInt64, _ term: GateTerm,
+    isExchange: Bool = false
   ) {
     var gate = PlanGate(kind: kind, controlMask: mask, controlValue: value)
+    gate.isExchange = isExchange || kind == .flip
     gate.target0 = term.target0
     gate.target1 = term.target1
     switch term.action {
     case .matrix1, .flip: gate.targetCount = 1
     case .matrix2, .swap: gate.targetCount = 2
-    case .factor: gate.targetCount = 0
+    case .factor, .eulerPhase, .eulerRotation: gate.targetCount = 0
     }
     var term = term
     term.controlMask = mask
@@ -140,6 +142,28 @@ struct GateLowering {
     if flippedBits(wire0, wire1) == 1 { materializeFlip(wire0) }
     if flippedBits(wire0, wire1) == 2 { materializeFlip(wire1) }
     append(.swap, mask, value, GateTerm(action: .swap, target0: wire0, target1: wire1))
+  }
+
+  /// True for a diagonal followed by a swap, as iswap is.
+  private func exchangesTargets(_ gate: BoundGate) -> Bool {
+    (0..<16).allSatisfy {
+      $0 == 0 || $0 == 6 || $0 == 9 || $0 == 15 || list.number(gate, $0) == .zero
+    }
+  }
+
+  private mutating func lowerSwappedDiagonal(_ gate: BoundGate, _ wire0: UInt8, _ wire1: UInt8) {
+    let places = [0, 9, 6, 15]
+    let flips = flippedBits(wire0, wire1)
+    for monomial in 0..<UInt8(4) {
+      let condition =
+        (monomial & 1 == 1 ? bit(wire0) : 0) | (monomial & 2 == 2 ? bit(wire1) : 0)
+      if condition & zero != 0 { continue }
+      let number = DiagonalComponent(monomial).number(flippedBits: flips) {
+        list.number(gate, places[$0])
+      }
+      appendConstantPhase(number, condition, condition)
+    }
+    wireOf.swapAt(Int(gate.target0), Int(gate.target1))
   }
 
   // MARK: Diagonals
@@ -214,13 +238,11 @@ struct GateLowering {
 
   // MARK: Constants
 
-  private mutating func constantMatrix(_ gate: BoundGate, _ flippedBits: UInt8) -> ConstantMatrix {
-    let key = gate.offset << 1 | Int(flippedBits)
-    if let known = classified[key] { return known }
+  private func constantMatrix(_ gate: BoundGate, _ flippedBits: UInt8) -> ConstantMatrix {
     let flip = Int(flippedBits) * 3
-    let matrix = ConstantMatrix((0..<4).map { list.number(gate, $0 ^ flip) })
-    classified[key] = matrix
-    return matrix
+    return ConstantMatrix(
+      list.number(gate, flip), list.number(gate, 1 ^ flip), list.number(gate, 2 ^ flip),
+      list.number(gate, 3 ^ flip))
   }
 
   /// A constant 2 × 2 matrix: often less than dense, up to a phase of the whole state.
@@ -230,14 +252,14 @@ struct GateLowering {
     let target = bit(wire)
     switch matrix.form {
     case .diagonal:
-      appendConstantPhase(matrix[0], mask, value)
+      appendConstantPhase(matrix.a, mask, value)
       if zero & target != 0 { return }
-      appendConstantPhase(matrix[3] * matrix[0].conjugate, mask | target, value | target)
-    case .antidiagonal where mask == 0 || matrix[1] == matrix[2]:
+      appendConstantPhase(matrix.d * matrix.a.conjugate, mask | target, value | target)
+    case .antidiagonal where mask == 0 || matrix.b == matrix.c:
       // [[0, b], [c, 0]] = X diag(c, b).
-      appendConstantPhase(matrix[2], mask, value)
+      appendConstantPhase(matrix.c, mask, value)
       if zero & target == 0 {
-        appendConstantPhase(matrix[1] * matrix[2].conjugate, mask | target, value | target)
+        appendConstantPhase(matrix.b * matrix.c.conjugate, mask | target, value | target)
       }
       if mask == 0 {
         flipped ^= target
@@ -247,10 +269,11 @@ struct GateLowering {
     case .antidiagonal, .real, .cross, .dense:
       let reduced = mask == 0 ? matrix.withoutPhase : matrix
       if mask == 0 { appendConstantPhase(matrix.phase, 0, 0) }
-      let source = draft.constant(reduced.entries)
+      let source = draft.constant(reduced)
       append(
         reduced.gateKind, mask, value,
-        GateTerm(action: .matrix1, target0: wire, source: source))
+        GateTerm(action: .matrix1, target0: wire, source: source),
+        isExchange: reduced.isExchange)
     }
   }
 }

@@ -18,6 +18,9 @@ struct GateQueue {
 
   var isEmpty: Bool { passed.isEmpty && next == order.count }
 
+  /// Returns gates that were taken, as the earliest.
+  mutating func putBack(_ gates: [Int32]) { passed.insert(contentsOf: gates, at: 0) }
+
   /// Removes and returns the gates that `isAllowed` and that commute with all gates left behind.
   mutating func take(_ isAllowed: (Int32) -> Bool) -> [Int32] {
     var taken: [Int32] = []

@@ -93,7 +93,7 @@ struct GateDependents: Sendable {
   init(_ plan: Plan) {
     let recipe = plan.recipe
     var counts = [Int32](repeating: 0, count: recipe.gates.count + 1)
-    for term in recipe.terms where term.source >= 0 { counts[Int(term.source) + 1] += 1 }
+    for term in recipe.terms { recipe.forEachGate(term) { counts[$0 + 1] += 1 } }
     for gate in recipe.gates.indices { counts[gate + 1] += counts[gate] }
     starts = counts
     operations = [Int32](repeating: 0, count: Int(counts[recipe.gates.count]))
@@ -102,11 +102,11 @@ struct GateDependents: Sendable {
     for (stage, span) in plan.stages.enumerated() {
       for operation in span.operations {
         for place in recipe.starts[operation]..<recipe.starts[operation + 1] {
-          let source = Int(recipe.terms[Int(place)].source)
-          if source < 0 { continue }
-          operations[Int(next[source])] = Int32(operation)
-          stages[Int(next[source])] = Int32(stage)
-          next[source] += 1
+          recipe.forEachGate(recipe.terms[Int(place)]) { source in
+            operations[Int(next[source])] = Int32(operation)
+            stages[Int(next[source])] = Int32(stage)
+            next[source] += 1
+          }
         }
       }
     }

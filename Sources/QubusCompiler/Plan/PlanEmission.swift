@@ -2,8 +2,10 @@ internal import QubusCircuit
 
 /// Writes operations and the recipe of their numbers.
 struct PlanEmission {
-  private let draft: PlanDraft
-  private let positions: [UInt8]
+  let draft: PlanDraft
+  let positions: [UInt8]
+  /// True until the number that multiplies the whole state has found an operation.
+  var hasGlobal: Bool
   private(set) var operations: [PlanOperation] = []
   private(set) var recipe = PlanRecipe()
   private(set) var offset = 0
@@ -11,8 +13,14 @@ struct PlanEmission {
   init(_ draft: PlanDraft, positions: [UInt8]) {
     self.draft = draft
     self.positions = positions
+    hasGlobal = draft.globalFirst >= 0 || draft.globalScalar != .one
     recipe.constants = draft.constants
     operations.reserveCapacity(draft.gates.count)
+    for product in draft.products {
+      recipe.productTerms.append(
+        contentsOf: Self.productTerms(draft, product.firstTerm, product.wire))
+      recipe.productStarts.append(Int32(recipe.productTerms.count))
+    }
   }
 
   /// Ends the operation whose terms were appended last.
@@ -45,8 +53,8 @@ struct PlanEmission {
     case .dense: kind = .dense
     }
     if kind != .flip, kind != .swap {
-      let block = [gate.target0, gate.target1].prefix(Int(gate.targetCount))
-      appendTerms(gate.firstTerm, block: block, outer: gate.controlMask)
+      appendTerms(gate)
+      if kind == .dense, gate.controlMask == 0 { appendGlobalFactors() }
     }
     append(
       PlanOperation(
@@ -91,38 +99,52 @@ struct PlanEmission {
       let term = draft.terms[Int(next)]
       recipe.terms.append(
         RecipeTerm(
-          action: .factor, component: term.component, flippedBits: term.flippedBits,
+          action: term.action, component: term.component, flippedBits: term.flippedBits,
           controlMask: controlMask, controlValue: controlMask, slot: slot, source: term.source))
       next = term.next
     }
   }
 
   /// The terms of a block, their wires as bits of the block's index.
-  private mutating func appendTerms(_ first: Int32, block: ArraySlice<UInt8>, outer: UInt64) {
-    func bit(_ wire: UInt8) -> UInt8 {
-      UInt8(block.firstIndex(of: wire) ?? block.startIndex)
-    }
-    var next = first
+  private mutating func appendTerms(_ gate: PlanGate) {
+    let second = gate.targetCount > 1 ? gate.target1 : gate.target0
+    var next = gate.firstTerm
     while next >= 0 {
       let term = draft.terms[Int(next)]
-      var placed = RecipeTerm(
-        action: term.action, component: term.component, flippedBits: term.flippedBits,
-        bit0: bit(term.target0), bit1: bit(term.target1), source: term.source)
-      for (index, wire) in block.enumerated() {
-        let mask = UInt64(1) << UInt64(wire)
-        if term.controlMask & ~outer & mask != 0 { placed.controlMask |= 1 << UInt8(index) }
-        if term.controlValue & ~outer & mask != 0 { placed.controlValue |= 1 << UInt8(index) }
-      }
-      recipe.terms.append(placed)
+      recipe.terms.append(
+        RecipeTerm(term, gate.target0, second, outer: gate.controlMask))
       next = term.next
     }
   }
 
-  /// The number that multiplies the whole state; nothing when it is 1.
-  mutating func appendGlobalPhase() {
-    guard draft.globalFirst >= 0 || draft.globalScalar != .one else { return }
-    if draft.globalScalar != .one { appendConstantFactor(draft.globalScalar) }
-    appendFactors(draft.globalFirst)
-    append(PlanOperation(kind: .phase))
+  private static func productTerms(
+    _ draft: PlanDraft, _ first: Int32, _ wire: UInt8
+  ) -> [RecipeTerm] {
+    var terms: [RecipeTerm] = []
+    var next = first
+    while next >= 0 {
+      terms.append(RecipeTerm(draft.terms[Int(next)], wire, wire, outer: 0))
+      next = draft.terms[Int(next)].next
+    }
+    return terms
+  }
+}
+
+extension RecipeTerm {
+  /// - Parameter wire0: the block's first wire. Parameter wire1: its second, or the first again.
+  /// - Parameter outer: controls of the whole block.
+  init(_ term: GateTerm, _ wire0: UInt8, _ wire1: UInt8, outer: UInt64) {
+    self.init(
+      action: term.action, component: term.component, flippedBits: term.flippedBits,
+      source: term.source)
+    let mask = term.controlMask & ~outer
+    bit0 = term.target0 == wire0 ? 0 : 1
+    bit1 = term.target1 == wire0 ? 0 : 1
+    controlMask = UInt8(mask >> UInt64(wire0) & 1)
+    controlValue = UInt8((term.controlValue & mask) >> UInt64(wire0) & 1)
+    if wire1 != wire0 {
+      controlMask |= UInt8(mask >> UInt64(wire1) & 1) << 1
+      controlValue |= UInt8((term.controlValue & mask) >> UInt64(wire1) & 1) << 1
+    }
   }
 }

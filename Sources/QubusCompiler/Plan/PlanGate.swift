@@ -8,6 +8,8 @@ struct GateTerm {
     /// One number, taken from a diagonal source, where the controls hold.
     case factor
     case flip, swap
+    /// A phase or the rotation of a product's Euler angles; the source is a product.
+    case eulerPhase, eulerRotation
   }
 
   var action: Action
@@ -40,6 +42,8 @@ struct PlanGate {
   var target1: UInt8 = 0
   var controlMask: UInt64 = 0
   var controlValue: UInt64 = 0
+  /// True when the matrix on the target is a function of X for all parameters.
+  var isExchange = false
   /// Constant part of a phase.
   var scalar = Complex.one
   /// Linked list of terms in order of application; -1 when there is none.
@@ -61,7 +65,7 @@ struct PlanGate {
   var diagonalWires: UInt64 { isDiagonal ? wires : controlMask }
   /// Wires on which the gate is a function of X.
   var exchangedWires: UInt64 {
-    kind == .flip || (kind == .cross && targetCount == 1) ? targetMask : 0
+    isExchange ? targetMask : 0
   }
 }
 
@@ -72,6 +76,8 @@ struct PlanDraft {
   var terms: [GateTerm] = []
   /// Numbers of constant terms: 1, 4 or 16 each.
   var constants: [Complex] = []
+  /// One-wire products that were split: the wire and the first of their terms.
+  var products: [(wire: UInt8, firstTerm: Int32)] = []
   /// What multiplies the whole state.
   var globalScalar = Complex.one
   var globalFirst: Int32 = -1
@@ -105,10 +111,19 @@ struct PlanDraft {
     last = gate.lastTerm
   }
 
-  /// Stores constant numbers and gives the source that means them.
-  mutating func constant(_ numbers: some Sequence<Complex>) -> Int32 {
+  mutating func constant(_ matrix: ConstantMatrix) -> Int32 {
     let source = ~Int32(constants.count)
-    constants.append(contentsOf: numbers)
+    constants.append(matrix.a)
+    constants.append(matrix.b)
+    constants.append(matrix.c)
+    constants.append(matrix.d)
+    return source
+  }
+
+  /// Stores a constant and gives the source that means it.
+  mutating func constant(_ number: Complex) -> Int32 {
+    let source = ~Int32(constants.count)
+    constants.append(number)
     return source
   }
 }

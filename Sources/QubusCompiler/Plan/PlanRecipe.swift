@@ -7,6 +7,9 @@ package struct PlanRecipe: Sendable, Hashable {
   /// Terms of operation i: `terms[starts[i] ..< starts[i + 1]]`, in order of application.
   var terms: [RecipeTerm] = []
   var starts: [Int32] = [0]
+  /// One-qubit products whose Euler angles terms take, in the same form.
+  var productTerms: [RecipeTerm] = []
+  var productStarts: [Int32] = [0]
   /// Numbers of constant terms: 1, 4 or 16 each.
   var constants: [Complex] = []
   /// Numbers of the circuit's constant gates, which the structure relies on, and where they lie.
@@ -28,11 +31,27 @@ struct RecipeTerm: Sendable, Hashable {
   var controlValue: UInt8 = 0
   /// Of a `linear` operation: 0 is its constant, j + 1 its j-th factor.
   var slot: UInt8 = 0
-  /// Index of a gate, or `~index` of the constants.
+  /// Index of a gate, or `~index` of the constants, or of a product.
   var source: Int32
 }
 
+extension RecipeTerm {
+  var usesProduct: Bool { action == .eulerPhase || action == .eulerRotation }
+}
+
 extension PlanRecipe {
+  /// Calls `body` with every gate that a term's numbers come from.
+  func forEachGate(_ term: RecipeTerm, _ body: (Int) -> Void) {
+    if term.usesProduct {
+      let product = Int(term.source)
+      for place in productStarts[product]..<productStarts[product + 1] {
+        forEachGate(productTerms[Int(place)], body)
+      }
+    } else if term.source >= 0, term.action != .flip, term.action != .swap {
+      body(Int(term.source))
+    }
+  }
+
   /// True when `list` has the structure that the plan was made for; its parameters may differ.
   package func fits(_ list: BoundGateList) -> Bool {
     guard gates == list.gates else { return false }

@@ -3,45 +3,62 @@ package import QubusCore
 
 /// Makes plans: how a circuit's gates run as few, cheap operations over few passes of memory.
 ///
-/// The passes, in order: `GateLowering`, `LightCone`, `GateCancellation`, `BlockFusion`, `Staging`,
-/// `StageOrder`, `PhaseGrouping`; `PlanEmission` writes the result.
+/// The passes, in order: `GateLowering`, `LightCone`, `GateCancellation`, `BlockFusion`,
+/// `EulerSplit`, `GateCancellation` again, `Staging`, `StageOrder`, `PhaseGrouping`; `PlanEmission` writes the result.
 package enum Planner {
   /// - Parameter gates: one row's gates; only their structure and the numbers of constant gates
   ///   matter.
   /// - Parameter observed: qubits whose outcomes matter, one bit each; nil for the whole state.
   /// - Parameter startsFromZero: true when the state starts as |0…0⟩; false when it may be any.
+  /// - Parameter chunk: other chunk sizes than the table's, for tests.
   /// - Throws: `too_many_qubits` beyond 64.
   /// - Complexity: about linear in gates; 10^6 gates take about a second.
   package static func plan(
     _ gates: BoundGateList, qubitCount: Int, precision: Precision, observed: UInt64? = nil,
-    startsFromZero: Bool = true, costs: CostTable = .current
+    startsFromZero: Bool = true, costs: CostTable = .current, chunk: ChunkSize? = nil
   ) throws(QubusError) -> Plan {
     guard qubitCount <= 64 else {
       throw QubusError(
         .tooManyQubits, "a plan for \(qubitCount) qubits was asked for, the limit is 64")
     }
     let figures = costs.figures(precision)
-    let draft = GateLowering.lower(
+    let chunk = chunk ?? ChunkSize(precision)
+    var draft = GateLowering.lower(
       gates, qubitCount: qubitCount, startsFromZero: startsFromZero)
+    if let observed { LightCone.trim(&draft, observed: observed) }
+    GateCancellation.run(&draft)
+    BlockFusion.run(&draft, figures)
+    EulerSplit.run(&draft, figures)
+    GateCancellation.run(&draft)
     var staging = Staging(
-      draft, precision: precision, startsFromZero: startsFromZero, figures: figures)
+      draft, precision: precision, startsFromZero: startsFromZero, figures: figures, chunk: chunk)
     staging.run()
     var emission = PlanEmission(draft, positions: staging.positions)
     var stages: [PlanStage] = []
     for (index, stage) in staging.stages.enumerated() {
       let start = emission.operations.count
-      for gate in stage.gates { emission.append(draft.gates[Int(gate)]) }
-      if index == staging.stages.count - 1, observed == nil { emission.appendGlobalPhase() }
+      let runs = StageOrder.runs(
+        stage.gates, draft, masks: staging.queue.masks, wireCount: qubitCount)
+      for run in runs {
+        switch run {
+        case .moving(let run): for gate in run { emission.append(draft.gates[Int(gate)]) }
+        case .phases(let run): emission.append(phases: run, figures)
+        }
+      }
+      if index == staging.stages.count - 1 { emission.appendGlobalPhase() }
       stages.append(
         PlanStage(
           operations: start..<emission.operations.count, localMask: stage.localMask,
           liveCount: stage.liveCount))
     }
-    if staging.stages.isEmpty, observed == nil {
+    if staging.stages.isEmpty {
       emission.appendGlobalPhase()
       if !emission.operations.isEmpty {
-        stages.append(Self.wholeStage(emission.operations.count, qubitCount, precision,
-          startsFromZero: startsFromZero))
+        let live = startsFromZero ? 0 : qubitCount
+        stages.append(
+          PlanStage(
+            operations: 0..<emission.operations.count,
+            localMask: Staging.low(chunk.bits(live: live, precision)), liveCount: live))
       }
     }
     var plan = Plan(
@@ -52,15 +69,5 @@ package enum Planner {
     plan.recipe = emission.recipe
     plan.recipe.record(gates)
     return plan
-  }
-
-  /// A stage for the phase of a circuit without other gates.
-  private static func wholeStage(
-    _ operations: Int, _ qubitCount: Int, _ precision: Precision, startsFromZero: Bool
-  ) -> PlanStage {
-    let live = startsFromZero ? 0 : qubitCount
-    return PlanStage(
-      operations: 0..<operations,
-      localMask: Staging.low(ChunkSize.bits(live: live, precision)), liveCount: live)
   }
 }

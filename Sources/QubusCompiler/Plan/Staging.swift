@@ -11,9 +11,11 @@ struct Staging {
   private(set) var positions: [UInt8]
 
   private let precision: Precision
+  private let chunk: ChunkSize
+  private let startsFromZero: Bool
   private let count: Int
   private let figures: CostTable.Figures
-  private var queue: GateQueue
+  private(set) var queue: GateQueue
   private let weights: [Float]
   private let searches: Bool
   /// The lowest position that is |0⟩ and everything above it.
@@ -21,8 +23,11 @@ struct Staging {
 
   /// - Parameter draft: its gates are read in order; wires become positions.
   init(
-    _ draft: PlanDraft, precision: Precision, startsFromZero: Bool, figures: CostTable.Figures
+    _ draft: PlanDraft, precision: Precision, startsFromZero: Bool, figures: CostTable.Figures,
+    chunk: ChunkSize
   ) {
+    self.chunk = chunk
+    self.startsFromZero = startsFromZero
     self.precision = precision
     self.figures = figures
     count = draft.wireCount
@@ -33,7 +38,7 @@ struct Staging {
     for mask in wires { masks.append(mask.mapped(positions)) }
     weights = draft.gates.map { Self.weight($0, figures) }
     live =
-      startsFromZero ? min(count, precision == .double ? 14 : 15) : count
+      startsFromZero ? min(count, chunk.whole) : count
     queue = GateQueue(
       masks: masks, order: (0..<Int32(draft.gates.count)).map { $0 },
       wires: count == 64 ? ~0 : (1 << UInt64(count)) - 1)
@@ -79,7 +84,7 @@ struct Staging {
 
   mutating func run() {
     while !queue.isEmpty {
-      let bits = ChunkSize.bits(live: live, precision)
+      let bits = chunk.bits(live: live, precision)
       let all = Self.low(live)
       var local = all
       if bits < live { local = chooseLocal(among: all, capacity: bits) }
@@ -92,7 +97,8 @@ struct Staging {
         }
       }
       let masks = queue.masks
-      let taken = queue.take { masks[Int($0)].moved & ~local == 0 }
+      var taken = queue.take { masks[Int($0)].moved & ~local == 0 }
+      if live == count, !queue.isEmpty { taken = deferPhases(taken) }
       if taken.isEmpty {
         precondition(live < count, "a gate fits no chunk")
         live += 1
@@ -105,6 +111,25 @@ struct Staging {
     }
   }
 
+  /// Puts phases back that nothing in this stage waits for: later they meet others.
+  private mutating func deferPhases(_ taken: [Int32]) -> [Int32] {
+    var later = WireMasks()
+    var kept: [Int32] = []
+    var deferred: [Int32] = []
+    for gate in taken.reversed() {
+      let mask = queue.masks[Int(gate)]
+      if mask.moved == 0, later.commutes(with: mask) {
+        deferred.append(gate)
+      } else {
+        later.insert(mask)
+        kept.append(gate)
+      }
+    }
+    if kept.isEmpty { return taken }
+    queue.putBack(deferred.reversed())
+    return kept.reversed()
+  }
+
   static func low(_ bits: Int) -> UInt64 { bits >= 64 ? ~0 : (1 << UInt64(bits)) - 1 }
 
   // MARK: Local positions
@@ -112,7 +137,8 @@ struct Staging {
   /// Positions whose gates are worth most: runs of consecutive amplitudes stay long because the
   /// lowest positions always belong.
   private func chooseLocal(among all: UInt64, capacity: Int) -> UInt64 {
-    let base = Self.low(min(6, capacity))
+    let lowest = max(precision.laneBits, min(6, capacity - 6))
+    let base = Self.low(lowest)
     let first = queue.firstCome(base, among: all, capacity: capacity)
     var best = fill(first, among: all, capacity)
     var bestWeight = queue.weight(local: best, weights)
@@ -123,8 +149,8 @@ struct Staging {
         bestWeight = weight
       }
     }
-    for start in 6...max(6, all.nonzeroBitCount - (capacity - 6)) {
-      let run = Self.low(start + capacity - 6) & ~Self.low(start)
+    for start in lowest...max(lowest, all.nonzeroBitCount - (capacity - lowest)) {
+      let run = Self.low(start + capacity - lowest) & ~Self.low(start)
       consider(fill((base | run) & all, among: all, capacity))
     }
     guard searches else { return best }

@@ -32,6 +32,22 @@ extension BlockedState {
     liveCount = count
   }
 
+  /// Makes the system provide the memory of 2^count amplitudes. A chunk may touch every huge page
+  /// of a state; doing it here spreads the system's work over the team and keeps it cancelable.
+  /// - Throws: `execution_canceled`.
+  func touch(to count: Int, _ context: KernelContext) throws(QubusError) {
+    let page = 2 << 20
+    let first = ((amplitudeBytes << dirtyCount) + page - 1) / page
+    let pages = (amplitudeBytes << count) / page
+    if count <= dirtyCount || pages - first < 2 { return }
+    let memory = memory
+    try context.forRuns(pages - first, grain: 1) { run in
+      for index in run {
+        memory.storeBytes(of: 0, toByteOffset: (first + index) * page, as: UInt8.self)
+      }
+    }
+  }
+
   /// Writes the zeros above 2^liveCount that the memory does not hold yet.
   func makeWhole(_ context: KernelContext) throws(QubusError) {
     if liveCount < dirtyCount { try clear(1 << liveCount..<1 << dirtyCount, context) }
@@ -139,13 +155,5 @@ extension BlockedState {
       }
       initialized = 2 * size
     }
-  }
-}
-
-extension Amplitude {
-  /// Complex product.
-  @inline(__always)
-  func times(_ other: Amplitude) -> Amplitude {
-    Amplitude(x * other.x - y * other.y, x * other.y + y * other.x)
   }
 }

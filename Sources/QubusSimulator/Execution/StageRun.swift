@@ -190,6 +190,7 @@ extension PlanExecutor {
     _: Real.Type
   ) throws(QubusError) {
     state.extendLive(to: stage.runBits)
+    if !stage.isInPlace { try state.touch(to: stage.liveCount, context) }
     let run = StageRun<Real>(
       stage: stage, shared: stageNumbers(scale: scale), kernels: kernels, buffers: buffers,
       memory: state.memory, cancellation: context.cancellation,

@@ -3,10 +3,14 @@ internal import QubusClient
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "Check a program and predict its memory and time; runs nothing.")
+    commandName: "plan",
+    abstract: "Check a program, predict its memory and time, and show how it would run.")
 
   @Argument(help: ArgumentHelp("OpenQASM 2 or 3 program; - is standard input.", valueName: "file"))
   var file: String
+
+  @Flag(help: "Print every block of the evolution, not only its stages.")
+  var blocks = false
 
   @OptionGroup var job: JobOptions
   @OptionGroup var output: OutputOptions
@@ -36,7 +40,9 @@ struct PlanCommand: ParsableCommand {
     ])
     let notices = (plan["pubs"]?.elements ?? []).flatMap { $0["notices"]?.elements ?? [] }
       .compactMap { $0.string.map { "note: " + Table.printable($0) } }
-    return ([fields, pubs(plan, csv: false)] + notices).joined(separator: "\n\n")
+    let evolutions = (plan["pubs"]?.elements ?? []).compactMap { ExecutionPlanText($0) }
+      .flatMap { [$0.summary, blocks ? $0.blockTable : $0.stageTable] }
+    return ([fields, pubs(plan, csv: false)] + evolutions + notices).joined(separator: "\n\n")
   }
 
   private func pubs(_ plan: JSONValue, csv: Bool) -> String {

@@ -1,7 +1,7 @@
 package import QubusCompiler
 package import QubusCore
 
-extension StateVector {
+extension ReferenceStateVector {
   /// Applies bound gates in order.
   package func apply(
     _ list: BoundGateList, _ context: KernelContext

@@ -3,7 +3,7 @@ package import QubusCore
 
 /// The plain kernels: one pass over the amplitudes that a gate touches, in blocks of fixed size,
 /// each amplitude computed by the same operations whatever the block or the thread.
-extension StateVector {
+extension ReferenceStateVector {
   func applyPhase(
     _ gate: BoundGate, _ numbers: GateNumbers, _ context: KernelContext
   ) throws(QubusError) {
@@ -154,7 +154,7 @@ extension StateVector {
   }
 
   /// Takes over the amplitudes of a state of the same size.
-  package func copy(_ other: StateVector, _ context: KernelContext) throws(QubusError) {
+  package func copy(_ other: ReferenceStateVector, _ context: KernelContext) throws(QubusError) {
     precondition(other.count == count)
     let (target, source) = (amplitudes, other.amplitudes)
     try context.forBlocks(count) { range in

@@ -1,15 +1,13 @@
 internal import Glibc
 package import QubusCore
 
-/// One complex amplitude: re, im.
-package typealias Amplitude = SIMD2<Double>
-
+/// The plain state vector that the engine is checked against, one gate and one amplitude at a time:
 /// 2^n amplitudes in complex128, re and im interleaved; amplitude `i` belongs to the basis state
 /// whose qubit `q` is bit `q` of `i`.
 ///
 /// `@unchecked Sendable`: threads of a team write disjoint blocks of one region; otherwise one
 /// thread owns the state at a time. `ParityTests` compares one and two threads bit for bit.
-package final class StateVector: @unchecked Sendable {
+package final class ReferenceStateVector: @unchecked Sendable {
   package let qubitCount: Int
   package let count: Int
   /// `count` amplitudes, aligned to a cache line; valid while this object lives.
@@ -42,19 +40,9 @@ package final class StateVector: @unchecked Sendable {
   deinit { free(amplitudes) }
 }
 
-/// Sizes as people read them.
-package enum MemorySize {
-  /// For example `16 GiB`, `1.5 MiB`, `64 bytes`.
-  package static func text(_ bytes: Double) -> String {
-    var value = bytes
-    var index = 0
-    let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
-    while value >= 1024 && index < units.count - 1 {
-      value /= 1024
-      index += 1
-    }
-    let rounded = (value * 10).rounded() / 10
-    let isWhole = rounded == rounded.rounded() && rounded < 1e15
-    return (isWhole ? "\(Int(rounded))" : "\(rounded)") + " " + units[index]
+extension ReferenceStateVector {
+  /// The amplitudes as 2^(n+1) numbers: re, im, re, im, …
+  package func interleaved() -> [Double] {
+    (0..<count).flatMap { [amplitudes[$0].x, amplitudes[$0].y] }
   }
 }

@@ -4,7 +4,7 @@ package import QubusCore
 /// Sums over amplitudes. Chunks of 2^12 amplitudes are summed in lanes by index, chunk sums by a
 /// binary tree over the chunk number: the tree depends on amplitude indices only, so any number of
 /// threads gives the same bits.
-extension StateVector {
+extension ReferenceStateVector {
   static let chunkSize = 1 << 12
 
   var chunkCount: Int { max(1, count / Self.chunkSize) }
@@ -161,10 +161,4 @@ extension StateVector {
     }
     return sums
   }
-}
-
-/// |a|².
-@inline(__always)
-func norm(_ amplitude: Amplitude) -> Double {
-  amplitude.x * amplitude.x + amplitude.y * amplitude.y
 }

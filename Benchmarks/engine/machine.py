@@ -1,0 +1,54 @@
+"""What a table was made on."""
+import os
+import pathlib
+import platform
+import subprocess
+
+
+def description() -> str:
+    """Processor, CPUs, memory and system in one line."""
+    return (f"{processor()}, {len(os.sched_getaffinity(0))} CPUs, {widest()}, "
+            f"{memory_gibibytes():.0f} GiB, {platform.system()} {platform.release()}")
+
+
+def processor() -> str:
+    for line in cpuinfo():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def widest() -> str:
+    """The widest vector instructions."""
+    flags = next((line for line in cpuinfo() if line.startswith(("flags", "Features"))), "").split()
+    for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("asimd", "NEON")):
+        if flag in flags:
+            return name
+    return "baseline"
+
+
+def cpuinfo() -> list[str]:
+    return pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+
+
+def memory_gibibytes() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def commit() -> str:
+    """The commit of the checkout, with `+` when tracked files differ from it."""
+    root = pathlib.Path(__file__).resolve().parent
+    found = subprocess.run(
+        ["git", "rev-parse", "--short=10", "HEAD"], cwd=root, capture_output=True, text=True)
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, capture_output=True)
+    return found.stdout.strip() + ("+" if changed.returncode == 1 else "")
+
+
+def resolved(name: str) -> str:
+    """A branch, tag or short hash as the history stores it; other words as they are."""
+    root = pathlib.Path(__file__).resolve().parent
+    found = subprocess.run(["git", "rev-parse", "--short=10", "--verify", "--quiet",
+                            name.rstrip("+") + "^{commit}"],
+                           cwd=root, capture_output=True, text=True)
+    mark = "+" if name.endswith("+") else ""
+    return found.stdout.strip() + mark if found.returncode == 0 else name

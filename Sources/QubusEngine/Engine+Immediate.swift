@@ -1,0 +1,69 @@
+internal import QubusCompiler
+internal import QubusCore
+internal import QubusJobs
+internal import QubusScheduler
+internal import QubusSimulator
+
+/// Jobs of microseconds run on the thread that brings them, before anything is written, when the
+/// scheduler gives them a slot at once: acceptance and end are then one commit, and three hops
+/// between threads fall away (decision 0005). Nothing of it shows before that commit.
+extension Engine {
+  /// Whether the job is small enough, and certain to be: no loop may run longer than predicted.
+  private func isImmediate(_ prepared: PreparedJob) -> Bool {
+    prepared.estimatedSeconds <= configuration.immediateSeconds && prepared.cores != .all
+      && prepared.memoryBytes <= configuration.expressMemoryBytes
+      && prepared.pubs.allSatisfy { !$0.program.analysis.hasControlFlow }
+      && writesUnderWay.withLock { $0 < configuration.writesUnderWay }
+  }
+
+  /// Runs the job and hands acceptance and end to the store; false when it has to wait its turn.
+  func runAtOnce(
+    _ record: JobRecord, _ prepared: PreparedJob, _ events: [NewEvent], _ submission: Submission
+  ) -> Bool {
+    guard isImmediate(prepared), scheduler.startNow(schedulerJob(record, prepared)) else {
+      return false
+    }
+    let job = ActiveJob(record, prepared: prepared)
+    defer { scheduler.post(.finished(job.id)) }
+    guard begin(job) else {
+      submission.completion(.failure(.shuttingDown))
+      return true
+    }
+    defer { shared.signal { $0.running[job.id] = nil } }
+    let team = immediateTeams.withLock { $0.popLast() } ?? ComputeTeam(threadCount: 1)
+    let run = JobRun(self, job, prepared, team: team, isSilent: true)
+    let ending = run.run()
+    immediateTeams.withLock { $0.append(team) }
+    job.withLock { $0.phase = .finishing }
+    let update = run.ending(ending)
+    let acceptance = StoreCommand.accept(record, events) { [self] result in
+      acceptedAtOnce(result, job, submission)
+    }
+    write(update, job, behind: acceptance)
+    return true
+  }
+
+  /// On the store's thread, before it answers the job's end.
+  private func acceptedAtOnce(
+    _ result: Result<AcceptOutcome, QubusError>, _ job: ActiveJob, _ submission: Submission
+  ) {
+    switch result {
+    case .failure(let error):
+      job.withLock { $0.isDropped = true }
+      submission.completion(.failure(error))
+    case .success(.duplicate(let record)):
+      // The same submit ran before; this run never was.
+      job.withLock { $0.isDropped = true }
+      let record = table.job(record.id)?.record ?? record
+      submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
+    case .success(.accepted(let record, let events)):
+      #if QUBUS_FAULT_INJECTION
+        FaultPoint.acceptedCommitted.reached()
+      #endif
+      job.withLock { $0.accepted(record, events) }
+      _ = table.keep(job)
+      submission.completion(
+        .success(SubmitReport(job: JobView(record: record), isDuplicate: false)))
+    }
+  }
+}

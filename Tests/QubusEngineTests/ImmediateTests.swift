@@ -1,0 +1,98 @@
+import QubusCore
+import QubusJobs
+import Testing
+
+@testable import QubusEngine
+
+/// Jobs of microseconds, which run before their acceptance is written.
+@Suite struct ImmediateTests {
+  /// A harness whose program is compiled already, as only then a job may run at once.
+  private static func warm(
+    _ device: FakeDevice = FakeDevice(seconds: 1e-6),
+    configure: (inout EngineConfiguration) -> Void = { _ in }
+  ) async throws -> EngineHarness {
+    let harness = try EngineHarness(device: device, configure: configure)
+    try await harness.finished(try await harness.submitted())
+    return harness
+  }
+
+  @Test("acceptance and end are one group of commands, with the events of any other job")
+  func oneGroup() async throws {
+    let harness = try await Self.warm()
+    let ordinary = try await Self.warm { $0.immediateSeconds = 0 }
+    let id = try await harness.submitted()
+    let other = try await ordinary.submitted()
+    try await harness.finished(id)
+    try await ordinary.finished(other)
+    #expect(harness.store.state.withLock { $0.groups } == [1, 1, 2])
+    #expect(ordinary.store.state.withLock { $0.groups } == [1, 1, 1, 1])
+    let events = try harness.events(id)
+    let otherEvents = try ordinary.events(other)
+    #expect(events.map(\.kind) == otherEvents.map(\.kind))
+    #expect(events.map(\.status) == otherEvents.map(\.status))
+    #expect(try harness.words(id, "counts.values") == [1000])
+    #expect(harness.engine.load().jobsRunning == 0)
+    await harness.stop()
+    await ordinary.stop()
+  }
+
+  @Test("nothing is acknowledged before the commit, and nothing shows")
+  func acknowledgedAfterTheCommit() async throws {
+    let harness = try await Self.warm()
+    harness.store.state.signal { $0.isHolding = true }
+    let answered = Monitor(false)
+    harness.engine.submit(
+      EngineHarness.spec(), request: harness.codec.encode(EngineHarness.spec()),
+      context: harness.context
+    ) { _ in answered.signal { $0 = true } }
+    // The submit ran on this thread; its two commands wait for the disk.
+    #expect(harness.store.state.withLock { $0.held.count } == 2)
+    #expect(!answered.withLock { $0 })
+    #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 1)
+    harness.store.release()
+    #expect(answered.withLock { $0 })
+    #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 2)
+    await harness.stop()
+  }
+
+  @Test("a submit sent again gets the first job; its own run leaves nothing")
+  func duplicate() async throws {
+    let harness = try await Self.warm()
+    let spec = EngineHarness.spec { $0.idempotencyKey = "once" }
+    let first = try await harness.submit(spec)
+    let second = try await harness.submit(spec)
+    #expect(second.isDuplicate && !first.isDuplicate)
+    #expect(second.job.record.id == first.job.record.id)
+    #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 2)
+    #expect(harness.engine.load().trouble.isEmpty && harness.engine.load().jobsRunning == 0)
+    await harness.stop()
+  }
+
+  @Test("a store that refuses the acceptance refuses the submit; nothing is tried again")
+  func refused() async throws {
+    let harness = try await Self.warm()
+    harness.store.state.signal { $0.acceptFailure = QubusError(.diskFull, "no space left") }
+    await #expect(throws: QubusError.self) { try await harness.submitted() }
+    harness.store.state.signal { $0.acceptFailure = nil }
+    #expect(harness.engine.load().trouble.isEmpty && harness.engine.load().jobsRunning == 0)
+    #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 1)
+    // The service goes on.
+    try await harness.finished(try await harness.submitted())
+    await harness.stop()
+  }
+
+  @Test("a job that waits is not passed")
+  func queueNotPassed() async throws {
+    let harness = try await Self.warm()
+    harness.engine.drain(true)
+    let waiting = try await harness.submitted()
+    let groups = harness.store.state.withLock { $0.groups.count }
+    let second = try await harness.submitted()
+    #expect(harness.store.state.withLock { $0.groups[groups...] } == [1])
+    #expect(try harness.engine.job(second, context: harness.context).record.status == .queued)
+    harness.engine.drain(false)
+    try await harness.finished(waiting)
+    try await harness.finished(second)
+    await harness.stop()
+  }
+}
