@@ -27,7 +27,8 @@ extension Expression {
     case .input(let index):
       switch state.inputs[index] {
       case .float, .angle: result[index] += scale
-      case .bool, .int, .uint, .bits: throw Self.notDifferentiable("an input that is no real number")
+      case .bool, .int, .uint, .bits:
+        throw Self.notDifferentiable("an input that is no real number")
       }
     case .unary(.minus, let operand):
       try Self.requireReal(try operand.evaluate(state))

@@ -33,7 +33,8 @@ extension CompiledProgram {
       count += 1
     }
     let inputs = (0..<count).map { "input float[64] t\($0);\n" }.joined()
-    try self.init(source: "OPENQASM 3.0;\ninclude \"stdgates.inc\";\n\(inputs)qubit[\(qubits)] q;\n\(body)")
+    try self.init(
+      source: "OPENQASM 3.0;\ninclude \"stdgates.inc\";\n\(inputs)qubit[\(qubits)] q;\n\(body)")
   }
 }
 
@@ -115,14 +116,14 @@ extension CompiledProgram {
   func rotations(gates: String) throws {
     let source =
       header
-      + """
-      input float[64] a;
-      input float[64] b;
-      qubit[3] q;
-      h q; t q[0]; cx q[0], q[1]; s q[1]; ry(0.4) q[2]; cx q[1], q[2];
-      \(gates)
-      sx q[0]; cx q[2], q[0]; rz(0.7) q[1]; h q[1]; swap q[0], q[2]; ry(b) q[0];
-      """
+        + """
+        input float[64] a;
+        input float[64] b;
+        qubit[3] q;
+        h q; t q[0]; cx q[0], q[1]; s q[1]; ry(0.4) q[2]; cx q[1], q[2];
+        \(gates)
+        sx q[0]; cx q[2], q[0]; rz(0.7) q[1]; h q[1]; swap q[0], q[2]; ry(b) q[0];
+        """
     try check(source, [0.37, -1.1], seed: 3)
   }
 
@@ -130,18 +131,19 @@ extension CompiledProgram {
   func sharedParameters() throws {
     let source =
       header
-      + """
-      input float[64] a;
-      input float[64] b;
-      input angle[32] c;
-      qubit[4] q;
-      h q;
-      rx(2*a - b/3) q[0]; ry(sin(a)*exp(b)) q[1]; rz(sqrt(a+2)) q[2]; rz(a**2) q[0];
-      cx q[0], q[3]; ry(arctan(b) + cos(a*b)) q[3]; rx(log(a+3)) q[3]; rz(pow(b, 3)) q[3];
-      cx q[3], q[1]; for int i in [1:3] { rx(i*a) q[i]; rz(b) q[i]; }
-      ry(tan(a/2) - arcsin(b/2)) q[2]; crx(a) q[1], q[2]; rz(arccos(b/4)) q[0];
-      """
-    let program = try CompiledProgram(source: source.replacingOccurrences(of: "input angle[32] c;", with: ""))
+        + """
+        input float[64] a;
+        input float[64] b;
+        input angle[32] c;
+        qubit[4] q;
+        h q;
+        rx(2*a - b/3) q[0]; ry(sin(a)*exp(b)) q[1]; rz(sqrt(a+2)) q[2]; rz(a**2) q[0];
+        cx q[0], q[3]; ry(arctan(b) + cos(a*b)) q[3]; rx(log(a+3)) q[3]; rz(pow(b, 3)) q[3];
+        cx q[3], q[1]; for int i in [1:3] { rx(i*a) q[i]; rz(b) q[i]; }
+        ry(tan(a/2) - arcsin(b/2)) q[2]; crx(a) q[1], q[2]; rz(arccos(b/4)) q[0];
+        """
+    let program = try CompiledProgram(
+      source: source.replacingOccurrences(of: "input angle[32] c;", with: ""))
     #expect(program.circuit.inputs.count == 2)
     try check(
       source.replacingOccurrences(of: "input angle[32] c;", with: ""), [0.37, -0.8], seed: 5)
@@ -188,7 +190,8 @@ extension CompiledProgram {
     "use without a derivative is refused",
     arguments: [
       "rx(floor(a)) q[0];", "rx(float[64](int[32](a))) q[0];", "if (a > 0.2) { x q[0]; }",
-      "float[64] t = 2*a; rx(t) q[0];", "pow(a) @ x q[0];", "bit c; c = measure q[0]; if (c) { rx(a) q[0]; }",
+      "float[64] t = 2*a; rx(t) q[0];", "pow(a) @ x q[0];",
+      "bit c; c = measure q[0]; if (c) { rx(a) q[0]; }",
     ])
   func refusals(gates: String) throws {
     let program = try CompiledProgram(
@@ -208,7 +211,8 @@ extension CompiledProgram {
   func unwantedInputs() throws {
     let program = try CompiledProgram(
       source: header
-        + "input float[64] a;\ninput int[32] k;\nqubit[1] q;\nrx(a*k) q[0];\nif (k > 2) { ry(floor(k/2)) q[0]; }")
+        + "input float[64] a;\ninput int[32] k;\nqubit[1] q;\nrx(a*k) q[0];\nif (k > 2) { ry(floor(k/2)) q[0]; }"
+    )
     let context = KernelContext.test()
     let sum = PauliSum(qubitCount: 1, terms: [PauliTerm(x: 0, z: 1, coefficient: 1)])
     let inputs: [Value] = [.float(0.4), .int(2, width: 32)]

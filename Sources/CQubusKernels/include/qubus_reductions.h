@@ -112,7 +112,8 @@ typedef struct qr_table {
                            const qr_group *groups, size_t count, const qr_term *terms,
                            double *values);
 
-  /// Adds `count` Pauli strings applied to `source` to chunk number `chunk` of `target`.
+  /// Adds `count` Pauli strings applied to `source` to chunk number `chunk` of `target`; four in a
+  /// row with equal `x_low & 7` and `part` are taken together.
   void (*pauli_apply_f64)(double *target, const double *source, size_t octets, uint64_t chunk,
                           const qr_string *strings, size_t count);
   void (*pauli_apply_f32)(float *target, const float *source, size_t octets, uint64_t chunk,

@@ -16,6 +16,7 @@ package final class AdjointGradient {
   private var forwardBinding: PlanBinding
   private let observable: PauliSumOperator
   private let energy: PreparedPauliSum
+  private let overlap: PreparedOverlaps
   private var steps: [Step] = []
   private let state: BlockedState
   private let adjoint: BlockedState
@@ -56,6 +57,7 @@ package final class AdjointGradient {
     adjoint = try BlockedState(qubitCount: qubits, precision: precision)
     observable = PauliSumOperator(sum, positions: plan.finalPositions, bitCount: state.bitCount)
     energy = PreparedPauliSum(sum, positions: plan.finalPositions)
+    overlap = PreparedOverlaps(bitCount: state.bitCount)
     let parts = try DifferentiableGate.decompose(trace.gates, wanted: wanted)
     try prepareSteps(parts, inputs, plan.finalPositions, threads)
   }
@@ -116,13 +118,17 @@ package final class AdjointGradient {
     return list
   }
 
-  /// ⟨O⟩ alone, with the same bits as `evaluate` gives.
+  /// ⟨O⟩ alone; `evaluate` gives the same up to rounding.
   package func value(
     _ inputs: [Value], _ context: KernelContext
   ) throws(QubusError) -> Double {
+    try evolve(inputs, context)
+    return try state.expectation(energy, context)
+  }
+
+  private func evolve(_ inputs: [Value], _ context: KernelContext) throws(QubusError) {
     try forwardBinding.update(try trace.bound(inputs))
     try forward.run(forwardBinding.numbers, on: state, context)
-    return try state.expectation(energy, context)
   }
 
   /// ⟨O⟩ and its derivatives by every input (0 for those that are not wanted).
@@ -131,9 +137,10 @@ package final class AdjointGradient {
     _ inputs: [Value], _ context: KernelContext
   ) throws(QubusError) -> (value: Double, gradient: [Double]) {
     try context.team.activate { () throws(QubusError) in
-      let value = try value(inputs, context)
+      try evolve(inputs, context)
       var gradient = [Double](repeating: 0, count: inputs.count)
       try observable.apply(state, to: adjoint, context)
+      let value = try overlap.values(adjoint, state, context)[0]
       let classical = ClassicalState(bits: [], variables: [], inputs: inputs)
       let wires = (0..<state.qubitCount).map { UInt8($0) }
       for index in steps.indices {

@@ -27,7 +27,7 @@ struct DifferentiableGate: Sendable {
         gate.parameters.contains { $0.reads(inputs: wanted) }
         || gate.exponent?.reads(inputs: wanted) ?? false
       if isWanted {
-        result += try parts(gate)
+        result += try parts(gate, wanted)
       } else {
         result.append(DifferentiableGate(application: gate))
       }
@@ -36,7 +36,9 @@ struct DifferentiableGate: Sendable {
   }
 
   /// The gate as a product of gates with one angle each, in order of application.
-  private static func parts(_ gate: GateApplication) throws(QubusError) -> [DifferentiableGate] {
+  private static func parts(
+    _ gate: GateApplication, _ wanted: [Bool]
+  ) throws(QubusError) -> [DifferentiableGate] {
     var power = 1.0
     if let exponent = gate.exponent {
       guard case .constant(let value) = exponent, value.real == value.real.rounded(),
@@ -92,8 +94,10 @@ struct DifferentiableGate: Sendable {
         application: GateApplication(
           part.0, isExchange ? [part.1, .radians(0)] : [part.1], targets: part.2,
           controls: gate.controls),
-        generator: Generator(
-          angle: part.1, terms: generator(part.0, targets: part.2, controls: gate.controls)))
+        generator: part.1.reads(inputs: wanted)
+          ? Generator(
+            angle: part.1, terms: generator(part.0, targets: part.2, controls: gate.controls))
+          : nil)
     }
   }
 

@@ -13,7 +13,7 @@ final class PauliSumOperator: Sendable {
     let bits = UInt64(min(bitCount, Int(QR_CHUNK_BITS)))
     let low = (UInt64(1) << bits) - 1
     self.positions = positions
-    strings = observable.terms.map { term in
+    let strings = observable.terms.map { term in
       let x = PreparedPauliSum.permute(term.x, positions)
       let z = PreparedPauliSum.permute(term.z, positions)
       // (Pψ)_i = (-i)^k (-1)^{z·i} ψ_{i^x} with k the number of Ys.
@@ -23,6 +23,12 @@ final class PauliSumOperator: Sendable {
         x_high: x >> bits, z_high: z >> bits, x_low: UInt32(x & low), z_low: UInt32(z & low),
         part: UInt32(quarter & 1))
     }
+    // Strings of one class are applied together; within it those from the same chunk.
+    let order = strings.indices.sorted { a, b in
+      let (x, y) = (strings[a], strings[b])
+      return (x.x_low & 7, x.part, x.x_high, a) < (y.x_low & 7, y.part, y.x_high, b)
+    }
+    self.strings = order.map { strings[$0] }
   }
 
   /// Sets `target` to O `source`.

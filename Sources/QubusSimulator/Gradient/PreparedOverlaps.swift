@@ -59,6 +59,20 @@ final class PreparedOverlaps: Sendable {
     (self.groups, self.terms, self.owners) = (groups, terms, owners)
   }
 
+  /// Re⟨λ|ψ⟩ as the only number.
+  init(bitCount: Int) {
+    chunkBits = min(bitCount, Int(QR_CHUNK_BITS))
+    chunks = 1 << (bitCount - chunkBits)
+    generatorCount = 1
+    groups = [
+      qr_group(
+        x_high: 0, x_low: 0, first_term: 0, term_count: 1, skip: UInt8(QR_NO_SKIP),
+        skip_chunk: UInt8(QR_NO_SKIP), parts: 1)
+    ]
+    terms = [qr_term(weight: 1, z_high: 0, z_low: 0, part: 0)]
+    owners = [0]
+  }
+
   /// One number for each generator.
   func values(
     _ left: BlockedState, _ right: BlockedState, _ context: KernelContext
