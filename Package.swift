@@ -133,7 +133,8 @@ let package = Package(
     module(
       "QubusServer",
       [
-        "QubusCore", "QubusJobs", "QubusEngine", "QubusWire", "QubusDevices", "CZeroMQ",
+        "QubusCore", "QubusCompiler", "QubusJobs", "QubusEngine", "QubusWire", "QubusDevices",
+        "CZeroMQ",
         "CAccept", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "DequeModule", package: "swift-collections"),

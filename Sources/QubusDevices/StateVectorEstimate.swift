@@ -8,8 +8,8 @@ struct StateVectorEstimate {
   /// Seconds of one pass of a one-qubit gate over one amplitude, two threads sharing the work
   /// (measured: 1.2 ns for one thread of this machine's two); and the fixed costs of a gate, a
   /// sampled shot and a measurement on the way.
-  private static let secondsPerAmplitude = 1.0e-9
-  private static let secondsPerGate = 60e-9
+  private static let secondsPerAmplitude = 0.15e-9
+  private static let secondsPerGate = 30e-9
   private static let secondsPerSample = 30e-9
   private static let secondsPerOutcome = 0.4e-6
   /// What one chunk of shots should take.

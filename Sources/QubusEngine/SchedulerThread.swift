@@ -74,7 +74,7 @@ final class SchedulerThread: Sendable {
     takeTurns()
   }
 
-  /// Starts an admitted job at once, passing the queue only when it is empty; `finished` must follow.
+  /// Starts an admitted job at once if nothing waits; then `finished` must follow.
   func startNow(_ job: SchedulerJob) -> Bool {
     let now = clock.now()
     return hands.withLock { $0 != nil } && scheduler.withLock { $0.startNow(job, now: now) != nil }

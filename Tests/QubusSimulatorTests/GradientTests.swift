@@ -211,7 +211,8 @@ extension CompiledProgram {
   func unwantedInputs() throws {
     let program = try CompiledProgram(
       source: header
-        + "input float[64] a;\ninput int[32] k;\nqubit[1] q;\nrx(a*k) q[0];\nif (k > 2) { ry(floor(k/2)) q[0]; }"
+        + "input float[64] a;\ninput int[32] k;\nqubit[1] q;\nrx(a*k) q[0];\n"
+        + "if (k > 2) { ry(floor(k/2)) q[0]; }"
     )
     let context = KernelContext.test()
     let sum = PauliSum(qubitCount: 1, terms: [PauliTerm(x: 0, z: 1, coefficient: 1)])

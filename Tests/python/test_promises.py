@@ -88,13 +88,13 @@ def test_results_do_not_depend_on_threads_streaming_memory_or_a_restart(start):
     for threads in ("1", "2"):
         own = start("--threads", threads)
         with qubus.Client(own.endpoint) as client:
-            streamed = client.submit(MEASURED_ON_THE_WAY, shots=40, seed=5)
+            streamed = client.submit(MEASURED_ON_THE_WAY, shots=4000, seed=5)
             partial = [e for e in streamed.events(timeout=60) if e.counts is not None]
-            assert client.plan(MEASURED_ON_THE_WAY, shots=40).pubs[0].shots_per_chunk < 40
+            assert client.plan(MEASURED_ON_THE_WAY, shots=4000).pubs[0].shots_per_chunk < 4000
             assert partial
             first = streamed.result(timeout=60)
             memory = client.submit(
-                MEASURED_ON_THE_WAY, shots=40, seed=5, memory=True).result(timeout=60)
+                MEASURED_ON_THE_WAY, shots=4000, seed=5, memory=True).result(timeout=60)
             assert first.counts == memory.counts
             terminal = client.submit(layered(18, 4), shots=20_000, seed=9).result(timeout=60)
             exact = client.submit(
@@ -107,7 +107,7 @@ def test_results_do_not_depend_on_threads_streaming_memory_or_a_restart(start):
             assert own.stop() == 0
             own.start()
             with qubus.Client(own.endpoint) as client:
-                again = client.submit(MEASURED_ON_THE_WAY, shots=40, seed=5).result(timeout=60)
+                again = client.submit(MEASURED_ON_THE_WAY, shots=4000, seed=5).result(timeout=60)
                 assert again.execution_hash == first.execution_hash
                 kept = client.job(first.job_id).result(timeout=10)
                 assert kept.execution_hash == first.execution_hash and kept.counts == first.counts

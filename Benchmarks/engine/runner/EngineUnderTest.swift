@@ -32,6 +32,9 @@ final class EngineUnderTest {
   private let binding: PlanBinding
   private let executor: PlanExecutor
   private let precision: QubusCompiler.Precision
+  /// Prepared at the first use, as a hybrid loop does.
+  private var grouped: (observable: PauliSum, prepared: PreparedPauliSum)?
+  private var differentiated: (observable: PauliSum, gradient: AdjointGradient)?
 
   /// - Parameters:
   ///   - source: OpenQASM, UTF-8.
@@ -77,21 +80,34 @@ final class EngineUnderTest {
     try executor.run(binding.numbers, continuing: state, context)
   }
 
-  /// Lends the final state of the last evolution: interleaved re, im, little-endian, amplitude `i`
+  /// Lends the final state of the last evolution: interleaved re, im of the precision, little-endian, amplitude `i`
   /// belongs to the basis state whose qubit `q` is bit `q` of `i`.
   func withState<T>(_ body: (UnsafeRawBufferPointer) -> T) throws(QubusError) -> T {
-    state.interleaved().withUnsafeBytes(body)
+    let numbers = state.interleaved()
+    if precision == .double { return numbers.withUnsafeBytes(body) }
+    return numbers.map { Float($0) }.withUnsafeBytes(body)
   }
 
   /// One evolution and the exact expectation value of the observable.
   func energy(_ observable: PauliSum) throws(QubusError) -> Double {
     try evolve()
-    let prepared = PreparedPauliSum(observable, positions: state.positions)
-    return try state.expectation(prepared, context)
+    if grouped?.observable != observable {
+      grouped = (observable, PreparedPauliSum(observable, positions: state.positions))
+    }
+    guard let grouped else { preconditionFailure("just set") }
+    return try state.expectation(grouped.prepared, context)
   }
 
-  /// The derivatives by every input, exact; nil while the engine has no gradients.
-  func gradient(_ observable: PauliSum) throws(QubusError) -> [Double]? { nil }
+  /// The derivatives by every input, exact.
+  func gradient(_ observable: PauliSum) throws(QubusError) -> [Double] {
+    if differentiated?.observable != observable {
+      let gradient = try AdjointGradient(
+        bound.program, observable, inputs: bound.inputs,
+        wanted: bound.inputs.map { _ in true }, precision: precision, context)
+      differentiated = (observable, gradient)
+    }
+    return try differentiated?.gradient.evaluate(bound.inputs, context).gradient ?? []
+  }
 
   /// Shots with counts of the circuit's final measurements.
   /// - Returns: seconds beyond those of the state, and the number of distinct outcomes.

@@ -4,7 +4,8 @@ package import QubusCore
 /// Makes plans: how a circuit's gates run as few, cheap operations over few passes of memory.
 ///
 /// The passes, in order: `GateLowering`, `LightCone`, `GateCancellation`, `BlockFusion`,
-/// `EulerSplit`, `GateCancellation` again, `Staging`, `StageOrder`, `PhaseGrouping`; `PlanEmission` writes the result.
+/// `EulerSplit`, `GateCancellation` again, `Staging`, `StageOrder`, `PhaseGrouping`; `PlanEmission`
+/// writes the result.
 package enum Planner {
   /// - Parameter gates: one row's gates; only their structure and the numbers of constant gates
   ///   matter.
