@@ -1,7 +1,6 @@
 import QubusCircuit
+import QubusCompiler
 import Testing
-
-@testable import QubusCompiler
 
 @Suite struct BasisChoiceTests {
   /// Indices of a block's entries that are zero.
