@@ -65,6 +65,37 @@ import Testing
     }
   }
 
+  @Test("matrices on two targets with known entries, at every position")
+  func knownEntries() {
+    var random = KernelRandom(seed: seed())
+    for isa in qk_isa.fast {
+      for single in [false, true] {
+        let bits = KernelChunk.minimumBits(single: single) + 2
+        let values = random.reals(2 << bits)
+        for first in 0..<bits {
+          for second in 0..<bits where second != first {
+            let others = (0..<bits).filter { $0 != first && $0 != second }
+            // Each bit of the matrix's index, and entries that nearly have the form.
+            for (bit, spoiled) in [(1, -1), (2, -1), (1, 2), (2, 11), (1, 20)] {
+              var numbers = random.reals(32)
+              for index in [bit, 4 * bit] { numbers[2 * index] = 0 }
+              for index in [bit, 4 * bit, 0, 5, 10] { numbers[2 * index + 1] = 0 }
+              if spoiled >= 0 { numbers[spoiled] = 0.5 }
+              var op = qk_op(QK_DENSE, targets: [first, second])
+              if random.below(2) == 0 {
+                op.control_mask = UInt32(1) << UInt32(others[random.below(others.count)])
+                op.control_value = random.below(2) == 0 ? op.control_mask : 0
+              }
+              var program = KernelProgram()
+              program.append(op, numbers)
+              compare(isa, bits: bits, single: single, program, values: values)
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test("chunks of many pieces and pages", arguments: [13, 16, 17])
   func largeChunks(bits: Int) {
     var random = KernelRandom(seed: seed())

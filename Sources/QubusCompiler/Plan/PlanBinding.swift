@@ -30,10 +30,14 @@ package struct PlanBinding: Sendable {
       stageScales: [Double](repeating: 1, count: plan.stages.count))
     dependents = GateDependents(plan)
     scales = plan.stages.map { StageScale(plan, $0) }
-    isOperationDirty = [Bool](repeating: true, count: plan.operations.count)
-    isStageDirty = [Bool](repeating: true, count: plan.stages.count)
+    isOperationDirty = [Bool](repeating: false, count: plan.operations.count)
+    isStageDirty = [Bool](repeating: false, count: plan.stages.count)
     scratch = BlockProduct(plan)
-    recompute(gates)
+    for index in plan.operations.indices { scratch.compute(plan, index, gates, into: &raw) }
+    // Only blocks without parameters change, so that no update has to do this again.
+    BasisChoice(plan, dependents).apply(plan, &raw)
+    numbers.coefficients = raw
+    for stage in plan.stages.indices { scales[stage].apply(plan, raw: raw, &numbers, stage: stage) }
   }
 
   private static var mismatch: QubusError {
