@@ -2377,7 +2377,7 @@ const ProtobufCMessageDescriptor qubus__v1__partial_counts__descriptor =
   (ProtobufCMessageInit) qubus__v1__partial_counts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__progress__field_descriptors[4] =
+static const ProtobufCFieldDescriptor qubus__v1__progress__field_descriptors[5] =
 {
   {
     "shots_done",
@@ -2427,8 +2427,21 @@ static const ProtobufCFieldDescriptor qubus__v1__progress__field_descriptors[4] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "evolution",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Progress, evolution),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__progress__field_indices_by_name[] = {
+  4,   /* field[4] = evolution */
   2,   /* field[2] = rows_done */
   3,   /* field[3] = rows_total */
   0,   /* field[0] = shots_done */
@@ -2437,7 +2450,7 @@ static const unsigned qubus__v1__progress__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__progress__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor qubus__v1__progress__descriptor =
 {
@@ -2447,7 +2460,7 @@ const ProtobufCMessageDescriptor qubus__v1__progress__descriptor =
   "Qubus__V1__Progress",
   "qubus.v1",
   sizeof(Qubus__V1__Progress),
-  4,
+  5,
   qubus__v1__progress__field_descriptors,
   qubus__v1__progress__field_indices_by_name,
   1,  qubus__v1__progress__number_ranges,

@@ -20,6 +20,8 @@ public struct JobSpec: Sendable, Hashable {
   public var clientJobID: String?
   /// For example `sim.statevector`; nil: the server's default.
   public var device: String?
+  /// Numbers of the amplitudes: "double" (the default) or "single".
+  public var precision: String?
   /// Seed of all random numbers; nil: drawn at acceptance and stored.
   public var seed: UInt64?
   /// Longest time on the device, in seconds.

@@ -20,6 +20,7 @@ final class SpecificationMemory {
     result.idempotency_key = try string(spec.idempotencyKey, "idempotency_key")
     result.client_job_id = try string(spec.clientJobID, "client_job_id")
     result.device = try string(spec.device, "device")
+    result.precision = try string(spec.precision, "precision")
     result.name = try string(spec.name, "name")
     if let seed = spec.seed {
       result.has_seed = 1

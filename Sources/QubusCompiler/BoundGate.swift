@@ -135,29 +135,48 @@ package struct BoundGateList: Sendable {
     return bound
   }
 
+  /// Evaluates a gate of the list again, for other inputs.
+  /// - Precondition: the gate at `index` came from this application and is not constant.
+  mutating func rebind(
+    _ index: Int, _ application: GateApplication, _ state: ClassicalState
+  ) throws(QubusError) {
+    let matrix = try Self.matrix(application, state)
+    let numbers = Self.numbers(gates[index].kind, of: matrix)
+    precondition(2 * numbers.count == gates[index].coefficientCount, "another gate")
+    let offset = gates[index].offset
+    for (place, number) in numbers.enumerated() {
+      coefficients[offset + 2 * place] = number.re
+      coefficients[offset + 2 * place + 1] = number.im
+    }
+  }
+
   /// Stores the numbers that the structure calls for, unless they are known.
   private mutating func fill(
     _ bound: inout BoundGate, _ structure: GateStructure, from matrix: Matrix, known: Int
   ) {
     bound.kind = structure.kind
     bound.pattern = structure.pattern
-    let numbers: [Complex]
-    switch structure.kind {
-    case .phase where matrix.dimension == 2:
+    if structure.kind == .phase, matrix.dimension == 2 {
       bound.controlMask |= 1 << UInt64(bound.target0)
       bound.controlValue |= 1 << UInt64(bound.target0)
-      numbers = [matrix[1, 1]]
-    case .diagonal, .diagonal2: numbers = (0..<matrix.dimension).map { matrix[$0, $0] }
-    case .phase, .dense, .dense2, .identity, .flip, .swap: numbers = matrix.elements
     }
     if known >= 0 {
       bound.offset = known
       return
     }
     bound.offset = coefficients.count
-    for number in numbers {
+    for number in Self.numbers(structure.kind, of: matrix) {
       coefficients.append(number.re)
       coefficients.append(number.im)
+    }
+  }
+
+  /// The entries of a matrix that a gate of this kind needs.
+  private static func numbers(_ kind: BoundGate.Kind, of matrix: Matrix) -> [Complex] {
+    switch kind {
+    case .phase where matrix.dimension == 2: [matrix[1, 1]]
+    case .diagonal, .diagonal2: (0..<matrix.dimension).map { matrix[$0, $0] }
+    case .phase, .dense, .dense2, .identity, .flip, .swap: matrix.elements
     }
   }
 

@@ -18,11 +18,11 @@ package struct BoundProgram: Sendable {
   }
 
   package let program: CompiledProgram
-  package let inputs: [Value]
+  package internal(set) var inputs: [Value]
   package let limits: Limits
   /// Gates from |0…0⟩ up to the end, or to the first measurement or reset of a row that runs shot
   /// by shot.
-  package let gates: BoundGateList
+  package internal(set) var gates: BoundGateList
   package let form: Form
 }
 
@@ -35,6 +35,17 @@ extension BoundProgram {
     _ program: CompiledProgram, inputs: [Value], limits: Limits = Limits(),
     cancellation: CancellationFlag
   ) throws(QubusError) {
+    var parametric: [ParametricGate]?
+    try self.init(
+      program, inputs: inputs, limits: limits, cancellation: cancellation, noting: &parametric)
+  }
+
+  /// The same, and the gates whose numbers are not in the source.
+  /// - Parameter parametric: nil when nobody asks for them.
+  init(
+    _ program: CompiledProgram, inputs: [Value], limits: Limits, cancellation: CancellationFlag,
+    noting parametric: inout [ParametricGate]?
+  ) throws(QubusError) {
     guard program.circuit.qubitCount <= limits.qubits else {
       throw QubusError(
         .tooManyQubits,
@@ -46,7 +57,9 @@ extension BoundProgram {
         "\(inputs.count) values for \(program.circuit.inputs.count) inputs")
     }
     var tracer = PrefixTracer(program, inputs: inputs)
+    tracer.parametric = parametric
     let isTerminal = try tracer.run(limits, cancellation)
+    parametric = tracer.parametric
     self.program = program
     self.inputs = inputs
     self.limits = limits
@@ -64,6 +77,8 @@ private struct PrefixTracer {
   private let program: CompiledProgram
   private var machine: ClassicalMachine
   private(set) var gates = BoundGateList()
+  /// Gates whose numbers are not in the source, when they are asked for.
+  var parametric: [ParametricGate]?
   /// Qubits that left |0⟩, and qubits whose measurement is open.
   private var touched: UInt64 = 0
   private var measured: UInt64 = 0
@@ -102,7 +117,12 @@ private struct PrefixTracer {
         let qubits = application.qubitMask
         if qubits & measured != 0 { return false }
         touched |= qubits
+        let index = gates.gates.count
         try gates.append(application, machine.state)
+        if parametric != nil, index < gates.gates.count, !gates.gates[index].isConstant {
+          parametric?.append(
+            ParametricGate(index: index, application: application, state: machine.state))
+        }
       case .measure(let qubit, let target):
         noteOutcome()
         measured |= 1 << UInt64(qubit)

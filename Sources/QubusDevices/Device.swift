@@ -63,6 +63,8 @@ package struct ChunkResult: Sendable {
   package var deviceMicroseconds: Microseconds
   /// |1 - norm²| of the final state, when there is one.
   package var normDrift: Double?
+  /// SHA-256 of the plans by which the row's state was evolved, in order; empty without one.
+  package var planHashes: [[UInt8]] = []
 
   package init(request: ChunkRequest, deviceMicroseconds: Microseconds) {
     self.request = request
@@ -110,6 +112,10 @@ package protocol Device: Sendable {
   var target: Target { get }
   /// Goes into provenance, for example `baseline`.
   var instructionSet: String { get }
+  /// How programs are turned into what runs, for provenance: versions of planner and cost table.
+  var compileOptions: [String: String] { get }
+  /// Rows of programs with at most so many qubits run fastest one a thread.
+  var ownRowQubits: Int { get }
 
   /// Refuses what the device cannot run and predicts the rest.
   /// - Parameter precision: of the amplitudes; reductions are always in double.
@@ -125,10 +131,31 @@ package protocol Device: Sendable {
     _ program: CompiledProgram, inputs: [Value], precision: Precision, outputs: ExactOutputs
   ) throws(QubusError) -> ExecutionPlan?
 
-  /// Binds one row.
+  /// Starts on rows of one program.
+  /// - Parameter progress: told how much of a long evolution is done, by the thread that calls.
+  func session(
+    _ program: CompiledProgram, precision: Precision, seed: UInt64, team: ComputeTeam,
+    cancellation: CancellationFlag, progress: EvolutionProgress?
+  ) -> any DeviceSession
+}
+
+/// Rows of one program on a device, one after another: what they share is made once. A row's
+/// results do not depend on the rows before it. Used by one thread at a time.
+package protocol DeviceSession: AnyObject {
+  /// Binds one row; the one before it must be done.
   /// - Parameter inputs: one value per `Circuit.inputs`, converted to its type.
-  func open(
+  func open(inputs: [Value]) throws(QubusError) -> any DeviceExecution
+}
+
+extension Device {
+  /// Binds one row that stands alone.
+  package func open(
     _ program: CompiledProgram, inputs: [Value], precision: Precision, seed: UInt64,
     team: ComputeTeam, cancellation: CancellationFlag
-  ) throws(QubusError) -> any DeviceExecution
+  ) throws(QubusError) -> any DeviceExecution {
+    try session(
+      program, precision: precision, seed: seed, team: team, cancellation: cancellation,
+      progress: nil
+    ).open(inputs: inputs)
+  }
 }

@@ -10,6 +10,8 @@ package struct RowResult: Sendable {
   package var expectationValues: [Double]?
   package var normDrift: Double?
   package var deviceMicroseconds: Microseconds = 0
+  /// The plans that ran, each once.
+  package var planHashes: [[UInt8]] = []
 
   package init() {}
 
@@ -22,8 +24,14 @@ package struct RowResult: Sendable {
     probabilities = chunk.probabilities ?? probabilities
     stateVector = chunk.stateVector ?? stateVector
     expectationValues = chunk.expectationValues ?? expectationValues
+    note(chunk)
+  }
+
+  /// Adds what a chunk says of how it was made, and leaves its results alone.
+  package mutating func note(_ chunk: ChunkResult) {
     if let drift = chunk.normDrift { normDrift = max(normDrift ?? 0, drift) }
     deviceMicroseconds += chunk.deviceMicroseconds
+    for hash in chunk.planHashes where !planHashes.contains(hash) { planHashes.append(hash) }
   }
 
   /// The content as bytes that do not depend on chunks, time or threads: the execution hash is

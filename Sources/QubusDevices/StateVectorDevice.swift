@@ -3,7 +3,7 @@ package import QubusCompiler
 package import QubusCore
 package import QubusSimulator
 
-/// `sim.statevector`: the ideal simulator on complex128 amplitudes.
+/// `sim.statevector`: the ideal simulator on complex128 or complex64 amplitudes.
 package struct StateVectorDevice: Device {
   package let name = "sim.statevector"
   package let summary = "Ideal state-vector simulator, complex128 or complex64"
@@ -12,6 +12,18 @@ package struct StateVectorDevice: Device {
   private let plans = PlanCache()
 
   package init(limits: Limits = Limits()) { self.limits = limits }
+
+  package var compileOptions: [String: String] {
+    [
+      "front_end": "openqasm", "planner": "\(Planner.version)",
+      "cost_table": "\(CostTable.current.version)",
+    ]
+  }
+  package var ownRowQubits: Int { RowSimulation.ownStateQubits }
+
+  /// - Throws: `invalid_configuration` when `QUBUS_ISA`, which is for tests, asks for an instruction
+  ///   set that there is not.
+  package static func checkEnvironment() throws(QubusError) { try KernelTable.checkChoice() }
 
   package var target: Target { Target(qubitCount: limits.qubits) }
 
@@ -36,16 +48,40 @@ package struct StateVectorDevice: Device {
       plan, instructionSet: instructionSet, gateCount: bound.gates.gates.count)
   }
 
-  package func open(
-    _ program: CompiledProgram, inputs: [Value], precision: Precision, seed: UInt64,
-    team: ComputeTeam, cancellation: CancellationFlag
-  ) throws(QubusError) -> any DeviceExecution {
-    let bound = try BoundProgram(
-      program, inputs: inputs, limits: limits, cancellation: cancellation)
-    let context = KernelContext(team: team, cancellation: cancellation)
+  package func session(
+    _ program: CompiledProgram, precision: Precision, seed: UInt64, team: ComputeTeam,
+    cancellation: CancellationFlag, progress: EvolutionProgress?
+  ) -> any DeviceSession {
+    let context = KernelContext(team: team, cancellation: cancellation, progress: progress)
+    return StateVectorSession(
+      RowBinder(program, limits: limits), RowWorkspace(precision, plans: plans), seed, context,
+      limits)
+  }
+}
+
+/// Rows of one program on the state-vector simulator.
+private final class StateVectorSession: DeviceSession {
+  private let binder: RowBinder
+  private let workspace: RowWorkspace
+  private let seed: UInt64
+  private let context: KernelContext
+  private let limits: Limits
+
+  init(
+    _ binder: RowBinder, _ workspace: RowWorkspace, _ seed: UInt64, _ context: KernelContext,
+    _ limits: Limits
+  ) {
+    self.binder = binder
+    self.workspace = workspace
+    self.seed = seed
+    self.context = context
+    self.limits = limits
+  }
+
+  func open(inputs: [Value]) throws(QubusError) -> any DeviceExecution {
+    let bound = try binder.bind(inputs, cancellation: context.cancellation)
     return StateVectorExecution(
-      RowSimulation(bound, seed: seed, precision: precision, plans: plans, context: context), limits
-    )
+      RowSimulation(bound, seed: seed, workspace: workspace, context: context), limits)
   }
 }
 
@@ -78,6 +114,7 @@ private final class StateVectorExecution: DeviceExecution {
     case .exact(let outputs): try addExact(outputs, to: &result)
     }
     result.normDrift = simulation.normDrift
+    result.planHashes = simulation.planHashes
     result.deviceMicroseconds = clock.monotonic() - start
     return result
   }

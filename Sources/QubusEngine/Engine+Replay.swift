@@ -69,6 +69,7 @@ extension Engine: JobService {
       provenance.engineVersion == newer.engineVersion
       && provenance.instructionSet == newer.instructionSet
       && provenance.compilerVersion == newer.compilerVersion
+      && provenance.planning == newer.planning
     if manifest.executionHash == again.executionHash {
       report.outcome = .identical
       report.explanation = "every bit of the results is equal"
@@ -155,5 +156,13 @@ extension [[UInt64]: Double] {
   fileprivate func distance(to other: Self) -> Double {
     let outcomes = Set(keys).union(other.keys)
     return outcomes.reduce(0) { $0 + abs((self[$1] ?? 0) - (other[$1] ?? 0)) } / 2
+  }
+}
+
+extension Provenance {
+  /// Options that decide how a program is planned, the plans themselves left out: under the same
+  /// options another plan is a fault.
+  fileprivate var planning: [String: String] {
+    compileOptions.filter { !$0.key.hasPrefix("plan.") }
   }
 }

@@ -171,7 +171,7 @@ extension Engine {
     guard pub.rows > 0 else { return nil }
     let observables = pub.observablesByRow()[0].map(\.observable)
     return try job.device.describe(
-      pub.program, inputs: try pub.inputs(row: 0), precision: job.precision,
+      pub.program, inputs: try RowInputs(pub).values(row: 0), precision: job.precision,
       outputs: pub.exactOutputs(observables))
   }
 

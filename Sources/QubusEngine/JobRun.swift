@@ -17,12 +17,14 @@ final class JobRun {
   let job: ActiveJob
   let record: JobRecord
   let prepared: PreparedJob
-  private let engine: Engine
-  private let team: ComputeTeam
+  let engine: Engine
+  let team: ComputeTeam
   private(set) var assembly: ResultAssembly
   private(set) var phases: PhaseLedger
   private(set) var shotsDone: UInt64 = 0
   private var rowsDone: UInt64 = 0
+  /// Part of the row under way that is evolved.
+  private var evolution = 0.0
   private(set) var isAnnounced = false
   /// True when the job is not durable yet: nothing is told before its end.
   private let isSilent: Bool
@@ -67,12 +69,14 @@ final class JobRun {
   }
 
   private func run(_ pub: PreparedPub, _ index: UInt16) throws(QubusError) {
+    if team.threadCount > 1, runsTogether(pub) { return try runTogether(pub, index) }
     let observables = pub.observablesByRow()
+    let inputs = RowInputs(pub)
+    let session = session(pub, team, progress: evolutionProgress())
     for row in 0..<pub.rows {
       try poll()
-      let execution = try prepared.device.open(
-        pub.program, inputs: try pub.inputs(row: row), precision: prepared.precision,
-        seed: record.seed, team: team, cancellation: job.flag)
+      if row > 0 { report() }
+      let execution = try session.open(inputs: try inputs.values(row: row))
       var result = RowResult()
       if pub.wantsExact {
         let outputs = pub.exactOutputs(observables[row].map(\.observable))
@@ -80,10 +84,24 @@ final class JobRun {
         result.merge(chunk)
       }
       if pub.shots > 0 { try runShots(pub, index, row, execution, &result) }
-      rowsDone += 1
-      assembly.add(
-        result, pub: Int(index), row: row, positions: observables[row].map(\.position))
+      finish(result, index, row, observables[row].map(\.position))
     }
+  }
+
+  func session(
+    _ pub: PreparedPub, _ team: ComputeTeam, progress: EvolutionProgress? = nil
+  ) -> any DeviceSession {
+    prepared.device.session(
+      pub.program, precision: prepared.precision, seed: record.seed, team: team,
+      cancellation: job.flag, progress: progress)
+  }
+
+  /// Takes over a row that is done.
+  /// - Parameter positions: where its expectation values go.
+  func finish(_ result: RowResult, _ pub: UInt16, _ row: Int, _ positions: [Int]) {
+    rowsDone += 1
+    evolution = 0
+    assembly.add(result, pub: Int(pub), row: row, positions: positions)
   }
 
   private func runShots(
@@ -107,10 +125,9 @@ final class JobRun {
         let chunk = try run(work, index, row, execution)
         if let chunk = chunk.counts { counts.add(chunk) }
         if let chunk = chunk.memory { memory += chunk }
-        if let drift = chunk.normDrift { result.normDrift = max(drift, result.normDrift ?? 0) }
+        result.note(chunk)
         first += count
-        shotsDone += count
-        setShotsDone()
+        shotsDone(count)
       }
     } catch {
       // The shots that were done stay.
@@ -128,24 +145,30 @@ final class JobRun {
     let result = try execution.run(
       ChunkRequest(
         jobID: job.id, attempt: record.attempt, lease: 0, pub: pub, row: UInt32(row), work: work))
-    phases.deviceMicroseconds = (phases.deviceMicroseconds ?? 0) + result.deviceMicroseconds
-    if !isAnnounced, !isSilent,
-      engine.clock.monotonic() - startedAt
-        > Microseconds(engine.configuration.announceSeconds * 1e6)
-    {
-      announce()
-    }
+    used(result.deviceMicroseconds)
     return result
   }
 
+  /// Counts device time, and announces a job that takes longer than was thought.
+  func used(_ microseconds: Microseconds) {
+    phases.deviceMicroseconds = (phases.deviceMicroseconds ?? 0) + microseconds
+    announceIfLong(engine.clock.monotonic())
+  }
+
+  private func announceIfLong(_ now: Microseconds) {
+    let limit = Microseconds(engine.configuration.announceSeconds * 1e6)
+    if !isAnnounced, !isSilent, now - startedAt > limit { announce() }
+  }
+
   /// - Throws: `execution_canceled` when the attempt must stop here.
-  private func poll() throws(QubusError) {
+  func poll() throws(QubusError) {
     if job.flag.isCanceled || job.withLock({ $0.stop != nil }) {
       throw QubusError(.executionCanceled, "the job was stopped")
     }
   }
 
-  private func setShotsDone() {
+  func shotsDone(_ count: UInt64) {
+    shotsDone += count
     let shots = shotsDone
     job.withLock { $0.shotsDone = shots }
   }
@@ -187,8 +210,41 @@ extension JobRun {
     var body = JobEventBody()
     body.progress = JobProgress(
       shotsDone: shotsDone, shotsTotal: prepared.shotsTotal, rowsDone: rowsDone,
-      rowsTotal: prepared.rowsTotal)
+      rowsTotal: prepared.rowsTotal, evolution: evolution)
     return body
+  }
+
+  /// Told by the device in the middle of an evolution, on the thread that runs this attempt.
+  private func evolutionProgress() -> EvolutionProgress {
+    // The session that holds it ends before this attempt does.
+    nonisolated(unsafe) unowned let run = self
+    return { part in
+      run.evolution = part
+      run.announceIfLong(run.engine.clock.monotonic())
+      run.report()
+    }
+  }
+
+  /// True when the last report is long enough ago; this one then counts.
+  private func mayReport() -> Bool {
+    let now = engine.clock.monotonic()
+    guard isAnnounced, now - lastReport >= engine.configuration.progressMicroseconds else {
+      return false
+    }
+    lastReport = now
+    return true
+  }
+
+  private func progressUpdate(_ time: Microseconds) -> JobUpdate {
+    var update = JobUpdate(
+      jobID: job.id, attempt: record.attempt, events: [event(.progress, .running, time, progress)])
+    update.shotsDone = shotsDone
+    return update
+  }
+
+  /// Tells of progress unless it did a moment ago.
+  func report() {
+    if mayReport() { engine.write(progressUpdate(engine.clock.now()), job) }
   }
 
   /// Tells of progress and of the row's counts so far, unless it did a moment ago.
@@ -196,13 +252,9 @@ extension JobRun {
     _ pub: PreparedPub, _ index: UInt16, _ row: Int, _ rowShots: UInt64,
     _ counts: inout CountsAccumulator
   ) {
-    let now = engine.clock.monotonic()
-    guard isAnnounced, now - lastReport >= engine.configuration.progressMicroseconds else { return }
-    lastReport = now
+    guard mayReport() else { return }
     let time = engine.clock.now()
-    var update = JobUpdate(
-      jobID: job.id, attempt: record.attempt, events: [event(.progress, .running, time, progress)])
-    update.shotsDone = shotsDone
+    var update = progressUpdate(time)
     if pub.outputs.contains(.counts) {
       var body = JobEventBody()
       body.counts = counts.total().partial(pub: UInt32(index), row: UInt32(row), shots: rowShots)
@@ -220,7 +272,7 @@ extension JobRun {
       update.events = startEvents()
       update.device = prepared.device.name
       update.reason = ""
-    } else if prepared.shotsTotal > 0 {
+    } else {
       update.events = [event(.progress, .running, now, progress)]
     }
     phases.finishedAt = now
@@ -282,10 +334,12 @@ extension JobRun {
 
   private func result(isPartial: Bool) -> JobResult {
     if isPartial { assembly.keepCountsOnly() }
+    let plans = assembly.planOptions
     let (manifest, data) = assembly.finish(
       jobID: job.id, attempt: record.attempt, shotsDone: shotsDone)
     var provenance = prepared.provenance(record, phases)
     provenance.executionHash = manifest.executionHash
+    provenance.compileOptions.merge(plans) { $1 }
     return JobResult(manifest: manifest, provenance: provenance, data: data)
   }
 }

@@ -18,7 +18,7 @@ extension PreparedJob {
     provenance.serverVersion = Versions.server
     provenance.clientVersion = record.clientVersion
     provenance.instructionSet = device.instructionSet
-    provenance.compileOptions = ["front_end": "openqasm", "passes": "none"]
+    provenance.compileOptions = device.compileOptions
     provenance.programHashes = pubs.map(\.program.programHash)
     provenance.circuitHashes = pubs.map(\.program.circuitHash)
     provenance.parameters = pubs.flatMap(\.parameters)

@@ -29,18 +29,6 @@ struct PreparedPub: Sendable {
     Double(rows) * (estimate.rowSeconds + Double(shots) * estimate.shotSeconds)
   }
 
-  /// The values of one row, converted to the declared types.
-  /// - Throws: `invalid_parameter_value` for one that its type cannot hold.
-  func inputs(row: Int) throws(QubusError) -> [Value] {
-    var values: [Value] = []
-    values.reserveCapacity(parameters.count)
-    for (parameter, input) in zip(parameters, program.circuit.inputs) {
-      let value = parameter.values[BroadcastIndex(parameter.shape, to: shape)[row]]
-      values.append(try Value.input(value, type: input.type, name: input.name))
-    }
-    return values
-  }
-
   /// For every row the observables it needs and where their values go in the result.
   func observablesByRow() -> [[(observable: Int, position: Int)]] {
     var result = Array(repeating: [(observable: Int, position: Int)](), count: rows)
@@ -82,5 +70,27 @@ extension PreparedPub {
     ExactOutputs(
       probabilities: outputs.contains(.probabilities), stateVector: outputs.contains(.stateVector),
       observables: observables.map { self.observables[$0] })
+  }
+}
+
+/// The inputs of a pub's rows.
+struct RowInputs {
+  private let parameters: [(array: ParameterArray, input: InputParameter, index: BroadcastIndex)]
+
+  init(_ pub: PreparedPub) {
+    parameters = zip(pub.parameters, pub.program.circuit.inputs).map { parameter, input in
+      (parameter, input, BroadcastIndex(parameter.shape, to: pub.shape))
+    }
+  }
+
+  /// The values of one row, converted to the declared types.
+  /// - Throws: `invalid_parameter_value` for one that its type cannot hold.
+  func values(row: Int) throws(QubusError) -> [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(parameters.count)
+    for (array, input, index) in parameters {
+      values.append(try Value.input(array.values[index[row]], type: input.type, name: input.name))
+    }
+    return values
   }
 }

@@ -21,6 +21,7 @@ struct ResultAssembly {
     var stateVector: [UInt8] = []
     var expectationValues: [Double] = []
     var normDrift: Double?
+    var planHashes: Set<[UInt8]> = []
   }
   private let pubs: [PreparedPub]
   private var arrays: [PubArrays]
@@ -56,9 +57,22 @@ struct ResultAssembly {
         arrays[pub].expectationValues[position] = number
       }
     }
+    for hash in row.planHashes { arrays[pub].planHashes.insert(hash) }
     if let drift = row.normDrift {
       arrays[pub].normDrift = max(drift, arrays[pub].normDrift ?? 0)
     }
+  }
+
+  /// Names of the plans that ran, by `plan.` and the pub's number: the plan's hash, or when rows ran
+  /// by several the SHA-256 over their hashes in ascending order. Nothing for a pub without a plan.
+  var planOptions: [String: String] {
+    var options: [String: String] = [:]
+    for (index, pub) in arrays.enumerated() where !pub.planHashes.isEmpty {
+      let sorted = pub.planHashes.sorted { $0.lexicographicallyPrecedes($1) }
+      let hash = sorted.count == 1 ? sorted[0] : Self.digest(sorted.flatMap { $0 }[...])
+      options["plan.\(index)"] = hash.hexadecimal
+    }
+    return options
   }
 
   /// What a stopped job keeps: counts of the rows and shots that were done. Rows that never ran

@@ -50,12 +50,18 @@ package struct JobProgress: Sendable, Hashable {
   package var shotsTotal: UInt64
   package var rowsDone: UInt64
   package var rowsTotal: UInt64
+  /// Part of the row under way that is evolved, 0 ... 1; 0 between rows.
+  package var evolution: Double
 
-  package init(shotsDone: UInt64, shotsTotal: UInt64, rowsDone: UInt64, rowsTotal: UInt64) {
+  package init(
+    shotsDone: UInt64, shotsTotal: UInt64, rowsDone: UInt64, rowsTotal: UInt64,
+    evolution: Double = 0
+  ) {
     self.shotsDone = shotsDone
     self.shotsTotal = shotsTotal
     self.rowsDone = rowsDone
     self.rowsTotal = rowsTotal
+    self.evolution = evolution
   }
 }
 

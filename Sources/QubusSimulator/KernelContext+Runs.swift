@@ -22,7 +22,12 @@ extension KernelContext {
 
 /// The functions that read states on this processor; every instruction set gives the same bits.
 enum Reductions {
-  nonisolated(unsafe) static let table: qr_table = qr_best_table().pointee
+  nonisolated(unsafe) static let table: qr_table = {
+    guard let table = qr_table_for(KernelTable.best.instructionSet) else {
+      preconditionFailure("an instruction set with kernels has reductions")
+    }
+    return table.pointee
+  }()
 }
 
 /// Adds 2^k values by halves, so that the tree depends on their number only; overwrites them.

@@ -1,13 +1,21 @@
 package import QubusCore
 
+package typealias EvolutionProgress = @Sendable (Double) -> Void
+
 /// Who does a kernel's work and who may stop it.
 package struct KernelContext: Sendable {
   package let team: ComputeTeam
   package let cancellation: CancellationFlag
+  /// Told now and then how much of an evolution is done, 0 ... 1, by the thread that called for it:
+  /// a chance to report that costs nothing where there is one chunk.
+  package let progress: EvolutionProgress?
 
-  package init(team: ComputeTeam, cancellation: CancellationFlag) {
+  package init(
+    team: ComputeTeam, cancellation: CancellationFlag, progress: EvolutionProgress? = nil
+  ) {
     self.team = team
     self.cancellation = cancellation
+    self.progress = progress
   }
 
   /// Loop indices of one block: the unit that threads take and after which cancellation is polled

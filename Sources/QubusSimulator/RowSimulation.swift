@@ -15,12 +15,13 @@ package final class RowSimulation {
   package let bound: BoundProgram
   /// |1 - norm²|: of the evolved state, and the largest met at a measurement on the way.
   package private(set) var normDrift = 0.0
+  /// SHA-256 of the plans that ran, in order.
+  package private(set) var planHashes: [[UInt8]] = []
 
   private let philox: Philox
   private let context: KernelContext
   private let map: OutcomeMap
-  private let plans: PlanCache
-  private let precision: Precision
+  private let workspace: RowWorkspace
   private var evolved: (observed: UInt64?, state: BlockedState)?
   private var sampler: StateSampler?
   private var runner: ShotRunner?
@@ -33,14 +34,12 @@ package final class RowSimulation {
   /// Up to here every thread runs shots of its own; above, all threads share one state.
   package static let ownStateQubits = 14
 
-  /// - Parameter plans: where plans of earlier rows are found.
+  /// - Parameter workspace: shared with the rows before, which are done.
   package init(
-    _ bound: BoundProgram, seed: UInt64, precision: Precision = .double,
-    plans: PlanCache = PlanCache(), context: KernelContext
+    _ bound: BoundProgram, seed: UInt64, workspace: RowWorkspace, context: KernelContext
   ) {
     self.bound = bound
-    self.precision = precision
-    self.plans = plans
+    self.workspace = workspace
     philox = Philox(seed: seed)
     self.context = context
     switch bound.form {
@@ -177,8 +176,8 @@ package final class RowSimulation {
   package func expectationValues(_ observables: [PauliSum]) throws(QubusError) -> [Double] {
     let state = try finalState()
     var values: [Double] = []
-    for observable in observables {
-      let prepared = PreparedPauliSum(observable, positions: state.positions)
+    values.reserveCapacity(observables.count)
+    for prepared in workspace.prepare(observables, positions: state.positions) {
       values.append(try state.expectation(prepared, context))
     }
     return values
@@ -228,9 +227,8 @@ package final class RowSimulation {
     if let evolved, evolved.observed == observed { return evolved.state }
     // One state at a time.
     (evolved, sampler) = (nil, nil)
-    let state = try BlockedState(
-      qubitCount: bound.program.circuit.qubitCount, precision: precision)
-    try plans.run(bound, observed: observed, on: state, context)
+    let (state, planHash) = try workspace.evolve(bound, observed: observed, context)
+    planHashes.append(planHash)
     normDrift = max(normDrift, abs(1 - (try state.normSquared(context))))
     try checkDrift()
     evolved = (observed, state)
@@ -253,7 +251,7 @@ package final class RowSimulation {
 
   private func checkDrift() throws(QubusError) {
     // Written so that NaN is refused, too.
-    let limit = Self.driftLimit(precision)
+    let limit = Self.driftLimit(workspace.precision)
     guard normDrift <= limit else {
       throw QubusError(
         .simulatorNormDrift,

@@ -24,6 +24,7 @@ extension MessageBuilder {
       entry.pointee.shots_total = progress.shotsTotal
       entry.pointee.rows_done = progress.rowsDone
       entry.pointee.rows_total = progress.rowsTotal
+      entry.pointee.evolution = progress.evolution
       message.pointee.progress = entry
     }
     if let counts = body.counts { message.pointee.counts = partialCounts(counts) }
@@ -62,7 +63,7 @@ extension JobEventBody {
     if let entry = message.progress?.pointee {
       progress = JobProgress(
         shotsDone: entry.shots_done, shotsTotal: entry.shots_total, rowsDone: entry.rows_done,
-        rowsTotal: entry.rows_total)
+        rowsTotal: entry.rows_total, evolution: entry.evolution)
     }
     if let partial = message.counts?.pointee {
       counts = PartialCounts(

@@ -25,6 +25,7 @@ final class Daemon: Sendable {
   /// - Throws: `data_directory_locked` and the store's other errors, `endpoint_in_use`,
   ///   `invalid_configuration`.
   init(_ configuration: Configuration, logger: Logger) throws(QubusError) {
+    try StateVectorDevice.checkEnvironment()
     let clock = SystemClock()
     let limits = Limits()
     let codec = ProtobufJobCodec(limits: limits)

@@ -73,12 +73,35 @@ final class FakeDevice: Device {
     _ program: CompiledProgram, inputs: [Value], precision: Precision, outputs: ExactOutputs
   ) throws(QubusError) -> ExecutionPlan? { nil }
 
-  func open(
-    _ program: CompiledProgram, inputs: [Value], precision: Precision, seed: UInt64,
-    team: ComputeTeam, cancellation: CancellationFlag
-  ) throws(QubusError) -> any DeviceExecution {
-    state.signal { $0.opened.append(inputs) }
-    return FakeExecution(self, program, seed, inputs, cancellation)
+  let compileOptions = ["front_end": "fake"]
+  let ownRowQubits = 0
+
+  func session(
+    _ program: CompiledProgram, precision: Precision, seed: UInt64, team: ComputeTeam,
+    cancellation: CancellationFlag, progress: EvolutionProgress?
+  ) -> any DeviceSession {
+    FakeSession(self, program, seed, cancellation)
+  }
+}
+
+final class FakeSession: DeviceSession {
+  private let device: FakeDevice
+  private let program: CompiledProgram
+  private let seed: UInt64
+  private let flag: CancellationFlag
+
+  init(
+    _ device: FakeDevice, _ program: CompiledProgram, _ seed: UInt64, _ flag: CancellationFlag
+  ) {
+    self.device = device
+    self.program = program
+    self.seed = seed
+    self.flag = flag
+  }
+
+  func open(inputs: [Value]) throws(QubusError) -> any DeviceExecution {
+    device.state.signal { $0.opened.append(inputs) }
+    return FakeExecution(device, program, seed, inputs, flag)
   }
 }
 

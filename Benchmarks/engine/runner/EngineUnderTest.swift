@@ -114,7 +114,8 @@ final class EngineUnderTest {
   func sample(
     shots: Int, seed: UInt64
   ) throws(QubusError) -> (seconds: Double, outcomes: Int) {
-    let row = RowSimulation(bound, seed: seed, precision: precision, context: context)
+    let row = RowSimulation(
+      bound, seed: seed, workspace: RowWorkspace(precision), context: context)
     try row.evolveForShots()
     let start = monotonicSeconds()
     let result = try row.shots(first: 0, count: shots, memory: false, pub: 0, row: 0)

@@ -634,10 +634,14 @@ struct  Qubus__V1__Progress
   uint64_t shots_total;
   uint64_t rows_done;
   uint64_t rows_total;
+  /*
+   * part of the row under way that is evolved, 0 … 1
+   */
+  double evolution;
 };
 #define QUBUS__V1__PROGRESS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__progress__descriptor) \
-    , 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0 }
 
 
 typedef enum {

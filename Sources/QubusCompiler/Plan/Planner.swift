@@ -7,6 +7,9 @@ package import QubusCore
 /// `EulerSplit`, `GateCancellation` again, `Staging`, `StageOrder`, `PhaseGrouping`; `PlanEmission`
 /// writes the result.
 package enum Planner {
+  /// Goes into provenance; raised when the same circuit may get another plan.
+  package static let version = 1
+
   /// - Parameter gates: one row's gates; only their structure and the numbers of constant gates
   ///   matter.
   /// - Parameter observed: qubits whose outcomes matter, one bit each; nil for the whole state.

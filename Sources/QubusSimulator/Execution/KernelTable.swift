@@ -1,4 +1,5 @@
 package import CQubusKernels
+internal import Glibc
 package import QubusCore
 
 /// The leaf loops of one instruction set.
@@ -19,16 +20,42 @@ package struct KernelTable: @unchecked Sendable {
     self.instructionSet = instructionSet
   }
 
-  private init(best: qk_isa) {
-    guard let table = qk_table_for(best) else {
-      preconditionFailure("the best available instruction set has a table")
-    }
-    self.table = table
-    instructionSet = best
+  /// For tests only: names the instruction set instead of the best one.
+  package static let variable = "QUBUS_ISA"
+  private static let choice = Result { () throws(QubusError) in
+    try named(getenv(variable).map { String(cString: $0) } ?? "")
   }
 
-  /// Chosen once for this process.
-  package static let best = KernelTable(best: qk_best_isa())
+  /// The table of an instruction set by name; of the best one that the processor has without.
+  /// - Throws: `invalid_configuration` when there is none of this name, or not on this processor.
+  package static func named(_ name: String) throws(QubusError) -> KernelTable {
+    if name.isEmpty { return try KernelTable(qk_best_isa()) }
+    let names = [
+      "reference": QK_REFERENCE, "baseline": QK_BASELINE, "avx2": QK_AVX2, "avx512": QK_AVX512,
+    ]
+    guard let instructionSet = names[name] else {
+      throw .field(
+        .invalidConfiguration, variable, "'\(name)' is no instruction set",
+        limit: "one of: reference, baseline, avx2, avx512")
+    }
+    guard let table = try? KernelTable(instructionSet) else {
+      throw .field(
+        .invalidConfiguration, variable, "this processor lacks the instruction set '\(name)'",
+        limit: "at best \(try KernelTable(qk_best_isa()).name)")
+    }
+    return table
+  }
+
+  /// - Throws: `invalid_configuration` when `QUBUS_ISA` asks for what there is not.
+  package static func checkChoice() throws(QubusError) { _ = try choice.get() }
+
+  /// Chosen once for this process, for states and for what reads them.
+  package static let best: KernelTable = {
+    switch choice {
+    case .success(let table): return table
+    case .failure(let error): preconditionFailure("unchecked environment: \(error)")
+    }
+  }()
 
   /// For example `avx512`.
   package var name: String { String(cString: table.pointee.name) }

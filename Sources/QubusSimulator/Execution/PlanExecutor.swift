@@ -14,6 +14,8 @@ package final class PlanExecutor {
   private let operations: UnsafeMutableBufferPointer<StageOperation>
   private let tables: [SortedDiagonal]
   private let coefficientCount: Int
+  /// The part of the whole evolution that is done before each stage, and at the end.
+  private let shares: [Double]
   let buffers: ExecutionBuffers
 
   /// - Parameter threadCount: of the teams that will run it, at most.
@@ -28,6 +30,7 @@ package final class PlanExecutor {
     stages = prepared.stages
     tables = prepared.tables
     coefficientCount = prepared.coefficientCount
+    shares = Self.shares(stages)
     let gathered = stages.filter { !$0.isInPlace }.map(\.localBits).max()
     buffers = try ExecutionBuffers(
       lanes: threadCount, operations: stages.map(\.operations.count).max() ?? 0,
@@ -38,6 +41,17 @@ package final class PlanExecutor {
   }
 
   deinit { operations.deallocate() }
+
+  /// A stage counts its operations, and one for moving its chunks, by the amplitudes it touches.
+  private static func shares(_ stages: [PreparedStage]) -> [Double] {
+    var sums = [0.0]
+    for stage in stages {
+      let amplitudes = Double(sign: .plus, exponent: stage.liveCount, significand: 1)
+      sums.append(sums[sums.count - 1] + amplitudes * Double(stage.operations.count + 1))
+    }
+    let total = max(sums[sums.count - 1], 1)
+    return sums.map { $0 / total }
+  }
 
   /// Evolves |0…0⟩, whatever `state` holds.
   /// - Throws: `execution_canceled`; the state is then undefined.
@@ -86,9 +100,10 @@ package final class PlanExecutor {
     }
     for (index, stage) in stages.enumerated() {
       let scale = scales[index]
+      let share = shares[index]...shares[index + 1]
       switch plan.precision {
-      case .double: try run(stage, scale: scale, state, context, Double.self)
-      case .single: try run(stage, scale: scale, state, context, Float.self)
+      case .double: try run(stage, scale: scale, share, state, context, Double.self)
+      case .single: try run(stage, scale: scale, share, state, context, Float.self)
       }
     }
     try state.makeWhole(context)

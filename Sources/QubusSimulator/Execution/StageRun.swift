@@ -57,6 +57,8 @@ struct StageRun<Real: KernelReal>: @unchecked Sendable {
   /// Amplitudes that hold something when the stage starts, and that memory has been written for.
   let liveAmplitudes: Int
   let dirtyAmplitudes: Int
+  /// The part of the evolution that this stage is.
+  let share: ClosedRange<Double>
 
   /// Amplitude operations between two looks at the cancellation flag: below 50 ms of dense blocks.
   private static var operationBatch: Int { 1 << 20 }
@@ -67,7 +69,10 @@ struct StageRun<Real: KernelReal>: @unchecked Sendable {
       if chunks == 1 {
         run(0, 0)
       } else {
-        context.team.run(tasks: chunks) { chunk, lane in run(chunk, lane) }
+        context.team.run(tasks: chunks) { chunk, lane in
+          run(chunk, lane)
+          if lane == 0, let progress = context.progress { report(chunk, of: chunks, progress) }
+        }
       }
     } else {
       // All chunks run the same: what the caller resolves serves every lane.
@@ -76,11 +81,19 @@ struct StageRun<Real: KernelReal>: @unchecked Sendable {
       if chunks == 1 {
         runOperations(0, 0, count, scratch)
       } else {
-        context.team.run(tasks: chunks) { chunk, lane in runOperations(chunk, lane, count, scratch)
+        context.team.run(tasks: chunks) { chunk, lane in
+          runOperations(chunk, lane, count, scratch)
+          if lane == 0, let progress = context.progress { report(chunk, of: chunks, progress) }
         }
       }
     }
     try context.check()
+  }
+
+  /// Chunks are taken in order, so those before this one are done or under way.
+  private func report(_ chunk: Int, of chunks: Int, _ progress: EvolutionProgress) {
+    let part = Double(chunk + 1) / Double(chunks)
+    progress(share.lowerBound + part * (share.upperBound - share.lowerBound))
   }
 
   private func run(_ chunk: Int, _ lane: Int) {
@@ -186,8 +199,8 @@ private func copyBlocks(
 
 extension PlanExecutor {
   func run<Real: KernelReal>(
-    _ stage: PreparedStage, scale: Double, _ state: BlockedState, _ context: KernelContext,
-    _: Real.Type
+    _ stage: PreparedStage, scale: Double, _ share: ClosedRange<Double>, _ state: BlockedState,
+    _ context: KernelContext, _: Real.Type
   ) throws(QubusError) {
     state.extendLive(to: stage.runBits)
     if !stage.isInPlace { try state.touch(to: stage.liveCount, context) }
@@ -195,7 +208,7 @@ extension PlanExecutor {
       stage: stage, shared: stageNumbers(scale: scale), kernels: kernels, buffers: buffers,
       memory: state.memory, cancellation: context.cancellation,
       bytesPerAmplitude: state.precision.bytesPerAmplitude, liveAmplitudes: 1 << state.liveCount,
-      dirtyAmplitudes: 1 << state.dirtyCount)
+      dirtyAmplitudes: 1 << state.dirtyCount, share: share)
     try run.run(context)
     state.liveCount = max(state.liveCount, stage.liveCount)
     state.dirtyCount = max(state.dirtyCount, stage.liveCount)

@@ -15,6 +15,10 @@ struct JobOptions: ParsableArguments {
     }
   }
 
+  enum NumericPrecision: String, ExpressibleByArgument, CaseIterable {
+    case single, double
+  }
+
   // Unconditional, so that the server judges -5 too and not the parser.
   @Option(
     parsing: .unconditional,
@@ -27,6 +31,9 @@ struct JobOptions: ParsableArguments {
 
   @Option(help: "Device to run on, for example sim.statevector.")
   var device: String?
+
+  @Option(help: "Numbers of the amplitudes: complex64 (half the memory) or complex128.")
+  var precision: NumericPrecision?
 
   @Option(help: "Name shown in lists.")
   var name: String?
@@ -84,6 +91,7 @@ struct JobOptions: ParsableArguments {
     spec.priority = priority.priority
     spec.idempotencyKey = idempotencyKey
     spec.device = device
+    spec.precision = precision?.rawValue
     spec.seed = seed
     spec.name = name
     spec.tags = tags
