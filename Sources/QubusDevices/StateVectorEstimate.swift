@@ -102,7 +102,7 @@ struct StateVectorEstimate {
     }
     if outputs.stateVector { bytes += state }
     if outputs.probabilities {
-      let isMeasured = program.analysis.measurementCount > 0
+      let isMeasured = program.circuit.bitCount > 0
       let bits = isMeasured ? program.circuit.bitCount : qubitCount
       bytes += Double(sign: .plus, exponent: bits + 3, significand: 1)
       if isMeasured { bytes += 0x1p3 * Double(1 << min(qubitCount, bits)) }
@@ -117,7 +117,8 @@ extension ExactOutputs {
     let circuit = program.circuit
     let analysis = program.analysis
     if probabilities {
-      let isMeasured = analysis.measurementCount > 0
+      let isMeasured = circuit.bitCount > 0
+      if !isMeasured, analysis.mustRunPerShot { throw .withoutBitsOrState }
       let bits = isMeasured ? circuit.bitCount : circuit.qubitCount
       guard bits <= limits.probabilityBits else {
         throw .field(

@@ -11,35 +11,56 @@ package final class PlanCache: Sendable {
     var threadCount: Int
   }
 
-  /// Plans kept, the one used last at the end.
-  private let entries = Lock<[PlanRun]>([])
+  private struct Kept {
+    /// The one used last at the end.
+    var runs: [PlanRun] = []
+    var bytes = 0
+  }
+  private let kept = Lock(Kept())
   private let limit: Int
+  private let byteLimit: Int
 
-  package init(limit: Int = 32) { self.limit = limit }
+  /// - Parameter byteLimit: of all plans kept; one that takes more than a quarter is not kept.
+  package init(limit: Int = 32, byteLimit: Int = 64 << 20) {
+    self.limit = limit
+    self.byteLimit = byteLimit
+  }
 
   /// Lends a plan for a row's gates, bound to them; its memory is the borrower's until `keep`.
   /// - Parameter observed: qubits whose outcomes matter; nil for the whole state.
   /// - Throws: `insufficient_memory`.
   func take(
-    _ bound: BoundProgram, observed: UInt64?, _ precision: Precision, threadCount: Int
+    _ bound: BoundProgram, observed: UInt64?, _ precision: Precision, threadCount: Int,
+    _ cancellation: CancellationFlag
   ) throws(QubusError) -> PlanRun {
     let key = Key(
       circuitHash: bound.program.circuitHash, observed: observed, precision: precision,
       threadCount: threadCount)
-    let found = entries.withLock { entries in
-      entries.lastIndex { $0.key == key }.map { entries.remove(at: $0) }
+    let found = kept.withLock { kept -> PlanRun? in
+      guard let place = kept.runs.lastIndex(where: { $0.key == key }) else { return nil }
+      kept.bytes -= kept.runs[place].bytes
+      return kept.runs.remove(at: place)
     }
     // Control that depends on inputs gives other gates.
     if let found, found.bind(bound.gates) { return found }
-    return try PlanRun(key, bound)
+    return try PlanRun(key, bound, cancellation)
   }
 
   /// Takes a plan back for later rows.
   func keep(_ run: PlanRun) {
-    entries.withLock { entries in
-      entries.append(run)
-      if entries.count > limit { entries.removeFirst() }
+    guard run.bytes <= byteLimit / 4 else { return }
+    // Destroyed after the lock was given back.
+    var dropped: [PlanRun] = []
+    kept.withLock { kept in
+      kept.runs.append(run)
+      kept.bytes += run.bytes
+      while kept.runs.count > limit || kept.bytes > byteLimit {
+        let oldest = kept.runs.removeFirst()
+        kept.bytes -= oldest.bytes
+        dropped.append(oldest)
+      }
     }
+    dropped.removeAll()
   }
 }
 
@@ -52,15 +73,22 @@ final class PlanRun: @unchecked Sendable {
   let executor: PlanExecutor
   /// Names the plan in provenance.
   let hash: [UInt8]
+  /// Memory it takes, roughly: gates, terms and operations with their numbers.
+  let bytes: Int
 
-  init(_ key: PlanCache.Key, _ bound: BoundProgram) throws(QubusError) {
+  init(
+    _ key: PlanCache.Key, _ bound: BoundProgram, _ cancellation: CancellationFlag
+  ) throws(QubusError) {
     let plan = try Planner.plan(
       bound.gates, qubitCount: bound.program.circuit.qubitCount, precision: key.precision,
-      observed: key.observed)
+      observed: key.observed, cancellation: cancellation)
     self.key = key
     binding = try PlanBinding(plan, bound.gates)
     executor = try PlanExecutor(plan, threadCount: key.threadCount)
     hash = plan.hash
+    bytes =
+      512 * (bound.gates.gates.count + plan.operations.count) + 32 * plan.coefficientCount
+      + executor.workBytes
   }
 
   /// False when the gates are not the plan's.

@@ -65,7 +65,7 @@ package final class RowSimulation {
   ) throws(QubusError) -> Plan {
     var observed: UInt64?
     if case .terminal(let bits) = bound.form, !wholeState,
-      bound.program.analysis.measurementCount > 0
+      bound.program.circuit.bitCount > 0
     {
       observed = OutcomeMap(bits).qubits.reduce(0) { $0 | 1 << UInt64($1) }
     }
@@ -183,17 +183,18 @@ package final class RowSimulation {
     return values
   }
 
-  /// Exact probabilities over the classical bits; over all qubits if the program measures nothing.
+  /// Exact probabilities over the classical bits; over all qubits if the program has no bits.
   /// - Throws: `invalid_outputs` when a program that measures on its way branches too often.
   package func probabilities() throws(QubusError) -> [Double] {
     switch bound.form {
     case .terminal:
-      guard bound.program.analysis.measurementCount > 0 else {
+      guard bitCount > 0 else {
         let state = try evolvedState(observed: nil)
         return try state.probabilities(qubits: Array(0..<state.qubitCount), context)
       }
       return try outcomeProbabilities(try evolvedState(observed: measuredMask))
     case .perShot(let start):
+      guard bitCount > 0 else { throw .withoutBitsOrState }
       var branches = BranchEnumeration(try shotRunner(start), context)
       let result = try branches.run()
       normDrift = max(normDrift, branches.drift)
@@ -258,4 +259,12 @@ package final class RowSimulation {
         "the state's norm² is off by \(normDrift), the limit is \(limit)")
     }
   }
+}
+
+extension QubusError {
+  /// For probabilities of a program that neither has classical bits nor one final state.
+  package static let withoutBitsOrState = QubusError.field(
+    .invalidOutputs, "outputs.probabilities",
+    "the program declares no classical bits and resets qubits on its way, so it has no single "
+      + "final state")
 }

@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Fuses gates on one or two wires into blocks where that is cheaper.
 ///
@@ -24,10 +25,18 @@ struct BlockFusion {
     out.reserveCapacity(draft.gates.count)
   }
 
-  static func run(_ draft: inout PlanDraft, _ figures: CostTable.Figures) {
+  static func run(
+    _ draft: inout PlanDraft, _ figures: CostTable.Figures
+  ) throws(QubusError) {
     var fusion = BlockFusion(draft, figures)
-    for index in draft.gates.indices { fusion.visit(Int32(index)) }
-    for wire in fusion.open.indices { fusion.close(wire) }
+    for index in draft.gates.indices {
+      try draft.poll(index)
+      fusion.visit(Int32(index))
+    }
+    for wire in fusion.open.indices {
+      try draft.check()
+      fusion.close(wire)
+    }
     draft = fusion.draft
     draft.gates = fusion.out
   }

@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Merges phases with the same condition, cancels flips and folds neighbouring constants, as far
 /// as commutation lets them meet.
@@ -33,23 +34,25 @@ struct GateCancellation {
   }
 
   /// Gates that vanish let their neighbours meet, so small circuits are gone through again.
-  static func run(_ draft: inout PlanDraft) {
+  static func run(_ draft: inout PlanDraft) throws(QubusError) {
     for _ in 0..<16 {
       let count = draft.gates.count
-      runOnce(&draft)
+      try runOnce(&draft)
       if draft.gates.count == count || count > 100_000 { return }
     }
   }
 
-  private static func runOnce(_ draft: inout PlanDraft) {
+  private static func runOnce(_ draft: inout PlanDraft) throws(QubusError) {
     var pass = GateCancellation(draft)
     let gates = draft.gates
-    for gate in gates {
+    for (index, gate) in gates.enumerated() {
+      try draft.poll(index)
       if gate.kind == .phase { pass.addPhase(gate) } else { pass.addMoving(gate) }
     }
     draft = pass.draft
     draft.gates.removeAll(keepingCapacity: true)
     for (index, gate) in pass.out.enumerated() where !pass.isDead[index] {
+      try draft.poll(index)
       if gate.isConstantPhase, gate.scalar == .one { continue }
       draft.gates.append(gate)
     }

@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Turns bound gates into a draft: uncontrolled swaps and flips become bookkeeping, diagonals
 /// become conditional phases, and what is known of qubits still in |0⟩ is used.
@@ -11,9 +12,12 @@ struct GateLowering {
   /// Wires that are certainly |0⟩ (in the exchanged sense).
   private var zero: UInt64
 
-  init(_ list: BoundGateList, qubitCount: Int, startsFromZero: Bool) {
+  init(
+    _ list: BoundGateList, qubitCount: Int, startsFromZero: Bool,
+    cancellation: CancellationFlag?
+  ) {
     self.list = list
-    draft = PlanDraft(wireCount: qubitCount)
+    draft = PlanDraft(wireCount: qubitCount, cancellation: cancellation)
     draft.gates.reserveCapacity(list.gates.count + qubitCount)
     draft.terms.reserveCapacity(list.gates.count + qubitCount)
     wireOf = draft.finalWires
@@ -21,10 +25,15 @@ struct GateLowering {
   }
 
   static func lower(
-    _ list: BoundGateList, qubitCount: Int, startsFromZero: Bool
-  ) -> PlanDraft {
-    var lowering = GateLowering(list, qubitCount: qubitCount, startsFromZero: startsFromZero)
-    for (index, gate) in list.gates.enumerated() { lowering.lower(Int32(index), gate) }
+    _ list: BoundGateList, qubitCount: Int, startsFromZero: Bool,
+    cancellation: CancellationFlag?
+  ) throws(QubusError) -> PlanDraft {
+    var lowering = GateLowering(
+      list, qubitCount: qubitCount, startsFromZero: startsFromZero, cancellation: cancellation)
+    for (index, gate) in list.gates.enumerated() {
+      try lowering.draft.poll(index)
+      lowering.lower(Int32(index), gate)
+    }
     for wire in 0..<qubitCount where lowering.flipped >> UInt64(wire) & 1 == 1 {
       lowering.materializeFlip(UInt8(wire))
     }

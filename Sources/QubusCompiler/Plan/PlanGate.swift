@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// One factor of a gate of a draft: what a bound gate (or a constant) does, on which wires.
 struct GateTerm {
@@ -72,6 +73,8 @@ struct PlanGate {
 /// A circuit on its way to a plan: gates on wires, the terms they are made of, and constants.
 struct PlanDraft {
   let wireCount: Int
+  /// Looked at by every pass, because planning a million gates takes a second.
+  var cancellation: CancellationFlag?
   var gates: [PlanGate] = []
   var terms: [GateTerm] = []
   /// Numbers of constant terms: 1, 4 or 16 each.
@@ -85,9 +88,22 @@ struct PlanDraft {
   /// The wire that holds each qubit at the end.
   var finalWires: [UInt8]
 
-  init(wireCount: Int) {
+  init(wireCount: Int, cancellation: CancellationFlag? = nil) {
     self.wireCount = wireCount
+    self.cancellation = cancellation
     finalWires = (0..<wireCount).map { UInt8($0) }
+  }
+
+  /// - Throws: `execution_canceled` once the flag is set; looks at every 4096th step.
+  @inline(__always)
+  func poll(_ step: Int) throws(QubusError) {
+    if step & 0xFFF == 0 { try check() }
+  }
+
+  func check() throws(QubusError) {
+    if let cancellation, cancellation.isCanceled {
+      throw QubusError(.executionCanceled, "the execution was canceled")
+    }
   }
 
   /// Appends a term to a list that begins and ends at the given places.

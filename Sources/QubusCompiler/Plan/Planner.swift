@@ -15,11 +15,12 @@ package enum Planner {
   /// - Parameter observed: qubits whose outcomes matter, one bit each; nil for the whole state.
   /// - Parameter startsFromZero: true when the state starts as |0…0⟩; false when it may be any.
   /// - Parameter chunk: other chunk sizes than the table's, for tests.
-  /// - Throws: `too_many_qubits` beyond 64.
+  /// - Throws: `too_many_qubits` beyond 64, `execution_canceled`.
   /// - Complexity: about linear in gates; 10^6 gates take about a second.
   package static func plan(
     _ gates: BoundGateList, qubitCount: Int, precision: Precision, observed: UInt64? = nil,
-    startsFromZero: Bool = true, costs: CostTable = .current, chunk: ChunkSize? = nil
+    startsFromZero: Bool = true, costs: CostTable = .current, chunk: ChunkSize? = nil,
+    cancellation: CancellationFlag? = nil
   ) throws(QubusError) -> Plan {
     guard qubitCount <= 64 else {
       throw QubusError(
@@ -27,25 +28,30 @@ package enum Planner {
     }
     let figures = costs.figures(precision)
     let chunk = chunk ?? ChunkSize(precision)
-    var draft = GateLowering.lower(
-      gates, qubitCount: qubitCount, startsFromZero: startsFromZero)
+    var draft = try GateLowering.lower(
+      gates, qubitCount: qubitCount, startsFromZero: startsFromZero, cancellation: cancellation)
     if let observed { LightCone.trim(&draft, observed: observed) }
-    GateCancellation.run(&draft)
-    BlockFusion.run(&draft, figures)
+    try GateCancellation.run(&draft)
+    try BlockFusion.run(&draft, figures)
+    try draft.check()
     EulerSplit.run(&draft, figures)
-    GateCancellation.run(&draft)
+    try GateCancellation.run(&draft)
     var staging = Staging(
       draft, precision: precision, startsFromZero: startsFromZero, figures: figures, chunk: chunk)
-    staging.run()
+    try staging.run()
     var emission = PlanEmission(draft, positions: staging.positions)
     var stages: [PlanStage] = []
     for (index, stage) in staging.stages.enumerated() {
       let start = emission.operations.count
-      let runs = StageOrder.runs(
+      let runs = try StageOrder.runs(
         stage.gates, draft, masks: staging.queue.masks, wireCount: qubitCount)
       for run in runs {
         switch run {
-        case .moving(let run): for gate in run { emission.append(draft.gates[Int(gate)]) }
+        case .moving(let run):
+          for (step, gate) in run.enumerated() {
+            try draft.poll(step)
+            emission.append(draft.gates[Int(gate)])
+          }
         case .phases(let run): emission.append(phases: run, figures)
         }
       }

@@ -1,3 +1,5 @@
+internal import QubusCore
+
 /// Orders a stage's gates: phases are gathered between the gates that need them, gates on
 /// different targets lie side by side, and those on low positions form runs.
 struct StageOrder {
@@ -13,11 +15,12 @@ struct StageOrder {
   /// - Parameter masks: by gate, in positions.
   static func runs(
     _ stage: [Int32], _ draft: PlanDraft, masks: [WireMasks], wireCount: Int
-  ) -> [Run] {
+  ) throws(QubusError) -> [Run] {
     var queue = GateQueue(masks: masks, order: stage, wires: Staging.low(wireCount))
     var runs: [Run] = []
     var levels = [Int32](repeating: 0, count: 64)
     while !queue.isEmpty {
+      try draft.check()
       let moving = queue.take { draft.gates[Int($0)].kind != .phase }
       if !moving.isEmpty { runs.append(.moving(sorted(moving, masks, &levels))) }
       let phases = queue.take { draft.gates[Int($0)].kind == .phase }

@@ -1,3 +1,5 @@
+internal import QubusCore
+
 /// Cuts a draft into stages: which gates run while which positions are local.
 struct Staging {
   struct Stage {
@@ -82,8 +84,9 @@ struct Staging {
     return Float(cost)
   }
 
-  mutating func run() {
+  mutating func run() throws(QubusError) {
     while !queue.isEmpty {
+      try draft.check()
       let bits = chunk.bits(live: live, precision)
       let all = Self.low(live)
       var local = all
