@@ -86,8 +86,7 @@ package struct ProgramAnalysis: Sendable, Hashable {
       if let exponent = application.exponent { read(exponent) }
     }
     touch(qubits)
-    let dense = application.gate.targetCount == 2 ? 2.0 : 1.0
-    let passes = weight * dense / Double(1 << min(application.controls.count, 2))
+    let passes = weight * application.passes
     self.passes += passes
     if hasOutcome { passesAfterOutcome += passes }
   }
@@ -119,5 +118,21 @@ package struct ProgramAnalysis: Sendable, Hashable {
 
   private mutating func read(_ expression: Expression) {
     if hasOutcome, expression.readsBit({ _ in true }) { mayRunPerShot = true }
+  }
+}
+
+extension GateApplication {
+  /// Cost in passes of a dense one-qubit gate, once neighbours are fused (measured: a phase of a
+  /// QFT costs next to nothing beside its pass over memory).
+  fileprivate var passes: Double {
+    let passes: Double
+    switch GateStructure(self).kind {
+    case .identity, .swap: passes = 0.02
+    case .phase, .diagonal, .diagonal2: passes = 0.1
+    case .flip: passes = 0.5
+    case .dense: passes = 1
+    case .dense2: passes = 2
+    }
+    return passes / Double(1 << min(controls.count, 2))
   }
 }

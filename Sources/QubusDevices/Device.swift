@@ -75,13 +75,27 @@ package struct ChunkResult: Sendable {
 /// What a row will need, known before the job is accepted.
 package struct ResourceEstimate: Sendable, Hashable {
   package var memoryBytes: UInt64
-  /// Predicted device time of one row without shots, and of one shot beyond it.
+  /// Predicted device time of making the plan, once for all rows; of one row without shots; and of
+  /// one shot beyond it.
+  package var planSeconds = 0.0
   package var rowSeconds: Double
   package var shotSeconds: Double
+  /// Shots that measure on their way share states until their outcomes differ: so many ways there
+  /// are at most, and so long each takes.
+  package var branchLimit = 0.0
+  package var branchSeconds = 0.0
   /// True when every shot evolves its own state.
   package var isPerShot: Bool
   /// Shots of one chunk: the unit of preemption, streaming and reproducibility.
   package var shotsPerChunk: UInt64
+
+  /// Predicted device time of rows with so many shots each.
+  package func seconds(rows: Int, shots: UInt64) -> Double {
+    let shots = Double(shots)
+    return planSeconds
+      + Double(rows)
+      * (rowSeconds + shots * shotSeconds + min(shots, branchLimit) * branchSeconds)
+  }
 
   package init(
     memoryBytes: UInt64, rowSeconds: Double, shotSeconds: Double, isPerShot: Bool,

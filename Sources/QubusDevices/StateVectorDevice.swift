@@ -21,8 +21,8 @@ package struct StateVectorDevice: Device {
   }
   package var ownRowQubits: Int { RowSimulation.ownStateQubits }
 
-  /// - Throws: `invalid_configuration` when `QUBUS_ISA`, which is for tests, asks for an instruction
-  ///   set that there is not.
+  /// - Throws: `invalid_configuration` when `QUBUS_ISA`, which is for tests, asks for an
+  ///   instruction set that there is not.
   package static func checkEnvironment() throws(QubusError) { try KernelTable.checkChoice() }
 
   package var target: Target { Target(qubitCount: limits.qubits) }

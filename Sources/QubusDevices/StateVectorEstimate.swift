@@ -1,3 +1,4 @@
+internal import Glibc
 internal import QubusCircuit
 internal import QubusCompiler
 internal import QubusCore
@@ -5,13 +6,25 @@ internal import QubusSimulator
 
 /// What a row needs on the state-vector simulator, from the circuit's size alone.
 struct StateVectorEstimate {
-  /// Seconds of one pass of a one-qubit gate over one amplitude, two threads sharing the work
-  /// (measured: 1.2 ns for one thread of this machine's two); and the fixed costs of a gate, a
-  /// sampled shot and a measurement on the way.
-  private static let secondsPerAmplitude = 0.15e-9
-  private static let secondsPerGate = 30e-9
-  private static let secondsPerSample = 30e-9
-  private static let secondsPerOutcome = 0.4e-6
+  // Measured by `EstimateBenchmarks` on two cores with AVX-512, complex128; complex64 takes half.
+  /// One dense gate, and moving, checking and reading the state, by amplitude.
+  private static let secondsPerPass = 0.07e-9
+  private static let secondsPerState = 2.2e-9
+  /// A Pauli string's share of a pass, by amplitude.
+  private static let secondsPerString = 0.2e-9
+  /// Planning one gate; binding and running one; a row whatever its circuit.
+  private static let secondsPerPlannedGate = 1e-6
+  private static let secondsPerGate = 0.06e-6
+  private static let secondsPerRow = 8e-6
+  /// A shot sampled from a state with a table for it, from a larger one, and one that follows known
+  /// outcomes.
+  private static let secondsPerTableSample = 3e-9
+  private static let secondsPerSample = 22e-9
+  private static let secondsPerWalk = 43e-9
+  /// A measurement on the way, by amplitude, in the caches and in memory; and its fixed cost.
+  private static let secondsPerCachedOutcome = 0.5e-9
+  private static let secondsPerOutcome = 2e-9
+  private static let fixedSecondsPerOutcome = 1e-6
   /// What one chunk of shots should take.
   private static let chunkSeconds = 0.02
   static let largestChunk: UInt64 = 1 << 20
@@ -61,28 +74,48 @@ struct StateVectorEstimate {
         ],
         details: ["needed": needed, "limit_bytes": "\(memoryLimitBytes)"])
     }
-    let isPerShot = program.analysis.mayRunPerShot
-    let pass =
-      Double(sign: .plus, exponent: qubitCount, significand: Self.secondsPerAmplitude)
     let analysis = program.analysis
-    let gateSeconds = analysis.passes * (pass + Self.secondsPerGate)
-    let measurements = Double(analysis.measurementCount + analysis.resetCount)
-    let shotSeconds =
-      isPerShot
-      ? (analysis.passesAfterOutcome + 0.6 * measurements + 0.5) * pass
-        + analysis.passesAfterOutcome * Self.secondsPerGate
-        + (measurements + 1) * Self.secondsPerOutcome
-      : Self.secondsPerSample
-    let chunk = min(max(1, Self.chunkSeconds / shotSeconds), Double(Self.largestChunk))
-    return ResourceEstimate(
-      memoryBytes: UInt64(bytes), rowSeconds: gateSeconds + pass + exactSeconds(pass),
-      shotSeconds: shotSeconds, isPerShot: isPerShot,
-      shotsPerChunk: isPerShot ? UInt64(chunk) : Self.largestChunk)
+    let gates = Double(analysis.gateCount)
+    var estimate = ResourceEstimate(
+      memoryBytes: UInt64(bytes),
+      rowSeconds: Self.secondsPerRow + gates * Self.secondsPerGate
+        + amplitudeSeconds(Self.secondsPerState + analysis.passes * Self.secondsPerPass)
+        + exactSeconds,
+      shotSeconds: qubitCount <= 12 ? Self.secondsPerTableSample : Self.secondsPerSample,
+      isPerShot: analysis.mayRunPerShot, shotsPerChunk: Self.largestChunk)
+    estimate.planSeconds = gates * Self.secondsPerPlannedGate
+    if analysis.mayRunPerShot { addBranches(to: &estimate) }
+    return estimate
   }
 
-  private func exactSeconds(_ pass: Double) -> Double {
-    let terms = outputs.observables.reduce(0) { $0 + $1.terms.count }
-    return pass * (Double(terms) + (outputs.probabilities ? 4 : 0) + (outputs.stateVector ? 2 : 0))
+  /// Time that grows with the state.
+  private func amplitudeSeconds(_ perAmplitude: Double) -> Double {
+    let factor = precision == .single ? 0.5 : 1
+    return Double(sign: .plus, exponent: qubitCount, significand: factor * perAmplitude)
+  }
+
+  /// Shots share their states until their outcomes differ.
+  private func addBranches(to estimate: inout ResourceEstimate) {
+    let analysis = program.analysis
+    let outcomes = Double(analysis.measurementCount + analysis.resetCount)
+    let perOutcome = qubitCount <= 18 ? Self.secondsPerCachedOutcome : Self.secondsPerOutcome
+    // Gates between outcomes are not fused as those before the first.
+    let perAmplitude =
+      3 * analysis.passesAfterOutcome * Self.secondsPerPass + outcomes * perOutcome
+    estimate.shotSeconds = Self.secondsPerWalk
+    estimate.branchLimit = analysis.hasControlFlow ? .infinity : exp2(min(outcomes, 60))
+    estimate.branchSeconds =
+      amplitudeSeconds(perAmplitude) + (outcomes + 1) * Self.fixedSecondsPerOutcome
+    let chunk = Self.chunkSeconds / (estimate.shotSeconds + estimate.branchSeconds)
+    estimate.shotsPerChunk = UInt64(min(max(1, chunk), Double(Self.largestChunk)))
+  }
+
+  private var exactSeconds: Double {
+    let terms = Double(outputs.observables.reduce(0) { $0 + $1.terms.count })
+    return amplitudeSeconds(
+      terms * Self.secondsPerString
+        + Self.secondsPerState
+        * ((outputs.probabilities ? 1 : 0) + (outputs.stateVector ? 2 : 0)))
   }
 
   /// The state; for shots that run by themselves a copy for each thread (counted as two, or one

@@ -26,7 +26,7 @@ struct PreparedPub: Sendable {
     !outputs.isDisjoint(with: [.probabilities, .stateVector, .expectationValues])
   }
   var estimatedSeconds: Double {
-    Double(rows) * (estimate.rowSeconds + Double(shots) * estimate.shotSeconds)
+    estimate.seconds(rows: rows, shots: shots)
   }
 
   /// For every row the observables it needs and where their values go in the result.

@@ -63,8 +63,8 @@ struct ResultAssembly {
     }
   }
 
-  /// Names of the plans that ran, by `plan.` and the pub's number: the plan's hash, or when rows ran
-  /// by several the SHA-256 over their hashes in ascending order. Nothing for a pub without a plan.
+  /// Names of the plans that ran, by `plan.` and the pub's number: the plan's hash, or when rows
+  /// ran by several the SHA-256 over their hashes in ascending order; none for a pub without one.
   var planOptions: [String: String] {
     var options: [String: String] = [:]
     for (index, pub) in arrays.enumerated() where !pub.planHashes.isEmpty {

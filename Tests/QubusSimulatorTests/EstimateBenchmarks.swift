@@ -53,7 +53,7 @@ struct EstimateBenchmarks {
     let estimate = try device.estimate(
       program, precision: precision, outputs: ExactOutputs(), wantsShots: true,
       memoryLimitBytes: 8 << 30)
-    let predicted = estimate.rowSeconds + Double(shots) * estimate.shotSeconds
+    let predicted = estimate.seconds(rows: 1, shots: shots)
     let team = ComputeTeam(threadCount: predicted > 0.05 ? 2 : 1)
     var best = Double.infinity
     for _ in 0..<(predicted > 0.2 ? 2 : 5) {

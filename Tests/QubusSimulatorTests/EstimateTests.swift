@@ -86,6 +86,35 @@ struct EstimateTests {
     #expect(large.shotsPerChunk >= 1 && large.shotsPerChunk < 10)
   }
 
+  @Test("time grows with qubits, gates, rows and shots, and falls with single precision")
+  func monotonic() throws {
+    func seconds(_ qubits: Int, _ depth: Int, rows: Int = 1, shots: UInt64 = 100) throws -> Double {
+      try estimate(.layered(qubits: qubits, depth: depth)).seconds(rows: rows, shots: shots)
+    }
+    for qubits in 4..<26 { #expect(try seconds(qubits, 4) < seconds(qubits + 1, 4)) }
+    for depth in 1..<20 { #expect(try seconds(12, depth) < seconds(12, depth + 1)) }
+    #expect(try seconds(6, 4, rows: 10) < seconds(6, 4, rows: 11))
+    #expect(try seconds(6, 4, shots: 1000) < seconds(6, 4, shots: 2000))
+    let program = Workbench().compile(.layered(qubits: 26, depth: 4))
+    let both = try [Precision.double, .single].map { precision in
+      try device.estimate(
+        program, precision: precision, outputs: ExactOutputs(), wantsShots: false,
+        memoryLimitBytes: 16 << 30)
+    }
+    #expect(both[0].memoryBytes == 2 * both[1].memoryBytes)
+    #expect(both[0].rowSeconds > both[1].rowSeconds)
+  }
+
+  @Test("shots that measure on the way share states, so that many cost little more than few")
+  func branches() throws {
+    var circuit = Circuit.layered(qubits: 16, depth: 4, measured: false)
+    circuit = Circuit(qubits: 16, bits: 1, circuit.operations + [.measure(0), .apply(.h, 0)])
+    let estimate = try estimate(circuit)
+    #expect(estimate.isPerShot && estimate.branchLimit == 2)
+    let few = estimate.seconds(rows: 1, shots: 2)
+    #expect(estimate.seconds(rows: 1, shots: 1000) < 2 * few)
+  }
+
   @Test("a chunk larger than the device takes is refused")
   func largeChunk() throws {
     let error = #expect(throws: QubusError.self) {

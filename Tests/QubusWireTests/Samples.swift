@@ -127,7 +127,8 @@ enum Samples {
 
   static let eventBody: JobEventBody = {
     var body = JobEventBody()
-    body.progress = JobProgress(shotsDone: 1, shotsTotal: 2, rowsDone: 3, rowsTotal: 4, evolution: 0.25)
+    body.progress = JobProgress(
+      shotsDone: 1, shotsTotal: 2, rowsDone: 3, rowsTotal: 4, evolution: 0.25)
     body.counts = PartialCounts(
       pub: 1, row: 2, shotsDone: 3, entries: [(bits: "01", count: 4), (bits: "", count: 0)],
       isTruncated: true)

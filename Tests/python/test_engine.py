@@ -8,6 +8,7 @@ import pytest
 
 import qubus
 from conftest import Daemon
+from qubus.records import key_values
 
 HEADER = 'OPENQASM 3;\ninclude "stdgates.inc";\n'
 
@@ -45,16 +46,16 @@ def test_the_plan_that_ran_stands_in_provenance(client):
     options = []
     for observable in ("ZZIIII", "XIIIIX"):
         result = client.submit(source, observables=[(observable, 1.0)]).result(timeout=30)
-        options.append(dict(result.provenance["compile_options"]))
+        options.append(key_values(result.provenance["compile_options"]))
     assert options[0] == options[1]
     assert set(options[0]) == {"front_end", "planner", "cost_table", "plan.0"}
     assert options[0]["planner"] == "1" and int(options[0]["cost_table"]) >= 1
     assert len(bytes.fromhex(options[0]["plan.0"])) == 32
     other = client.submit(layers(6, 4), observables=[("ZZIIII", 1.0)]).result(timeout=30)
-    assert other.provenance["compile_options"]["plan.0"] != options[0]["plan.0"]
+    assert key_values(other.provenance["compile_options"])["plan.0"] != options[0]["plan.0"]
     single = client.submit(
         source, observables=[("ZZIIII", 1.0)], precision="single").result(timeout=30)
-    assert single.provenance["compile_options"]["plan.0"] != options[0]["plan.0"]
+    assert key_values(single.provenance["compile_options"])["plan.0"] != options[0]["plan.0"]
 
 
 def test_a_replay_under_another_instruction_set_is_not_comparable(switched):
@@ -63,17 +64,15 @@ def test_a_replay_under_another_instruction_set_is_not_comparable(switched):
         job_id = client.submit(layers(8, 6), statevector=True).id
         original = client.job(job_id).result(timeout=30)
         assert original.provenance["instruction_set"] == "reference"
-        assert client.job(job_id).replay(timeout=30)["outcome"] == "identical"
+        assert client.job(job_id).replay(timeout=30).outcome == "identical"
     second = switched("")
     with qubus.Client(second.endpoint) as client:
-        if client.job(job_id).result(timeout=30).provenance is None:
-            pytest.fail("the result is lost")
         replay = client.job(job_id).replay(timeout=30)
-        again = client.job(replay["replay"]["job_id"]).result(timeout=30)
+        again = client.job(replay.job_id).result(timeout=30)
         assert again.provenance["instruction_set"] != "reference"
         assert numpy.allclose(again.statevector, original.statevector, atol=1e-12)
-        assert replay["outcome"] == "not_comparable", replay
-        assert "reference" in replay["explanation"]
+        assert replay.outcome == "not_comparable", replay
+        assert "reference" in replay.explanation
 
 
 @pytest.mark.parametrize("name", ["sse9", "AVX2"])
@@ -93,7 +92,7 @@ input float b;
 qubit[4] q;
 bit[4] c;
 for int k in [0:3] { ry(a * k + b) q[k]; }
-cx q[0], q[1]; cx q[1], q[2]; rzz(b) q[2], q[3]; rx(a) q[3];
+cx q[0], q[1]; cx q[1], q[2]; crz(b) q[2], q[3]; rx(a) q[3];
 """
     rows = 3000
     random = numpy.random.default_rng(5)
@@ -127,7 +126,7 @@ def test_many_rows_are_canceled_at_once_and_keep_what_was_done(client):
 
 
 def test_a_long_evolution_tells_how_far_it_is(client):
-    job = client.submit(layers(24, 40), observables=[("Z" * 24, 1.0)])
+    job = client.submit(layers(26, 40), observables=[("Z" * 26, 1.0)])
     parts = [
         event.progress.get("evolution", 0) for event in job.events(timeout=120)
         if event.type == "progress"]
@@ -137,7 +136,7 @@ def test_a_long_evolution_tells_how_far_it_is(client):
 
 
 def test_a_long_evolution_is_canceled_at_once(client):
-    job = client.submit(layers(25, 200), observables=[("Z" * 25, 1.0)])
+    job = client.submit(layers(26, 300), observables=[("Z" * 26, 1.0)])
     for event in job.events(timeout=60):
         if event.type == "progress" and event.progress.get("evolution", 0) > 0:
             break

@@ -44,8 +44,8 @@ def test_a_replay_in_single_precision_is_identical(client):
     job = client.submit(SAMPLED, parameters=VALUES, shots=5000, seed=4, precision="single")
     result = job.result(timeout=30)
     replay = job.replay(timeout=30)
-    assert replay["outcome"] == "identical", replay
-    again = client.job(replay["replay"]["job_id"]).result(timeout=30)
+    assert replay.outcome == "identical", replay
+    again = client.job(replay.job_id).result(timeout=30)
     assert again.provenance["numeric_precision"] == "single"
     assert again.execution_hash == result.execution_hash
 

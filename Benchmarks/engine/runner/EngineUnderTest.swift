@@ -80,8 +80,8 @@ final class EngineUnderTest {
     try executor.run(binding.numbers, continuing: state, context)
   }
 
-  /// Lends the final state of the last evolution: interleaved re, im of the precision, little-endian, amplitude `i`
-  /// belongs to the basis state whose qubit `q` is bit `q` of `i`.
+  /// Lends the final state of the last evolution: interleaved re, im of the precision,
+  /// little-endian, amplitude `i` belongs to the basis state whose qubit `q` is bit `q` of `i`.
   func withState<T>(_ body: (UnsafeRawBufferPointer) -> T) throws(QubusError) -> T {
     let numbers = state.interleaved()
     if precision == .double { return numbers.withUnsafeBytes(body) }

@@ -16,6 +16,9 @@ final class ProgressLine {
       let done = progress["shots_done"]?.unsigned ?? 0
       text += "  \(done * 100 / total) %  \(done)/\(total) shots"
     }
+    if let part = event["progress"]?["evolution"]?.real, part > 0 {
+      text += "  evolution \(Int(100 * part)) %"
+    }
     replace(with: Table.printable(text))
   }
 

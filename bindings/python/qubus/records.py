@@ -108,7 +108,7 @@ class Event:
 
     @property
     def progress(self) -> Record | None:
-        """shots_done, shots_total, rows_done, rows_total; None for events without it."""
+        """shots_done, shots_total, rows_done, rows_total, evolution; None for events without it."""
         return self.record.get("progress")
 
     @property
