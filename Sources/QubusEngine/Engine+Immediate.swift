@@ -1,3 +1,4 @@
+internal import QubusCircuit
 internal import QubusCompiler
 internal import QubusCore
 internal import QubusJobs
@@ -7,12 +8,23 @@ internal import QubusSimulator
 /// Jobs of microseconds run on the thread that brings them, before anything is written, when the
 /// scheduler gives them a slot at once: acceptance and end are then one commit, and three hops
 /// between threads fall away (decision 0005). Nothing of it shows before that commit.
+extension PreparedPub {
+  /// True when nothing that the estimate leaves out can take long: few rows, values and gates, no
+  /// loops.
+  fileprivate var isTiny: Bool {
+    let terms = observables.reduce(0) { $0 + $1.terms.count }
+    let values = expectationShape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    return rows <= 4 && terms <= 256 && values <= 256
+      && program.circuit.operations.count <= 256 && !program.analysis.hasControlFlow
+  }
+}
+
 extension Engine {
   /// Whether the job is small enough, and certain to be: no loop may run longer than predicted.
   private func isImmediate(_ prepared: PreparedJob) -> Bool {
     prepared.estimatedSeconds <= configuration.immediateSeconds && prepared.cores != .all
       && prepared.memoryBytes <= configuration.expressMemoryBytes
-      && prepared.pubs.allSatisfy { !$0.program.analysis.hasControlFlow }
+      && prepared.pubs.allSatisfy(\.isTiny)
       && writesUnderWay.withLock { $0 < configuration.writesUnderWay }
   }
 

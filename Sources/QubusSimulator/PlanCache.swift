@@ -88,7 +88,7 @@ final class PlanRun: @unchecked Sendable {
     hash = plan.hash
     bytes =
       512 * (bound.gates.gates.count + plan.operations.count) + 32 * plan.coefficientCount
-      + executor.workBytes
+      + executor.buffers.chunkMemory
   }
 
   /// False when the gates are not the plan's.

@@ -30,14 +30,15 @@ package final class RowWorkspace {
     _ bound: BoundProgram, observed: UInt64?, _ context: KernelContext
   ) throws(QubusError) -> (state: BlockedState, planHash: [UInt8]) {
     let state = try idleState(qubitCount: bound.program.circuit.qubitCount)
-    let run = try plan(bound, observed: observed, threadCount: context.team.threadCount)
+    let run = try plan(bound, observed: observed, context)
     try run.executor.run(run.binding.numbers, on: state, context)
     return (state, run.hash)
   }
 
   private func plan(
-    _ bound: BoundProgram, observed: UInt64?, threadCount: Int
+    _ bound: BoundProgram, observed: UInt64?, _ context: KernelContext
   ) throws(QubusError) -> PlanRun {
+    let threadCount = context.team.threadCount
     if let run, run.key.observed == observed, run.key.threadCount == threadCount,
       run.bind(bound.gates)
     {
@@ -45,7 +46,8 @@ package final class RowWorkspace {
     }
     if let run { plans.keep(run) }
     run = nil
-    let found = try plans.take(bound, observed: observed, precision, threadCount: threadCount)
+    let found = try plans.take(
+      bound, observed: observed, precision, threadCount: threadCount, context.cancellation)
     run = found
     return found
   }

@@ -38,7 +38,7 @@ package enum Planner {
     try GateCancellation.run(&draft)
     var staging = Staging(
       draft, precision: precision, startsFromZero: startsFromZero, figures: figures, chunk: chunk)
-    try staging.run()
+    try staging.run(polling: draft)
     var emission = PlanEmission(draft, positions: staging.positions)
     var stages: [PlanStage] = []
     for (index, stage) in staging.stages.enumerated() {

@@ -84,7 +84,8 @@ struct Staging {
     return Float(cost)
   }
 
-  mutating func run() throws(QubusError) {
+  /// - Parameter draft: says when to stop.
+  mutating func run(polling draft: PlanDraft) throws(QubusError) {
     while !queue.isEmpty {
       try draft.check()
       let bits = chunk.bits(live: live, precision)

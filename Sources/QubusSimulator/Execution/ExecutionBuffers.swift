@@ -39,9 +39,8 @@ final class ExecutionBuffers: @unchecked Sendable {
     if chunkBytes > 0 {
       // Huge pages: a chunk's lines are spread evenly over the sets of the second-level cache, and
       // strided tiles do not miss the TLB.
-      let huge = 2 << 20
-      let size = (lanes * chunkBytes + huge - 1) / huge * huge
-      guard posix_memalign(&memory, huge, size) == 0 else {
+      let size = (lanes * chunkBytes + Self.huge - 1) / Self.huge * Self.huge
+      guard posix_memalign(&memory, Self.huge, size) == 0 else {
         throw QubusError(.insufficientMemory, "the system refused \(lanes) chunks of amplitudes")
       }
       if let memory { madvise(memory, size, MADV_HUGEPAGE) }
@@ -51,6 +50,12 @@ final class ExecutionBuffers: @unchecked Sendable {
     doubles = Self.allocate(reals)
     floats = Self.allocate(precision == .single ? reals : 16)
   }
+
+  /// Bytes of gathered chunks, whole huge pages.
+  var chunkMemory: Int {
+    chunks == nil ? 0 : (lanes * chunkBytes + Self.huge - 1) / Self.huge * Self.huge
+  }
+  private static let huge = 2 << 20
 
   deinit {
     free(chunks)
