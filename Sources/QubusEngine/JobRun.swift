@@ -25,6 +25,8 @@ final class JobRun {
   private var rowsDone: UInt64 = 0
   /// Part of the row under way that is evolved.
   private var evolution = 0.0
+  /// True until the row's first chunk is done: later ones tell of shots instead.
+  private var isEvolving = false
   private(set) var isAnnounced = false
   /// True when the job is not durable yet: nothing is told before its end.
   private let isSilent: Bool
@@ -76,6 +78,7 @@ final class JobRun {
     for row in 0..<pub.rows {
       try poll()
       if row > 0 { report() }
+      isEvolving = true
       let execution = try session.open(inputs: try inputs.values(row: row))
       var result = RowResult()
       if pub.wantsExact {
@@ -145,6 +148,8 @@ final class JobRun {
     let result = try execution.run(
       ChunkRequest(
         jobID: job.id, attempt: record.attempt, lease: 0, pub: pub, row: UInt32(row), work: work))
+    isEvolving = false
+    evolution = 0
     used(result.deviceMicroseconds)
     return result
   }
@@ -219,6 +224,7 @@ extension JobRun {
     // The session that holds it ends before this attempt does.
     nonisolated(unsafe) unowned let run = self
     return { part in
+      guard run.isEvolving else { return }
       run.evolution = part
       run.announceIfLong(run.engine.clock.monotonic())
       run.report()
