@@ -33,7 +33,9 @@ struct CancellationTests {
 
   @Test("shots that run one by one stop within 100 ms", arguments: [1, 2])
   func perShot(threads: Int) throws {
-    var circuit = Circuit.layered(qubits: 12, depth: 10)
+    // Every outcome of the first measurements goes on by itself: thousands of evolutions.
+    var circuit = Circuit.layered(qubits: 14, depth: 10)
+    circuit.operations += Circuit.layered(qubits: 14, depth: 40).operations
     circuit.operations += [.when(0, [.apply(.x, 1)]), .measure(1)]
     let seconds = try secondsToStop(circuit, threads: threads)
     #expect(seconds < 0.1)
