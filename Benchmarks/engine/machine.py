@@ -35,20 +35,23 @@ def memory_gibibytes() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
+# What a figure depends on, from the root of the checkout.
+MEASURED = ("Sources", "Package.swift", "Benchmarks/engine/runner")
+
+
 def commit() -> str:
-    """The commit of the checkout, with `+` when tracked files differ from it."""
-    root = pathlib.Path(__file__).resolve().parent
-    found = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], cwd=root, capture_output=True, text=True)
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=root, capture_output=True)
-    return found.stdout.strip() + ("+" if changed.returncode == 1 else "")
+    """The newest commit that changed what is measured, with `+` when tracked files of it differ."""
+    changed = git("diff", "--quiet", "HEAD", "--", *MEASURED)
+    return resolved("HEAD") + ("+" if changed.returncode == 1 else "")
 
 
 def resolved(name: str) -> str:
-    """A branch, tag or short hash as the history stores it; other words as they are."""
-    root = pathlib.Path(__file__).resolve().parent
-    found = subprocess.run(["git", "rev-parse", "--short=10", "--verify", "--quiet",
-                            name.rstrip("+") + "^{commit}"],
-                           cwd=root, capture_output=True, text=True)
+    """A branch, tag or hash as the history stores it; other words as they are."""
+    found = git("log", "-1", "--format=%h", "--abbrev=10", name.rstrip("+"), "--", *MEASURED)
     mark = "+" if name.endswith("+") else ""
-    return found.stdout.strip() + mark if found.returncode == 0 else name
+    return found.stdout.strip() + mark if found.returncode == 0 and found.stdout else name
+
+
+def git(*words: str) -> subprocess.CompletedProcess:
+    root = pathlib.Path(__file__).resolve().parent.parent.parent
+    return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True)

@@ -139,6 +139,31 @@ class Run:
         self.problems += small.problems
 
 
+    def all_tables(self) -> list[tuple[str, str]]:
+        """Tables of what the history holds of this commit on this machine, so that a page may be
+        made in several runs; of a row that was run again the newest."""
+        found = history.latest(history.read(HISTORY), self.common["commit"])
+        rows = [row for engines in found.values() for row in engines.values()
+                if row["machine"] == self.common["machine"]]
+        threads, rows = ([r for r in rows if (r["table"] == "threads") == which]
+                         for which in (True, False))
+        rows = [r for r in rows if r["threads"] == self.options.threads]
+        rows.sort(key=lambda r: (r["family"].startswith("mqt-"), r["family"], r["qubits"]))
+        tables = []
+        for precision, kind in (("single", "complex64"), ("double", "complex128")):
+            states = [r for r in rows if r["table"] == "state" and r["precision"] == precision]
+            if states:
+                tables.append((f"Whole final state, {kind}",
+                               table.states(states, self.floors[self.options.threads])))
+                tables.append((f"Settings, {kind}", table.settings(states)))
+        others = [r for r in rows if r["table"] != "state"]
+        if others:
+            tables.append(("Energies, gradient and shots, complex128", table.tasks(others)))
+        if threads:
+            tables.append(("Two threads against one", table.threads(threads, self.floors)))
+        return tables
+
+
 def main() -> int:
     options = arguments()
     if options.compare:
@@ -164,7 +189,7 @@ def main() -> int:
     if options.document:
         document.write(PAGE, machine=run.common["machine"], commit=run.common["commit"],
                        threads=options.threads, versions=run.versions, floors=floors,
-                       tables=run.tables)
+                       tables=run.all_tables())
     for problem in run.problems:
         print(f"bench: {problem}", file=sys.stderr)
     return 1 if run.problems else 0

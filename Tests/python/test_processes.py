@@ -63,7 +63,9 @@ print(job.id, flush=True)
 def test_ctrl_c_detaches_with_a_hint_how_to_resume(scripted, wait):
     process = subprocess.Popen(
         [sys.executable, "-c", WAIT.format(wait=wait), scripted.endpoint],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a run in the background hands down an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     job_id = process.stdout.readline().strip()
     # the server has the waiting call once it holds it
     while not scripted._held:
