@@ -5,20 +5,20 @@ internal import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
 
-/// Jobs of microseconds run on the thread that brings them, before anything is written, when the
-/// scheduler gives them a slot at once: acceptance and end are then one commit, and three hops
-/// between threads fall away (decision 0005). Nothing of it shows before that commit.
 extension PreparedPub {
   /// True when nothing that the estimate leaves out can take long: few rows, values and gates, no
   /// loops.
   fileprivate var isTiny: Bool {
     let terms = observables.reduce(0) { $0 + $1.terms.count }
-    let values = expectationShape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    let values = Broadcast.count(expectationShape) ?? .max
     return rows <= 4 && terms <= 256 && values <= 256
       && program.circuit.operations.count <= 256 && !program.analysis.hasControlFlow
   }
 }
 
+/// Jobs of microseconds run on the thread that brings them, before anything is written, when the
+/// scheduler gives them a slot at once: acceptance and end are then one commit, and three hops
+/// between threads fall away (decision 0005). Nothing of it shows before that commit.
 extension Engine {
   /// Whether the job is small enough, and certain to be: no loop may run longer than predicted.
   private func isImmediate(_ prepared: PreparedJob) -> Bool {
@@ -59,23 +59,11 @@ extension Engine {
   private func acceptedAtOnce(
     _ result: Result<AcceptOutcome, QubusError>, _ job: ActiveJob, _ submission: Submission
   ) {
-    switch result {
-    case .failure(let error):
-      job.withLock { $0.isDropped = true }
-      submission.completion(.failure(error))
-    case .success(.duplicate(let record)):
-      // The same submit ran before; this run never was.
-      job.withLock { $0.isDropped = true }
-      let record = table.job(record.id)?.record ?? record
-      submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
-    case .success(.accepted(let record, let events)):
-      #if QUBUS_FAULT_INJECTION
-        FaultPoint.acceptedCommitted.reached()
-      #endif
+    // A submit that was refused or ran before: this run never was.
+    settle(result, submission, withoutJob: { job.withLock { $0.isDropped = true } }) {
+      record, events in
       job.withLock { $0.accepted(record, events) }
       _ = table.keep(job)
-      submission.completion(
-        .success(SubmitReport(job: JobView(record: record), isDuplicate: false)))
     }
   }
 }

@@ -129,12 +129,29 @@ extension Engine {
   private func accepted(
     _ result: Result<AcceptOutcome, QubusError>, _ prepared: PreparedJob, _ submission: Submission
   ) {
+    settle(result, submission, withoutJob: { scheduler.post(.withdrawn(prepared.lane)) }) {
+      record, events in
+      _ = table.keep(ActiveJob(record, prepared: prepared, events: events))
+      scheduler.post(.queued(schedulerJob(record, prepared)))
+      logger(record).debug(
+        "job accepted", metadata: ["lane": "\(record.lane)", "device": "\(record.device)"])
+    }
+  }
+
+  /// Answers a submit by what the store made of its acceptance.
+  /// - Parameters:
+  ///   - withoutJob: called first when the submit made no job: refused, or known already.
+  ///   - accepted: called first when it did.
+  func settle(
+    _ result: Result<AcceptOutcome, QubusError>, _ submission: Submission, withoutJob: () -> Void,
+    accepted: (JobRecord, [JobEvent]) -> Void
+  ) {
     switch result {
     case .failure(let error):
-      scheduler.post(.withdrawn(prepared.lane))
+      withoutJob()
       submission.completion(.failure(error))
     case .success(.duplicate(let record)):
-      scheduler.post(.withdrawn(prepared.lane))
+      withoutJob()
       // The store's copy may lag behind what is being written for an active job, never ahead.
       let record = table.job(record.id)?.record ?? record
       submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
@@ -142,10 +159,7 @@ extension Engine {
       #if QUBUS_FAULT_INJECTION
         FaultPoint.acceptedCommitted.reached()
       #endif
-      _ = table.keep(ActiveJob(record, prepared: prepared, events: events))
-      scheduler.post(.queued(schedulerJob(record, prepared)))
-      logger(record).debug(
-        "job accepted", metadata: ["lane": "\(record.lane)", "device": "\(record.device)"])
+      accepted(record, events)
       submission.completion(
         .success(SubmitReport(job: JobView(record: record), isDuplicate: false)))
     }

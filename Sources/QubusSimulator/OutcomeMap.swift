@@ -13,7 +13,6 @@ struct OutcomeMap {
   private let constantWords: [UInt64]
   /// For each measured qubit the classical bits it fills.
   private let bitsOfQubit: [[Int]]
-  private let isIdentity: Bool
   /// True when an outcome's one word is its compact key.
   private let isPlain: Bool
 
@@ -31,19 +30,9 @@ struct OutcomeMap {
     bitsOfQubit = qubits.map { bits[$0] ?? [] }
     constantWords = words
     isPlain = words == [0] && bitsOfQubit.enumerated().allSatisfy { $0.element == [$0.offset] }
-    isIdentity = qubits.enumerated().allSatisfy { $0.offset == $0.element }
   }
 
-  var wordCount: Int { constantWords.count }
-
-  func compactKey(_ index: UInt64) -> UInt64 {
-    if isIdentity { return index & ((1 << UInt64(qubits.count)) - 1) }
-    var key: UInt64 = 0
-    for (position, qubit) in qubits.enumerated() {
-      key |= (index >> UInt64(qubit) & 1) << UInt64(position)
-    }
-    return key
-  }
+  private var wordCount: Int { constantWords.count }
 
   /// The outcomes' words for compact keys, one outcome after the other.
   func words(of keys: [UInt64]) -> [UInt64] {
@@ -69,15 +58,6 @@ struct OutcomeMap {
         }
       }
       count = keys.count * size
-    }
-  }
-
-  /// Appends the outcome's words for a compact key.
-  func appendWords(_ key: UInt64, to words: inout [UInt64]) {
-    let start = words.count
-    words.append(contentsOf: constantWords)
-    for (position, bits) in bitsOfQubit.enumerated() where key >> UInt64(position) & 1 == 1 {
-      for bit in bits { words[start + bit / 64] |= 1 << UInt64(bit % 64) }
     }
   }
 }

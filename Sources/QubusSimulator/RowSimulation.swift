@@ -116,7 +116,7 @@ package final class RowSimulation {
   private func constantShots(_ count: Int, memory: Bool) -> ShotOutcomes {
     var counts = Counts(bitCount: bitCount)
     guard count > 0 else { return ShotOutcomes(counts: counts, memory: memory ? [] : nil) }
-    map.appendWords(0, to: &counts.keys)
+    counts.keys = map.words(of: [0])
     counts.values = [UInt64(count)]
     let bytes = memory ? memoryBytes([UInt64](repeating: 0, count: count)) : nil
     return ShotOutcomes(counts: counts, memory: bytes)
@@ -211,13 +211,10 @@ package final class RowSimulation {
   /// Probabilities of the measured qubits, spread over the classical bits.
   private func outcomeProbabilities(_ state: BlockedState) throws(QubusError) -> [Double] {
     var result = [Double](repeating: 0, count: 1 << map.bitCount)
-    var words: [UInt64] = []
     let compact = try state.probabilities(qubits: map.qubits, context)
-    for (key, probability) in compact.enumerated() {
-      words.removeAll(keepingCapacity: true)
-      map.appendWords(UInt64(key), to: &words)
-      result[Int(words[0])] = probability
-    }
+    // Few enough bits for one word an outcome.
+    let outcomes = map.words(of: compact.indices.map { UInt64($0) })
+    for (outcome, probability) in zip(outcomes, compact) { result[Int(outcome)] = probability }
     return result
   }
 

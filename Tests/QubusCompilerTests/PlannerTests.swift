@@ -113,6 +113,16 @@ import Testing
     #expect(distance(result, try directly(gates, [], on: initial)) < 1e-15)
   }
 
+  @Test func planningStopsWhenCanceled() throws {
+    let list = try boundList((0..<20_000).map { GateApplication(.h, targets: [$0 % 5]) })
+    let flag = CancellationFlag()
+    flag.cancel()
+    let error = #expect(throws: QubusError.self) {
+      try Planner.plan(list, qubitCount: 5, precision: .double, cancellation: flag)
+    }
+    #expect(error?.code == .executionCanceled)
+  }
+
   @Test func emptyCircuitsHavePlansWithoutStages() throws {
     for qubits in [0, 1, 5, 50] {
       let plan = try Planner.plan(BoundGateList(), qubitCount: qubits, precision: .single)

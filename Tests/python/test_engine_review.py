@@ -64,8 +64,7 @@ def test_a_job_stops_while_its_plan_is_made(client):
     for event in job.events(timeout=30):
         if event.status == "running":
             break
-    time.sleep(0.3)
     start = time.monotonic()
     job.cancel()
-    assert job.wait(timeout=30) in ("canceled", "succeeded")
+    assert job.wait(timeout=30) == "canceled"
     assert time.monotonic() - start < 1
