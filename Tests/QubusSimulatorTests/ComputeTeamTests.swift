@@ -62,7 +62,7 @@ struct ComputeTeamTests {
   func niceness() {
     let before = getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0)
     let team = ComputeTeam(threadCount: 2, niceness: 19)
-    let seen = Mutex<Set<Int32>>([])
+    let seen = Lock<Set<Int32>>([])
     let both = Atomic<Int>(0)
     // Two tasks that wait for each other can only end on two threads.
     team.run(tasks: 2) { _ in
