@@ -90,6 +90,7 @@ let package = Package(
       ]),
 
     module("QubusCore"),
+    module("QubusOptimizers", ["QubusCore"]),
     module("QubusCircuit", ["QubusCore"]),
     module("QubusQASM", ["QubusCore", "QubusCircuit"]),
     module(
@@ -122,6 +123,7 @@ let package = Package(
     module(
       "QubusEngine",
       [
+        "QubusOptimizers",
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
         "QubusDevices", "QubusJobs", "QubusScheduler",
         .product(name: "Logging", package: "swift-log"),
@@ -165,6 +167,7 @@ let package = Package(
       ],
       path: "Benchmarks/engine/runner", swiftSettings: swiftSettings),
 
+    tests("QubusOptimizersTests", ["QubusCore", "QubusOptimizers"]),
     tests("QubusCoreTests", ["QubusCore"]),
     tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),
     tests("QubusCompilerTests", ["QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler"]),

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define QUBUS_ERROR_CATALOGUE_VERSION 1
+#define QUBUS_ERROR_CATALOGUE_VERSION 2
 
 /** Success. */
 #define QUBUS_OK 0
@@ -200,6 +200,15 @@
  */
 #define QUBUS_E_INVALID_CONFIGURATION 1041
 
+/**
+ * A step asks for something that this session does not give: outputs, rows, shots or a target
+ * error outside what it was opened for or beyond the limits.
+ */
+#define QUBUS_E_INVALID_STEP 1042
+
+/** The method, an option, a bound or a limit of an optimization is unknown or out of range. */
+#define QUBUS_E_INVALID_OPTIMIZER 1043
+
 /* auth: 2000 to 2999 */
 
 /** The call carries no credentials, or credentials that the server does not accept. */
@@ -216,6 +225,12 @@
  * to another tenant, which answers the same.
  */
 #define QUBUS_E_SESSION_NOT_FOUND 2004
+
+/**
+ * No optimization of this id is visible to you: it was never there, its session is closed, or
+ * it belongs to another tenant, which answers the same.
+ */
+#define QUBUS_E_OPTIMIZATION_NOT_FOUND 2005
 
 /* quota: 3000 to 3999 */
 
@@ -242,6 +257,12 @@
 
 /** The connection has as many unanswered calls as it may. */
 #define QUBUS_E_TOO_MANY_CALLS_IN_FLIGHT 3007
+
+/** A session ended because it reached one of its limits: steps, wall time or device time. */
+#define QUBUS_E_SESSION_LIMIT_EXCEEDED 3008
+
+/** The service or the principal holds as many open sessions as it may. */
+#define QUBUS_E_TOO_MANY_SESSIONS 3009
 
 /* conflict: 4000 to 4999 */
 
@@ -280,6 +301,21 @@
 
 /** Another daemon holds the lock of the data directory. */
 #define QUBUS_E_DATA_DIRECTORY_LOCKED 4009
+
+/**
+ * A step's sequence number is neither the next one nor that of the step answered last; or the
+ * number of an answered step came with other contents.
+ */
+#define QUBUS_E_STEP_OUT_OF_ORDER 4010
+
+/**
+ * Another connection steps this session: one client at a time does, and the one that resumed
+ * it last is the one.
+ */
+#define QUBUS_E_SESSION_HELD_ELSEWHERE 4011
+
+/** The session runs an optimization, or has as many steps waiting as it may. */
+#define QUBUS_E_SESSION_BUSY 4012
 
 /* backend: 5000 to 5999 */
 
@@ -347,6 +383,9 @@
 
 /** The program divided by zero, or took a remainder by zero, while it was evaluated. */
 #define QUBUS_E_DIVISION_BY_ZERO 6007
+
+/** The objective or its gradient was not a finite number at a point that the optimizer chose. */
+#define QUBUS_E_OPTIMIZER_DIVERGED 6008
 
 /* post-processing: 7000 to 7999 */
 

@@ -104,6 +104,11 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// The configuration of the daemon has an unknown key, a value of the wrong type or out of
   /// range, or settings that contradict each other.
   case invalidConfiguration = 1041
+  /// A step asks for something that this session does not give: outputs, rows, shots or a target
+  /// error outside what it was opened for or beyond the limits.
+  case invalidStep = 1042
+  /// The method, an option, a bound or a limit of an optimization is unknown or out of range.
+  case invalidOptimizer = 1043
 
   /// The call carries no credentials, or credentials that the server does not accept.
   case unauthenticated = 2001
@@ -114,6 +119,9 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// No session of this id is visible to you: it was closed, its idle time ran out, or it belongs
   /// to another tenant, which answers the same.
   case sessionNotFound = 2004
+  /// No optimization of this id is visible to you: it was never there, its session is closed, or
+  /// it belongs to another tenant, which answers the same.
+  case optimizationNotFound = 2005
 
   /// The queue holds as many jobs as it may, so this job was not accepted.
   case queueCapacityExceeded = 3001
@@ -130,6 +138,10 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case streamCreditViolation = 3006
   /// The connection has as many unanswered calls as it may.
   case tooManyCallsInFlight = 3007
+  /// A session ended because it reached one of its limits: steps, wall time or device time.
+  case sessionLimitExceeded = 3008
+  /// The service or the principal holds as many open sessions as it may.
+  case tooManySessions = 3009
 
   /// This idempotency key already belongs to a job with a different request in this project.
   case idempotencyConflict = 4001
@@ -152,6 +164,14 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case endpointInUse = 4008
   /// Another daemon holds the lock of the data directory.
   case dataDirectoryLocked = 4009
+  /// A step's sequence number is neither the next one nor that of the step answered last; or the
+  /// number of an answered step came with other contents.
+  case stepOutOfOrder = 4010
+  /// Another connection steps this session: one client at a time does, and the one that resumed
+  /// it last is the one.
+  case sessionHeldElsewhere = 4011
+  /// The session runs an optimization, or has as many steps waiting as it may.
+  case sessionBusy = 4012
 
   /// The device is switched off, in maintenance or unreachable, and the job asked for no other.
   case deviceOffline = 5001
@@ -192,6 +212,8 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case simulatorNormDrift = 6006
   /// The program divided by zero, or took a remainder by zero, while it was evaluated.
   case divisionByZero = 6007
+  /// The objective or its gradient was not a finite number at a point that the optimizer chose.
+  case optimizerDiverged = 6008
 
   /// A part of the result does not match the SHA-256 of its manifest.
   case resultCorrupt = 7001
@@ -290,62 +312,71 @@ extension ErrorCode {
     case .invalidCursor: 38
     case .unsupportedSchemaVersion: 39
     case .invalidConfiguration: 40
-    case .unauthenticated: 41
-    case .permissionDenied: 42
-    case .jobNotFound: 43
-    case .sessionNotFound: 44
-    case .queueCapacityExceeded: 45
-    case .quotaExceeded: 46
-    case .rateLimited: 47
-    case .tooManyConnections: 48
-    case .tooManyStreams: 49
-    case .streamCreditViolation: 50
-    case .tooManyCallsInFlight: 51
-    case .idempotencyConflict: 52
-    case .jobAlreadyFinished: 53
-    case .illegalTransition: 54
-    case .resultNotReady: 55
-    case .jobNotReplayable: 56
-    case .replayNotComparable: 57
-    case .duplicateCallID: 58
-    case .endpointInUse: 59
-    case .dataDirectoryLocked: 60
-    case .deviceOffline: 61
-    case .backendRecalibrating: 62
-    case .noAcceptableDevice: 63
-    case .serverShuttingDown: 64
-    case .serverOverloaded: 65
-    case .storageUnavailable: 66
-    case .diskFull: 67
-    case .dataDirectoryNotWritable: 68
-    case .dataDirectoryNewerVersion: 69
-    case .dataDirectoryCorrupt: 70
-    case .executionFailed: 71
-    case .executionCanceled: 72
-    case .executionTimedOut: 73
-    case .jobExpired: 74
-    case .loopLimitExceeded: 75
-    case .simulatorNormDrift: 76
-    case .divisionByZero: 77
-    case .resultCorrupt: 78
-    case .resultTooLarge: 79
-    case .resultExpired: 80
-    case .internalError: 81
-    case .notImplemented: 82
-    case .invariantViolated: 83
-    case .connectionFailed: 84
-    case .connectionLost: 85
-    case .deadlineExceeded: 86
-    case .callCanceled: 87
-    case .clientClosed: 88
-    case .usedAfterFork: 89
-    case .invalidArgument: 90
-    case .outOfMemory: 91
-    case .abiMismatch: 92
-    case .protocolError: 93
-    case .bufferTooSmall: 94
-    case .notSupported: 95
-    case .endOfStream: 96
+    case .invalidStep: 41
+    case .invalidOptimizer: 42
+    case .unauthenticated: 43
+    case .permissionDenied: 44
+    case .jobNotFound: 45
+    case .sessionNotFound: 46
+    case .optimizationNotFound: 47
+    case .queueCapacityExceeded: 48
+    case .quotaExceeded: 49
+    case .rateLimited: 50
+    case .tooManyConnections: 51
+    case .tooManyStreams: 52
+    case .streamCreditViolation: 53
+    case .tooManyCallsInFlight: 54
+    case .sessionLimitExceeded: 55
+    case .tooManySessions: 56
+    case .idempotencyConflict: 57
+    case .jobAlreadyFinished: 58
+    case .illegalTransition: 59
+    case .resultNotReady: 60
+    case .jobNotReplayable: 61
+    case .replayNotComparable: 62
+    case .duplicateCallID: 63
+    case .endpointInUse: 64
+    case .dataDirectoryLocked: 65
+    case .stepOutOfOrder: 66
+    case .sessionHeldElsewhere: 67
+    case .sessionBusy: 68
+    case .deviceOffline: 69
+    case .backendRecalibrating: 70
+    case .noAcceptableDevice: 71
+    case .serverShuttingDown: 72
+    case .serverOverloaded: 73
+    case .storageUnavailable: 74
+    case .diskFull: 75
+    case .dataDirectoryNotWritable: 76
+    case .dataDirectoryNewerVersion: 77
+    case .dataDirectoryCorrupt: 78
+    case .executionFailed: 79
+    case .executionCanceled: 80
+    case .executionTimedOut: 81
+    case .jobExpired: 82
+    case .loopLimitExceeded: 83
+    case .simulatorNormDrift: 84
+    case .divisionByZero: 85
+    case .optimizerDiverged: 86
+    case .resultCorrupt: 87
+    case .resultTooLarge: 88
+    case .resultExpired: 89
+    case .internalError: 90
+    case .notImplemented: 91
+    case .invariantViolated: 92
+    case .connectionFailed: 93
+    case .connectionLost: 94
+    case .deadlineExceeded: 95
+    case .callCanceled: 96
+    case .clientClosed: 97
+    case .usedAfterFork: 98
+    case .invalidArgument: 99
+    case .outOfMemory: 100
+    case .abiMismatch: 101
+    case .protocolError: 102
+    case .bufferTooSmall: 103
+    case .notSupported: 104
+    case .endOfStream: 105
     }
   }
 }
@@ -369,7 +400,7 @@ extension ErrorClass {
 
 extension ErrorRegistry {
   /// The version of the catalogue that this build was made from.
-  package static let catalogueVersion = 1
+  package static let catalogueVersion = 2
 
   /// Every error, in order of number.
   package static let entries: [Entry] = [
@@ -879,6 +910,28 @@ extension ErrorRegistry {
         """
     ),
     Entry(
+      code: .invalidStep, name: "invalid_step",
+      errorClass: .validation, grpcStatus: .invalidArgument, httpStatus: 400,
+      recovery: .failFast,
+      action: "Correct the field that the message names.",
+      explanation: """
+        A step asks for something that this session does not give: outputs, rows, shots or a \
+        target error outside what it was opened for or beyond the limits.
+        """
+    ),
+    Entry(
+      code: .invalidOptimizer, name: "invalid_optimizer",
+      errorClass: .validation, grpcStatus: .invalidArgument, httpStatus: 400,
+      recovery: .failFast,
+      action: """
+        Correct the field that the message names; the error catalogue and the documentation list \
+        methods and options.
+        """,
+      explanation: """
+        The method, an option, a bound or a limit of an optimization is unknown or out of range.
+        """
+    ),
+    Entry(
       code: .unauthenticated, name: "unauthenticated",
       errorClass: .auth, grpcStatus: .unauthenticated, httpStatus: 401,
       recovery: .failFast,
@@ -922,6 +975,18 @@ extension ErrorRegistry {
       explanation: """
         No session of this id is visible to you: it was closed, its idle time ran out, or it \
         belongs to another tenant, which answers the same.
+        """
+    ),
+    Entry(
+      code: .optimizationNotFound, name: "optimization_not_found",
+      errorClass: .auth, grpcStatus: .notFound, httpStatus: 404,
+      recovery: .failFast,
+      action: """
+        Start the optimization again; its seed and first parameters give the same iterations.
+        """,
+      explanation: """
+        No optimization of this id is visible to you: it was never there, its session is closed, \
+        or it belongs to another tenant, which answers the same.
         """
     ),
     Entry(
@@ -997,6 +1062,25 @@ extension ErrorRegistry {
       explanation: """
         The connection has as many unanswered calls as it may. The call was not acted upon.
         """
+    ),
+    Entry(
+      code: .sessionLimitExceeded, name: "session_limit_exceeded",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
+      recovery: .failFast,
+      action: """
+        Open a new session with a higher limit, or stop here; the message names the limit and \
+        what was used.
+        """,
+      explanation: """
+        A session ended because it reached one of its limits: steps, wall time or device time.
+        """
+    ),
+    Entry(
+      code: .tooManySessions, name: "too_many_sessions",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
+      recovery: .retry,
+      action: "Close a session that is no longer used, or try again after the time given.",
+      explanation: "The service or the principal holds as many open sessions as it may."
     ),
     Entry(
       code: .idempotencyConflict, name: "idempotency_conflict",
@@ -1105,6 +1189,36 @@ extension ErrorRegistry {
         Another daemon holds the lock of the data directory. Two writers would corrupt it, so \
         the second does not start.
         """
+    ),
+    Entry(
+      code: .stepOutOfOrder, name: "step_out_of_order",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Send the sequence number that the message expects; a step that was answered already is \
+        repeated with its own number.
+        """,
+      explanation: """
+        A step's sequence number is neither the next one nor that of the step answered last; or \
+        the number of an answered step came with other contents.
+        """
+    ),
+    Entry(
+      code: .sessionHeldElsewhere, name: "session_held_elsewhere",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: "Resume the session with its secret to take it over, or open one of your own.",
+      explanation: """
+        Another connection steps this session: one client at a time does, and the one that \
+        resumed it last is the one.
+        """
+    ),
+    Entry(
+      code: .sessionBusy, name: "session_busy",
+      errorClass: .conflict, grpcStatus: .unavailable, httpStatus: 503,
+      recovery: .retry,
+      action: "Wait for the optimization or the steps before this one to end.",
+      explanation: "The session runs an optimization, or has as many steps waiting as it may."
     ),
     Entry(
       code: .deviceOffline, name: "device_offline",
@@ -1319,6 +1433,16 @@ extension ErrorRegistry {
         """,
       explanation: """
         The program divided by zero, or took a remainder by zero, while it was evaluated.
+        """
+    ),
+    Entry(
+      code: .optimizerDiverged, name: "optimizer_diverged",
+      errorClass: .execution, grpcStatus: .aborted, httpStatus: 500,
+      recovery: .failFast,
+      action: "Start from other parameters, with a smaller step, or with bounds.",
+      explanation: """
+        The objective or its gradient was not a finite number at a point that the optimizer \
+        chose.
         """
     ),
     Entry(
