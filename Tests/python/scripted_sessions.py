@@ -220,7 +220,7 @@ class ScriptedSessions:
                 at = numpy.clip(at, *bounds)
             value = dense.expectation(session.program.state(at), objective)
             trace.append((value, float(numpy.linalg.norm(slope)), at))
-        name = f"optimization-{len(session.optimizations) + 1}"
+        name = str(uuid.uuid4())
         session.optimizations[name] = [trace, wanted == NEVER_ENDING]
         self._stream(identity, call, session, name, 0)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 
 import numpy
 import pytest
@@ -336,7 +337,7 @@ def test_iterations_come_in_order_and_then_the_best(session):
     assert optimum.ending == "max_iterations" and optimum.iterations == 25
     assert optimum.value == min(iteration.value for iteration in seen)
     numpy.testing.assert_array_equal(optimum.last_parameters, seen[-1].parameters)
-    assert optimization.id == "optimization-1"
+    assert uuid.UUID(optimization.id)
     assert list(session.optimization(optimization.id, after=23))[0].number == 24
     assert session.optimization(optimization.id).result(timeout=10).iterations == 25
 
@@ -377,8 +378,10 @@ def test_wrong_optimizations_are_refused(session):
         session.minimize("refused", initial=[0, 0]).result(timeout=10)
     assert caught.value.name == "invalid_optimizer"
     with pytest.raises(qubus.OptimizationNotFoundError):
-        session.optimization("optimization-77").result(timeout=10)
+        session.optimization(str(uuid.uuid4())).result(timeout=10)
     with pytest.raises(qubus.ValidationError):
         session.minimize(initial=[0, 0, 0])
     with pytest.raises(qubus.ValidationError):
         session.minimize(initial=[[0, 0], [0, 0]])
+    with pytest.raises(qubus.ClientError):
+        session.optimization("no id")

@@ -59,7 +59,8 @@ def test_errors_and_time_outs(scripted):
             await session.step([0.1, 0.2], timeout=0.1)
         assert caught.value.name == "deadline_exceeded"
         pending = asyncio.ensure_future(session.step([0.1, 0.2]))
-        await client.health()
+        await asyncio.sleep(0)  # it was sent
+        await client.health()   # and came
         scripted.release_steps()
         scripted.release_steps()
         assert await pending == pytest.approx(energy(0.1, 0.2))

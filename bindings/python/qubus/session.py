@@ -405,9 +405,8 @@ def _target(given: Any, shape: tuple[int, ...], field: str) -> numpy.ndarray[Any
         return numpy.empty(shape)
     if (not isinstance(given, numpy.ndarray) or given.dtype != FLOAT64 or given.shape != shape
             or not given.flags.c_contiguous or not given.flags.writeable):
-        raise of_name(
-            "invalid_argument", f"{field} is no array for the answer", field=field,
-            limit=f"a writeable, contiguous float64 array of shape {shape}")
+        wanted = f"a writeable, contiguous float64 array of shape {shape}"
+        raise of_name("invalid_argument", f"{field} is not {wanted}", field=field, limit=wanted)
     return given
 
 

@@ -190,7 +190,7 @@ class StepShape:
 
     def result_of(self, native: Handle, rows: int) -> StepResult:
         """What a step that was started gave, as views of the memory of libqubus."""
-        told = ffi.string(lib.qubus_result_manifest_json(native.pointer)) or b"{}"
+        told = ffi.string(lib.qubus_result_provenance_json(native.pointer))  # the message StepResponse
         found = {key: value for key, value in parse(told).items() if key in _FACTS}
         arrays = native_arrays(native).get(0, {})
         for name in ("values", "standard_errors"):
