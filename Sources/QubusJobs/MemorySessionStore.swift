@@ -1,7 +1,7 @@
 package import QubusCore
 
-/// A session store that forgets: the reference of the contract suite, and the store of engine tests.
-/// A completion runs at once, on the caller's thread.
+/// A session store that forgets: the reference of the contract suite, and the store of engine
+/// tests. A completion runs at once, on the caller's thread.
 package final class MemorySessionStore: SessionStore {
   private struct State {
     var sessions: [Identifier: SessionRecord] = [:]
