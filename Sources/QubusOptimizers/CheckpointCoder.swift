@@ -2,7 +2,7 @@
 /// that none can be forgotten in one.
 ///
 /// Numbers are little-endian, doubles by their bit patterns; arrays carry their count. After a
-/// failed read every further one leaves its field as it is, and `failure` says what was wrong first.
+/// failed read every further one leaves its field as it is; `failure` is what was wrong first.
 package struct CheckpointCoder: Sendable {
   private(set) var bytes: [UInt8]
   private var position = 0

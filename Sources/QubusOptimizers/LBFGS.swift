@@ -9,8 +9,8 @@ package import QubusCore
 /// and backtracking by the Armijo condition where it bends. Without bounds this is plain L-BFGS.
 /// An iteration is one accepted step. For exact objectives: noise defeats its line search.
 /// - Source: Nocedal & Wright 2006, algorithms 7.4–7.5 (recursion, scaling); Bertsekas 1982,
-///   "Projected Newton methods for optimization problems with simple constraints" (active set, path);
-///   Kim, Sra & Dhillon 2010, "Tackling box-constrained optimization via a new projected
+///   "Projected Newton methods for optimization problems with simple constraints" (active set,
+///   path); Kim, Sra & Dhillon 2010, "Tackling box-constrained optimization via a new projected
 ///   quasi-Newton approach" (second active set); Lewis & Overton 2013, "Nonsmooth optimization via
 ///   quasi-Newton methods", algorithm 2.6 (line search).
 package struct LBFGS: Optimizer {
@@ -32,7 +32,7 @@ package struct LBFGS: Optimizer {
   private var gradient: [Double] = []
   private var direction: [Double] = []
   private var slope = 0.0
-  /// 1 for parameters that follow the recursion, 0 for active ones; of use within a call only.
+  /// Whether a parameter follows the recursion; active ones do not. Of use within a call only.
   private var isFree: [Bool] = []
   /// The point asked for: the start, or `point` and `length` directions from it.
   private var trial: [Double] = []

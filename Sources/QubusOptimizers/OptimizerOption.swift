@@ -51,7 +51,7 @@ package struct OptimizerOption: Sendable, Hashable {
     OptimizerOption("gradient_tolerance", 1e-6, 0...1e6, "ends at this norm of the gradient"),
     OptimizerOption(
       "value_tolerance", 1e-12, 0...1e6,
-      "ends when an iteration gains no more, relative to max(|f|, 1)"),
+      "ends when an iteration gains no more, relative to values above 1"),
   ]
 
   /// Standards as in SciPy.
@@ -71,6 +71,6 @@ package struct OptimizerOption: Sendable, Hashable {
   static let rotosolve = [
     OptimizerOption(
       "value_tolerance", 1e-9, 0...1e6,
-      "ends when a sweep changes the value by no more, relative to max(|f|, 1); 0: never")
+      "ends when a sweep changes the value by no more, relative to values above 1; 0: never")
   ]
 }

@@ -94,6 +94,37 @@ struct LBFGSTests {
     }
   }
 
+  @Test("coupled sinusoids in a box end where no free component has a slope")
+  func stationary() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("seed of stationary: \(seed)")
+    let random = Philox(seed: seed)
+    for round in 0..<200 {
+      var draw: UInt32 = 0
+      func next() -> Double {
+        draw += 1
+        return random.uniform(
+          draw: draw, shot: UInt64(round), purpose: .perturbation, pub: 4, row: 0)
+      }
+      let count = 1 + round % 10
+      let lower = (0..<count).map { _ in -3 * next() }
+      let upper = lower.map { $0 + 4 * next() + 0.01 }
+      let start = zip(lower, upper).map { min($0 + ($1 - $0) * next(), $1) }
+      let objective = Objective.coupled(shift: (0..<count).map { _ in 6 * next() - 3 })
+      var lbfgs = try makeOptimizer(
+        .lbfgs, start, lower: lower, upper: upper, ["value_tolerance": 0])
+      let iterations = try lbfgs.run(objective, iterations: 500)
+      #expect(lbfgs.ending != nil, "seed \(seed), round \(round)")
+      #expect(iterations.count < 200, "seed \(seed), round \(round)")
+      let point = lbfgs.current
+      for (index, slope) in objective.gradient(point).enumerated() {
+        let held =
+          slope > 0 && point[index] == lower[index] || slope < 0 && point[index] == upper[index]
+        #expect(held || abs(slope) < 1e-5, "seed \(seed), round \(round)")
+      }
+    }
+  }
+
   @Test("where it stands at a minimum it ends without an iteration")
   func startsAtMinimum() throws {
     var lbfgs = try makeOptimizer(.lbfgs, [1, 1])
