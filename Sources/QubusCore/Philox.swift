@@ -20,6 +20,8 @@ package struct Philox: Sendable {
     case estimation = 4
     /// Readout error.
     case readout = 5
+    /// Signs of the perturbations of SPSA.
+    case perturbation = 16
   }
 
   package let key0: UInt32
