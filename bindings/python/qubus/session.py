@@ -352,7 +352,7 @@ class Session(SessionFacts):
             initial: parameters to start from; None is all zeros.
             bounds: (lower, upper) for each parameter, None where there is none; or an object
                 with `lb` and `ub`, as `scipy.optimize.Bounds`.
-            options: of the method, for example {"learning_rate": 0.1}; docs/sessions.md lists them.
+            options: of the method, for example {"learning_rate": 0.1}; docs/optimizers.md lists them.
             observable: which one is minimized.
             max_iterations, …, max_device_seconds: limits; the first that is reached ends it.
         Returns:
