@@ -51,7 +51,7 @@ final class PauliSumOperator: Sendable {
         }
       }
     }
-    target.positions = source.positions
+    target.setPositions(source.positions)
     target.liveCount = source.liveCount
     target.dirtyCount = source.bitCount
   }
