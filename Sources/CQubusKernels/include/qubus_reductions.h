@@ -114,11 +114,12 @@ typedef struct qr_table {
 
   /// The imaginary parts of <left|X|right> and <left|Y|right> for every index bit in `positions`, as
   /// far as left indices in chunk number `chunk` make them: values[2 k] and values[2 k + 1] of the
-  /// k-th lowest bit. Bits from the chunk's size on choose another chunk of `right`.
+  /// k-th lowest bit. Bits from the chunk's size on choose another chunk of `right`. `parts` 1 asks for
+  /// X alone, 2 for Y alone, 3 for both; what was not asked for is 0.
   void (*flip_values_f64)(const double *left, const double *right, size_t octets, uint64_t chunk,
-                          uint64_t positions, double *values);
+                          uint64_t positions, unsigned parts, double *values);
   void (*flip_values_f32)(const float *left, const float *right, size_t octets, uint64_t chunk,
-                          uint64_t positions, double *values);
+                          uint64_t positions, unsigned parts, double *values);
 
   /// Sets chunk number `chunk` of `target` to the sum of `count` strings without X masks (part 0)
   /// applied to `source`.

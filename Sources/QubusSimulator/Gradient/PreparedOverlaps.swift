@@ -9,6 +9,8 @@ final class PreparedOverlaps: Sendable {
   private let chunks: Int
   /// Positions of which X and Y are read, two numbers each, before those of the terms.
   private let flips: UInt64
+  /// 1: X alone, 2: Y alone, 3: both.
+  private let flipParts: UInt32
   private let groups: [qr_group]
   private let terms: [qr_term]
   /// Where each string's number is found, and what it is multiplied by.
@@ -30,7 +32,12 @@ final class PreparedOverlaps: Sendable {
         z: PreparedPauliSum.permute($0.z, positions), coefficient: $0.coefficient)
     }
     var flips: UInt64 = 0
-    for term in moved where Self.isFlip(term) { flips |= term.x }
+    var flipParts: UInt32 = 0
+    for term in moved where Self.isFlip(term) {
+      flips |= term.x
+      flipParts |= term.z == 0 ? 1 : 2
+    }
+    self.flipParts = flipParts
     var byMask: [(x: UInt64, members: [Int])] = []
     var groupOf: [UInt64: Int] = [:]
     for (index, term) in moved.enumerated() where !Self.isFlip(term) {
@@ -82,6 +89,7 @@ final class PreparedOverlaps: Sendable {
     chunkBits = min(bitCount, Int(QR_CHUNK_BITS))
     chunks = 1 << (bitCount - chunkBits)
     flips = 0
+    flipParts = 0
     groups = [
       qr_group(
         x_high: 0, x_low: 0, first_term: 0, term_count: 1, skip: UInt8(QR_NO_SKIP),
@@ -128,13 +136,13 @@ final class PreparedOverlaps: Sendable {
     case .double:
       if flips != 0 {
         Reductions.table.flip_values_f64(
-          left.doubles, right.doubles, octets, UInt64(chunk), flips, values)
+          left.doubles, right.doubles, octets, UInt64(chunk), flips, flipParts, values)
       }
       Reductions.table.pauli_values_f64(
         left.doubles, right.doubles, octets, UInt64(chunk), groups, groups.count, terms, rest)
     case .single:
       if flips != 0 {
-        Reductions.table.flip_values_f32(left.floats, right.floats, octets, UInt64(chunk), flips, values)
+        Reductions.table.flip_values_f32(left.floats, right.floats, octets, UInt64(chunk), flips, flipParts, values)
       }
       Reductions.table.pauli_values_f32(
         left.floats, right.floats, octets, UInt64(chunk), groups, groups.count, terms, rest)
