@@ -11,7 +11,7 @@ final class PreparedOverlaps: Sendable {
   private let terms: [qr_term]
   /// The generator that each term belongs to.
   private let owners: [Int]
-  private let generatorCount: Int
+  let generatorCount: Int
 
   /// - Parameter bitCount: index bits of the states to come.
   init(_ generators: [[PauliTerm]], positions: [UInt8], bitCount: Int) {
@@ -73,30 +73,29 @@ final class PreparedOverlaps: Sendable {
     owners = [0]
   }
 
-  /// One number for each generator.
+  /// Numbers that `values` works with.
+  var scratchCount: Int { chunks * terms.count }
+
+  /// Writes one number for each generator. Allocates nothing.
+  /// - Parameter sums: room for `scratchCount` numbers.
   func values(
-    _ left: BlockedState, _ right: BlockedState, _ context: KernelContext
-  ) throws(QubusError) -> [Double] {
-    let (count, chunks) = (terms.count, chunks)
-    var result = [Double](repeating: 0, count: generatorCount)
-    if count == 0 { return result }
-    // Row t holds term t's value in every chunk.
-    var sums = [Double](repeating: 0, count: chunks * count)
-    try sums.withUnsafeMutableBufferPointer { (sums) throws(QubusError) in
-      nonisolated(unsafe) let start = sums.baseAddress.unsafelyUnwrapped
-      try context.forRuns(chunks, grain: 1) { run in
-        withUnsafeTemporaryAllocation(of: Double.self, capacity: count) { values in
-          for chunk in run {
-            fill(values.baseAddress.unsafelyUnwrapped, left, right, chunk)
-            for term in 0..<count { start[term * chunks + chunk] = values[term] }
-          }
-        }
-      }
-      for term in 0..<count {
-        result[owners[term]] += foldByHalves(start + term * chunks, count: chunks)
-      }
+    _ left: BlockedState, _ right: BlockedState, _ sums: UnsafeMutablePointer<Double>,
+    to result: UnsafeMutablePointer<Double>, _ context: KernelContext
+  ) throws(QubusError) {
+    result.update(repeating: 0, count: generatorCount)
+    let count = terms.count
+    if count == 0 { return }
+    // Row c holds the values of all terms in chunk c.
+    nonisolated(unsafe) let sums = sums
+    try context.forRuns(chunks, grain: 1) { run in
+      for chunk in run { fill(sums + chunk * count, left, right, chunk) }
     }
-    return result
+    var half = chunks / 2
+    while half > 0 {
+      for index in 0..<half * count { sums[index] += sums[index + half * count] }
+      half /= 2
+    }
+    for term in 0..<count { result[owners[term]] += sums[term] }
   }
 
   private func fill(
