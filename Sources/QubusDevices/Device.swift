@@ -145,31 +145,31 @@ package protocol Device: Sendable {
     _ program: CompiledProgram, inputs: [Value], precision: Precision, outputs: ExactOutputs
   ) throws(QubusError) -> ExecutionPlan?
 
+  /// Refuses sessions that the device cannot hold and says what one takes, before it is built.
+  /// - Parameter outputs: all that steps will ask for.
+  /// - Returns: bytes of the plan's states and results; of programs this size the rest is little.
+  /// - Throws: `too_many_qubits`, `invalid_outputs`, `invalid_observable`, `insufficient_memory` with
+  ///   both figures.
+  func stepEstimate(
+    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
+    precision: Precision, threadCount: Int, memoryLimitBytes: UInt64
+  ) throws(QubusError) -> UInt64
+
+  /// Makes the resident plan of a session.
+  /// - Parameter threadCount: of the teams that steps will come with, at most.
+  /// - Throws: as `stepEstimate`; `unsupported_program_feature` for gradients by inputs without
+  ///   derivative; `execution_canceled`.
+  func stepEvaluator(
+    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
+    precision: Precision, seed: UInt64, threadCount: Int, _ context: KernelContext
+  ) throws(QubusError) -> any StepEvaluator
+
   /// Starts on rows of one program.
   /// - Parameter progress: told how much of a long evolution is done, by the thread that calls.
   func session(
     _ program: CompiledProgram, precision: Precision, seed: UInt64, team: ComputeTeam,
     cancellation: CancellationFlag, progress: EvolutionProgress?
   ) -> any DeviceSession
-
-  /// Refuses what sessions cannot do with the program and predicts the rest: memory of the resident
-  /// plan, time of one exact row.
-  /// - Throws: `too_many_qubits`, `insufficient_memory` with both figures, `invalid_outputs`,
-  ///   `invalid_observable`, `not_implemented` for a device without sessions.
-  func stepEstimate(
-    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
-    precision: Precision, memoryLimitBytes: UInt64
-  ) throws(QubusError) -> ResourceEstimate
-
-  /// Builds the resident plan of a session.
-  /// - Parameters:
-  ///   - outputs: that steps may ask for.
-  ///   - threadCount: of the largest team that a step is given.
-  /// - Throws: what `stepEstimate` throws, `execution_canceled`.
-  func stepEvaluator(
-    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
-    precision: Precision, seed: UInt64, threadCount: Int, _ context: KernelContext
-  ) throws(QubusError) -> any StepEvaluator
 }
 
 /// Rows of one program on a device, one after another: what they share is made once. A row's
@@ -181,20 +181,6 @@ package protocol DeviceSession: AnyObject {
 }
 
 extension Device {
-  package func stepEstimate(
-    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
-    precision: Precision, memoryLimitBytes: UInt64
-  ) throws(QubusError) -> ResourceEstimate { throw withoutSessions }
-
-  package func stepEvaluator(
-    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
-    precision: Precision, seed: UInt64, threadCount: Int, _ context: KernelContext
-  ) throws(QubusError) -> any StepEvaluator { throw withoutSessions }
-
-  private var withoutSessions: QubusError {
-    .field(.notImplemented, "device", "\(name) runs jobs, but no sessions")
-  }
-
   /// Binds one row that stands alone.
   package func open(
     _ program: CompiledProgram, inputs: [Value], precision: Precision, seed: UInt64,

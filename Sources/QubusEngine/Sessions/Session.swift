@@ -5,13 +5,13 @@ internal import Synchronization
 
 /// One who has sessions open.
 ///
-/// `@unchecked Sendable`: `debt` belongs to the transport thread, `sessions` to the table's lock.
+/// `@unchecked Sendable`: `sessions` belongs to the table's lock.
 final class SessionAccount: @unchecked Sendable {
   let principal: Principal
   /// Names it in the fair queue.
   let number: Int
   /// Nanoseconds of steps in place that the fair queue does not know of yet.
-  var debt: UInt64 = 0
+  let debt = Atomic<UInt64>(0)
   var sessions = 0
 
   init(_ principal: Principal, number: Int) {
@@ -97,7 +97,8 @@ final class Session: @unchecked Sendable {
   /// Takes `core` for this thread; false when another has it.
   @inline(__always)
   func tryClaim() -> Bool {
-    claim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    claim.compareExchange(expected: false, desired: true, ordering: .sequentiallyConsistent)
+      .exchanged
   }
 
   /// Waits for the claim: others hold it for one small step, or to drop the plan.
@@ -107,16 +108,22 @@ final class Session: @unchecked Sendable {
 
   /// Gives `core` back; then see whether the session is over.
   @inline(__always)
-  func release() { claim.store(false, ordering: .releasing) }
+  func release() {
+    // In one order with `markEnded`: either the ender gets the claim, or the releaser sees the end.
+    claim.store(false, ordering: .sequentiallyConsistent)
+  }
+
+  @inline(__always)
+  var isEnded: Bool { endingCode.load(ordering: .sequentiallyConsistent) != 0 }
 
   var ending: SessionEnding? {
-    SessionEnding(rawValue: endingCode.load(ordering: .acquiring))
+    SessionEnding(rawValue: endingCode.load(ordering: .sequentiallyConsistent))
   }
 
   /// False when it is over already.
   func markEnded(_ ending: SessionEnding) -> Bool {
     endingCode.compareExchange(
-      expected: 0, desired: ending.rawValue, ordering: .acquiringAndReleasing
+      expected: 0, desired: ending.rawValue, ordering: .sequentiallyConsistent
     ).exchanged
   }
 

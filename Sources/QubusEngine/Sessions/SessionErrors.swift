@@ -2,10 +2,6 @@ internal import QubusCore
 internal import QubusJobs
 
 extension QubusError {
-  static func sessionNotFound(_ id: Identifier) -> QubusError {
-    QubusError(.sessionNotFound, "no session \(id) is visible to you")
-  }
-
   static func heldElsewhere(_ session: Session) -> QubusError {
     QubusError(
       .sessionHeldElsewhere,

@@ -27,15 +27,19 @@ final class SessionPlan: Sendable {
   /// 0: exact.
   let shots: UInt64
   let targetError: Double
-  let estimate: ResourceEstimate
+  /// Predicted, of the resident plan.
+  let estimatedBytes: UInt64
   let limits: SessionLimits
+  /// Of the largest team that a step is given.
+  let threadCount: Int
   let notices: [String]
   let parameterCount: Int
   let sharesRandomNumbers: Bool
 
   init(
     spec: SessionSpec, device: any Device, program: CompiledProgram, observables: [PauliSum],
-    outputs: StepOutputs, shots: UInt64, estimate: ResourceEstimate, limits: SessionLimits
+    outputs: StepOutputs, shots: UInt64, estimatedBytes: UInt64, limits: SessionLimits,
+    threadCount: Int
   ) {
     self.spec = spec
     self.device = device
@@ -46,8 +50,9 @@ final class SessionPlan: Sendable {
       outputs.contains(.values) ? .values : outputs.contains(.counts) ? .counts : outputs
     self.shots = shots
     targetError = spec.targetError ?? 0
-    self.estimate = estimate
+    self.estimatedBytes = estimatedBytes
     self.limits = limits
+    self.threadCount = threadCount
     notices = program.circuit.notices.map { notice in
       let place = notice.location.map { " (line \($0.line), column \($0.column))" } ?? ""
       return "program: \(notice.message)\(place)"
@@ -60,7 +65,7 @@ final class SessionPlan: Sendable {
   var isSampled: Bool { shots > 0 }
 
   func makeEvaluator(
-    seed: UInt64, threadCount: Int, _ context: KernelContext
+    seed: UInt64, _ context: KernelContext
   ) throws(QubusError) -> any StepEvaluator {
     try device.stepEvaluator(
       program, observables: observables, outputs: outputs, precision: spec.precision.amplitudes,

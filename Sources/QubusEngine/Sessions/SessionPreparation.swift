@@ -37,13 +37,15 @@ struct SessionPreparation: Sendable {
     let outputs = try outputs(of: spec, program)
     var shots = UInt64(spec.shots ?? 0)
     if spec.targetError != nil, spec.shots == nil { shots = UInt64(sessions.adaptiveShots) }
-    let estimate = try device.stepEstimate(
+    // Without the limit, so that the error says whose it is.
+    let bytes = try device.stepEstimate(
       program, observables: observables, outputs: outputs, precision: spec.precision.amplitudes,
-      memoryLimitBytes: min(limitsInForce.memoryBytes, configuration.sessionMemoryBytes))
-    try checkMemory(estimate.memoryBytes, limitsInForce)
+      threadCount: configuration.computeThreads, memoryLimitBytes: .max)
+    try checkMemory(bytes, limitsInForce)
     return SessionPlan(
       spec: spec, device: device, program: program, observables: observables, outputs: outputs,
-      shots: shots, estimate: estimate, limits: limitsInForce)
+      shots: shots, estimatedBytes: bytes, limits: limitsInForce,
+      threadCount: configuration.computeThreads)
   }
 
   /// - Throws: `insufficient_memory` with both figures.

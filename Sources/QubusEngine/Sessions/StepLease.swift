@@ -12,6 +12,8 @@ final class StepLease: Sendable {
   private let grant: Int64
   private let windowEnd = Atomic<Microseconds>(.min)
   private let used = Atomic<Int64>(0)
+  /// The window's end for which somebody set a timer.
+  private let awaited = Atomic<Microseconds>(.min)
 
   /// - Parameter share: of `cores`, above 0, at most 1.
   init(windowMicroseconds: Microseconds, share: Double, cores: Int) {
@@ -30,8 +32,13 @@ final class StepLease: Sendable {
     return used.load(ordering: .relaxed) < grant
   }
 
-  /// When steps that wait for the lease look again.
-  var nextWindow: Microseconds { windowEnd.load(ordering: .relaxed) }
+  /// Microseconds until steps that wait for the lease look again; nil when somebody was told so
+  /// before and will wake them.
+  func claimWakeUp(now: Microseconds) -> Microseconds? {
+    let end = windowEnd.load(ordering: .relaxed)
+    let before = awaited.exchange(end, ordering: .relaxed)
+    return before == end && now < end ? nil : max(1, end - now)
+  }
 
   func charge(nanoseconds: UInt64) {
     used.add(Int64(clamping: nanoseconds), ordering: .relaxed)

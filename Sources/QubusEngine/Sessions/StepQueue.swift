@@ -98,15 +98,17 @@ struct StepQueue {
     owners[owner] = entry
   }
 
-  /// The session's next step waits no more.
-  mutating func withdraw(session: Int) {
-    guard let owner = ownerOfSession[session] else { return }
-    guard var lane = owners[owner]?.sessions[session], lane.isReady else { return }
+  /// The session's next step waits no more; false when none did.
+  @discardableResult
+  mutating func withdraw(session: Int) -> Bool {
+    guard let owner = ownerOfSession[session] else { return false }
+    guard var lane = owners[owner]?.sessions[session], lane.isReady else { return false }
     lane.isReady = false
     readyCount -= 1
     if lane.isSmall { smallCount -= 1 }
     owners[owner]?.sessions[session] = lane
     owners[owner]?.ready -= 1
+    return true
   }
 
   /// The session is gone. Precondition: none of its steps runs.
