@@ -3,6 +3,12 @@ internal import QubusJobs
 internal import QubusSimulator
 internal import Synchronization
 
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
+
 /// One who has sessions open.
 ///
 /// `@unchecked Sendable`: `sessions` belongs to the table's lock.
@@ -27,7 +33,7 @@ final class SessionAccount: @unchecked Sendable {
 /// that a step in place takes no lock.
 ///
 /// `@unchecked Sendable`: `core` is reached under the claim, `line` under the room's lock,
-/// `closers` under the table's; everything else is constant or atomic. `SessionRaceTests` run it
+/// `closers` and `isPutAway` under the table's; everything else is constant or atomic. `SessionRaceTests` run it
 /// from many threads under the thread sanitizer.
 final class Session: @unchecked Sendable {
   struct Core {
@@ -68,6 +74,10 @@ final class Session: @unchecked Sendable {
   let journaledVersion = Atomic<UInt64>(0)
   var core: Core
   var line = StepLine()
+  /// When it ended; 0 while it is open.
+  let closedAt = Atomic<Microseconds>(0)
+  /// The end is written.
+  var isPutAway = false
   var closers: [@Sendable (Result<Void, QubusError>) -> Void] = []
   private let claim = Atomic<Bool>(false)
   private let endingCode = Atomic<UInt8>(0)
@@ -103,7 +113,7 @@ final class Session: @unchecked Sendable {
 
   /// Waits for the claim: others hold it for one small step, or to drop the plan.
   func claimNow() {
-    while !tryClaim() { pauseThread() }
+    while !tryClaim() { sched_yield() }
   }
 
   /// Gives `core` back; then see whether the session is over.

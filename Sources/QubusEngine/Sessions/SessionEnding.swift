@@ -1,5 +1,5 @@
 /// Why a session is no longer open; reasons are those of the wire.
-enum SessionEnding: UInt8, Sendable {
+enum SessionEnding: UInt8, Sendable, CaseIterable {
   case closed = 1
   case maxSteps = 2
   case idle = 3

@@ -1,3 +1,4 @@
+internal import Synchronization
 package import QubusCore
 package import QubusJobs
 internal import QubusSimulator

@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import QubusCore
 internal import QubusJobs
 internal import QubusSimulator

@@ -38,7 +38,6 @@ package final class SessionEngine: Sendable {
   let door = StepDoor()
   let lease: StepLease
   let residency: SessionResidency
-  let watches = Monitor<[ObjectIdentifier: OptimizationWatch]>([:])
   let isStopping = Atomic<Bool>(false)
   /// Of the transport thread, which computes alone.
   let doorTeam = ComputeTeam(threadCount: 1)

@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import QubusCore
 
 /// Memory of all resident plans together. The least recently used plan is dropped when another

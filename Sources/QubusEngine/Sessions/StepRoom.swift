@@ -1,3 +1,4 @@
+internal import QubusJobs
 internal import QubusCore
 internal import QubusSimulator
 internal import Synchronization
