@@ -175,9 +175,9 @@ struct StepTiming {
     guard lastPrediction > 0 else { return }
     let now = ratio(order)
     let sample = min(max(seconds / lastPrediction, now / 4), now * 4)
+    let offset = 8 * kind(order)
     withUnsafeMutableBytes(of: &ratios) { bytes in
-      bytes.storeBytes(
-        of: now + (sample - now) / 8, toByteOffset: 8 * kind(order), as: Double.self)
+      bytes.storeBytes(of: now + (sample - now) / 8, toByteOffset: offset, as: Double.self)
     }
   }
 

@@ -2,7 +2,7 @@ internal import DequeModule
 internal import Logging
 internal import Synchronization
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 
 extension SessionEngine {
   package func closeSession(

@@ -1,5 +1,6 @@
 internal import Synchronization
 internal import QubusCore
+internal import QubusJobs
 internal import QubusSimulator
 
 extension SessionEngine {

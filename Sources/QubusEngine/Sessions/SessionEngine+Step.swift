@@ -1,5 +1,5 @@
 internal import Synchronization
-package import QubusCore
+internal import QubusCore
 package import QubusJobs
 internal import QubusSimulator
 

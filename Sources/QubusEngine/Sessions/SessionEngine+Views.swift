@@ -1,6 +1,9 @@
 internal import Synchronization
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
+internal import QubusCircuit
+internal import QubusCompiler
+internal import QubusSimulator
 
 extension SessionEngine {
   /// How long sessions that are over are listed.

@@ -1,5 +1,5 @@
 internal import Synchronization
-internal import QubusCore
+package import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
 

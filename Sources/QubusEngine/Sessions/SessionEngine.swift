@@ -1,9 +1,9 @@
 internal import Crypto
 internal import DequeModule
-package import Logging
-package import QubusCore
+internal import Logging
+internal import QubusCore
 internal import QubusDevices
-package import QubusJobs
+internal import QubusJobs
 internal import QubusSimulator
 internal import Synchronization
 
