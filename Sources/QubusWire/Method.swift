@@ -90,6 +90,9 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// What it starts belongs to a session, not to a job.
+  package var isOfSessions: Bool { declaration.permission.hasPrefix("sessions.") }
+
   private func row(
     _ permission: String, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,
     whileStopping: Bool = false, attachments: ClosedRange<Int> = 0...0
