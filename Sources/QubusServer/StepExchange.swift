@@ -1,16 +1,16 @@
-internal import QubusCore
-internal import QubusEngine
+package import QubusCore
+package import QubusEngine
 internal import QubusJobs
 internal import QubusSimulator
-internal import QubusWire
+package import QubusWire
 
 /// The way of a step through the transport but for the socket: frames in, `StepCall` out;
 /// `StepResult` in, frames out. Its memory is used again by every step, so that one which repeats
 /// the sizes of an earlier one allocates nothing. Used by one thread at a time.
-final class StepExchange {
+package final class StepExchange {
   private let scanner: StepScanner
   /// The answer written last.
-  let answer = StepAnswerFrames()
+  package let answer = StepAnswerFrames()
   private var numbers = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var offsets: [UInt64] = []
   private var keys: [UInt64] = []
@@ -19,14 +19,14 @@ final class StepExchange {
   /// Words kept for the next counts; more are given back once sent.
   private static let keptWords = 64 << 10
 
-  init(limits: Limits) {
+  package init(limits: Limits) {
     scanner = StepScanner(limits: limits)
   }
 
   deinit { numbers.deallocate() }
 
   /// nil: the general path has the word.
-  func read(
+  package func read(
     envelope: UnsafeRawBufferPointer, body: UnsafeRawBufferPointer,
     numbers: UnsafeRawBufferPointer
   ) -> StepScanner.Scan? {
@@ -34,7 +34,7 @@ final class StepExchange {
   }
 
   /// The same bytes at an address fit for numbers; valid until the next call.
-  func aligned(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+  package func aligned(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     guard let base = bytes.baseAddress,
       UInt(bitPattern: base) % UInt(MemoryLayout<Double>.alignment) != 0
     else { return bytes }
@@ -46,7 +46,7 @@ final class StepExchange {
     return UnsafeRawBufferPointer(rebasing: numbers[..<bytes.count])
   }
 
-  static func call(_ message: StepMessage, _ tag: StepTag) -> StepCall {
+  package static func call(_ message: StepMessage, _ tag: StepTag) -> StepCall {
     StepCall(
       session: message.session,
       order: StepOrder(
@@ -58,7 +58,7 @@ final class StepExchange {
 
   /// Writes the FINAL into `answer`, which points into `result` until the next one is written.
   /// - Parameter outputs: as asked for.
-  func write(callID: UInt64, outputs: UInt32, _ result: StepResult) {
+  package func write(callID: UInt64, outputs: UInt32, _ result: StepResult) {
     let numbers = result.answer
     let rows = result.rows
     var response = StepAnswerFrames.Response()
