@@ -14,7 +14,7 @@
 enum {
   session_id_bytes = 16,
   step_attachments_maximum = 8,
-  step_ghosts_maximum = 64,
+  step_ghosts_maximum = 32,   ///< below the steps that the server takes in flight
 };
 
 /// What a StepResponse tells.
