@@ -388,12 +388,13 @@ static int pump(server *s, optimization *o) {
     progress.count = count;
     progress.evaluations = 2 * (o->next + count - 1);
     o->next += count;
-    if (!mock_spend(&b->skipped_batches)) {
+    int is_skipped = mock_spend(&b->skipped_batches);
+    if (!is_skipped) {
       mock_answer(s, &to, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PARTIAL, NULL, &progress.base,
                   arrays, 3, ++o->sequence);
     }
     uint64_t bytes = protobuf_c_message_get_packed_size(&progress.base) + count * (16 + 8 * width);
-    o->credit = o->credit > bytes ? o->credit - bytes : 0;
+    if (!is_skipped) o->credit = o->credit > bytes ? o->credit - bytes : 0;
     free(parameters);
     int limit = atomic_load(&b->restart_at_iteration);
     if (limit > 0 && o->next > (uint64_t)limit) {
