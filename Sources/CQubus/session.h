@@ -14,7 +14,8 @@
 enum {
   session_id_bytes = 16,
   step_attachments_maximum = 8,
-  step_ghosts_maximum = 32,   ///< below the steps that the server takes in flight
+  step_window = 48,           ///< numbers in flight; the server takes 64
+  step_ghosts_maximum = 32,
 };
 
 /// What a StepResponse tells.

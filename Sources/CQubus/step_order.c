@@ -135,8 +135,13 @@ int32_t step_is_due(step *step) {
   if (!session_is_ready(session)) return 0;
   // Nobody may pile up steps that are left: then the next one has to wait for an answer.
   if (step->sequence == 0 && session->ghost_count >= step_ghosts_maximum) return 0;
-  // Until it is known whether the number of a former client's step counts, nothing follows it.
+  // The server lets a bounded number wait, and refuses more.
   const struct step *first = session->first_step;
+  if (step->sequence == 0 && first != NULL && first->sequence != 0 &&
+      session->next_sequence - first->sequence >= step_window) {
+    return 0;
+  }
+  // Until it is known whether the number of a former client's step counts, nothing follows it.
   return first == step || first == NULL || !first->is_guess;
 }
 
@@ -163,6 +168,7 @@ void step_send_waiting(qubus_session *session) {
     next = s->next;
     if (s == last) is_needed = 0;
     if (s->call->state == call_queued) connection_transmit(client, s->call);
+    if (s->sequence == 0) return;  // not due yet, and what follows neither
     if (is_needed && s->is_ghost && s->call->state == call_new) open_call(s);
     if (client->connection != connection_ready) return;
   }
@@ -190,6 +196,11 @@ static int32_t renumber(qubus_call *call) {
   session->held_on = 0;
   session_is_ready(session);
   return 1;
+}
+
+/// Whether steps wait until others are answered.
+static int32_t has_waiting(const qubus_session *session) {
+  return session->last_step != NULL && session->last_step->sequence == 0;
 }
 
 void step_settle(qubus_call *call, const char *problem, int32_t is_corrupt) {
@@ -224,7 +235,7 @@ void step_settle(qubus_call *call, const char *problem, int32_t is_corrupt) {
               "the answer to step %llu of session %s is malformed: %s",
               (unsigned long long)step->sequence, session->id, problem);
   }
-  if (was_guess) step_send_waiting(session);
+  if (was_guess || has_waiting(session)) step_send_waiting(session);
 }
 
 void step_answered(qubus_call *call, int32_t outcome) {
@@ -249,7 +260,7 @@ void step_answered(qubus_call *call, int32_t outcome) {
     if (outcome == QUBUS_E_SESSION_HELD_ELSEWHERE) session->is_usurped = 1;
   }
   call_finish(call, outcome);
-  if (was_guess) step_send_waiting(session);
+  if (was_guess || has_waiting(session)) step_send_waiting(session);
 }
 
 void step_ended(qubus_call *call) {
