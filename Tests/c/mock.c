@@ -137,6 +137,7 @@ void mock_refuse(server *s, const message *to, int32_t number, const char *why) 
 static void answer_hello(server *s, const message *m) {
   atomic_fetch_add(&s->shared.record.hellos, 1);
   mock_behaviour *b = &s->shared.behaviour;
+  if (mock_spend(&b->swallowed_hellos)) return;
   if (mock_spend(&b->hello_refusals)) {
     mock_refuse(s, m, atomic_load(&b->hello_error), "refused for the test");
     return;
