@@ -84,7 +84,8 @@ package struct StepScanner: Sendable {
         message.callID = id
       case 0x22:
         guard let name = fields.contents(), name.count == 4,
-          UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: name.lowerBound, as: UInt32.self))
+          UInt32(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: name.lowerBound, as: UInt32.self))
             == Self.method
         else { return false }
       case 0x28:
