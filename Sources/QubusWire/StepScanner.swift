@@ -5,8 +5,9 @@ internal import QubusJobs
 /// Reads a Step from its three frames in place, without allocating.
 ///
 /// It knows one kind of message: CALL "Step" of this protocol version with one attachment of
-/// numbers, as encoders write it, fields in any order. For everything else, right or wrong, it gives
-/// nil, and the general decoder (`RequestDecoder.step`) has the word; what both take they read alike.
+/// numbers, as encoders write it, fields in any order. For everything else, right or wrong, it
+/// gives nil, and the general decoder (`RequestDecoder.step`) has the word; what both take they
+/// read alike.
 package struct StepScanner: Sendable {
   package struct Scan {
     package var message: StepMessage
