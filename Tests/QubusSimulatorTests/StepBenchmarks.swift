@@ -6,10 +6,10 @@ import Testing
 
 @testable import QubusSimulator
 
-/// Times of steps beside their predictions; run with QUBUS_BENCHMARK set.
+/// Times of steps beside their predictions; run with QUBUS_BENCH set.
 @Suite(
   "Measured: steps",
-  .enabled(if: ProcessInfo.processInfo.environment["QUBUS_BENCHMARK"] != nil), .serialized)
+  .enabled(if: ProcessInfo.processInfo.environment["QUBUS_BENCH"] != nil), .serialized)
 struct StepBenchmarks {
   /// Seconds that this thread was busy: what others do on the machine does not count.
   private func busySeconds() -> Double {
@@ -59,7 +59,7 @@ struct StepBenchmarks {
       let other = bench.evaluator.predictedSeconds(StepOrder(sequence: 1, outputs: outputs))
       print(
         String(
-          format: "%d qubits, %@: value %.1f µs (predicted %.1f), with gradient %.1f (%.1f), × %.2f",
+          format: "%d qubits, %@: %.1f µs (predicted %.1f), with gradient %.1f (%.1f), × %.2f",
           qubits, name, 1e6 * value, 1e6 * predicted, 1e6 * gradient, 1e6 * other,
           gradient / value))
       // Far off means that the figures are those of another implementation.

@@ -57,7 +57,8 @@ struct StepCost: Sendable {
     let amplitudes = Double(sign: .plus, exponent: shared.qubitCount, significand: 1)
     var row = 0.0
     if order.outputs.contains(.counts) {
-      row += evolution + Self.perGroup + amplitudes * Self.perSampledAmplitude
+      row +=
+        evolution + Self.perGroup + amplitudes * Self.perSampledAmplitude
         + Double(order.shots) * Self.perShot
     }
     if !order.outputs.isDisjoint(with: .ofOneState) { row += evolution }
@@ -65,8 +66,10 @@ struct StepCost: Sendable {
       let circuits =
         Double(order.outputs.contains(.values) ? 1 : 0)
         + Double(order.outputs.contains(.gradients) ? shifted : 0)
-      row += circuits * (evolution + Double(groups)
-        * (Self.perGroup + amplitudes * 2 * Self.perSampledAmplitude))
+      row +=
+        circuits
+        * (evolution + Double(groups)
+          * (Self.perGroup + amplitudes * 2 * Self.perSampledAmplitude))
         + Double(order.shots) * Self.perShot
     } else if order.outputs.contains(.gradients) {
       row += Double(shared.observables.count) * (sweep + evolution)
