@@ -16,7 +16,7 @@ package struct StateVectorDevice: Device {
   package var compileOptions: [String: String] {
     [
       "front_end": "openqasm", "planner": "\(Planner.version)",
-      "cost_table": "\(CostTable.current.version)",
+      "cost_table": "\(KernelTable.best.costs.version)",
     ]
   }
   package var ownRowQubits: Int { RowSimulation.ownStateQubits }

@@ -11,6 +11,8 @@ final class FakeStore: JobStore {
     /// Answers the error of a command that is to fail.
     var failure: (@Sendable (JobUpdate) -> QubusError?)?
     var acceptFailure: QubusError?
+    /// Changes what a command writes, as a store that another release wrote would have it.
+    var rewrite: (@Sendable (inout JobUpdate) -> Void)?
     var updates: [JobUpdate] = []
     var refusedCount = 0
     /// Accepts and updates of each call, in order.
@@ -60,6 +62,11 @@ final class FakeStore: JobStore {
         return completion(.failure(error))
       }
       state.signal { $0.updates.append(update) }
+      if let rewrite = state.withLock({ $0.rewrite }) {
+        var changed = update
+        rewrite(&changed)
+        return memory.perform(.update(changed, completion: completion))
+      }
     case .flush: break
     }
     memory.perform(command)

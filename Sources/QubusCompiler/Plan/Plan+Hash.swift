@@ -10,7 +10,7 @@ extension Plan {
   /// positions at the start and at the end.
   package var hash: [UInt8] {
     var words: [UInt64] = [
-      1, UInt64(qubitCount), UInt64(precision.bytesPerAmplitude), UInt64(costTableVersion),
+      1, UInt64(qubitCount), UInt64(precision.bytesPerAmplitude), UInt64(costs.version),
     ]
     words.reserveCapacity(4 + 3 * stages.count + 9 * operations.count + 2 * qubitCount)
     for stage in stages {

@@ -14,12 +14,13 @@ package enum Planner {
   ///   matter.
   /// - Parameter observed: qubits whose outcomes matter, one bit each; nil for the whole state.
   /// - Parameter startsFromZero: true when the state starts as |0…0⟩; false when it may be any.
+  /// - Parameter costs: of the kernels that will run it.
   /// - Parameter chunk: other chunk sizes than the table's, for tests.
   /// - Throws: `too_many_qubits` beyond 64, `execution_canceled`.
   /// - Complexity: about linear in gates; 10^6 gates take about a second.
   package static func plan(
     _ gates: BoundGateList, qubitCount: Int, precision: Precision, observed: UInt64? = nil,
-    startsFromZero: Bool = true, costs: CostTable = .current, chunk: ChunkSize? = nil,
+    startsFromZero: Bool = true, costs: CostTable, chunk: ChunkSize? = nil,
     cancellation: CancellationFlag? = nil
   ) throws(QubusError) -> Plan {
     guard qubitCount <= 64 else {
@@ -72,7 +73,7 @@ package enum Planner {
       }
     }
     var plan = Plan(
-      qubitCount: qubitCount, precision: precision, costTableVersion: costs.version,
+      qubitCount: qubitCount, precision: precision, costs: costs,
       operations: emission.operations, stages: stages, initialPositions: staging.positions,
       finalPositions: draft.finalWires.map { staging.positions[Int($0)] },
       coefficientCount: emission.offset)
