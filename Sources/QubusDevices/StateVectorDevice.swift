@@ -124,7 +124,7 @@ private final class StateVectorExecution: DeviceExecution {
   ) throws(QubusError) {
     try outputs.check(simulation.bound.program, limits)
     if outputs.probabilities { result.probabilities = try simulation.probabilities() }
-    if outputs.stateVector { result.stateVector = try simulation.finalState().interleaved() }
+    if outputs.stateVector { result.stateVector = try simulation.amplitudes() }
     if !outputs.observables.isEmpty {
       result.expectationValues = try simulation.expectationValues(outputs.observables)
     }

@@ -1,42 +1,54 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Computes the numbers of one operation from its terms.
 struct BlockProduct: Sendable {
+  /// Looked at on the way: one block may hold all of a circuit's gates.
+  var cancellation: CancellationFlag?
   /// Row-major matrix or list of diagonal entries; large enough for every operation of the plan.
   private var entries: [Complex]
 
-  init(_ plan: Plan) {
+  init(_ plan: Plan, _ cancellation: CancellationFlag?) {
+    self.cancellation = cancellation
     let largest = plan.operations.map(\.coefficientCount).max() ?? 0
     entries = [Complex](repeating: .zero, count: max(2 * largest, 4))
   }
 
   /// Writes the operation's numbers at its offset.
+  /// - Throws: `execution_canceled`.
   mutating func compute(
     _ plan: Plan, _ index: Int, _ gates: BoundGateList, into raw: inout [Double]
-  ) {
+  ) throws(QubusError) {
     let operation = plan.operations[index]
     let recipe = plan.recipe
     let terms = Int(recipe.starts[index])..<Int(recipe.starts[index + 1])
     switch operation.kind {
     case .negate, .flip, .swap: return
     case .phase:
-      multiply(count: 1, recipe, terms, gates) { _, _ in true }
+      try multiply(count: 1, recipe, terms, gates) { _, _ in true }
       store(1, at: operation.offset, &raw)
     case .diagonal:
       let count = 1 << operation.targets.count
-      multiply(count: count, recipe, terms, gates) { term, entry in
+      try multiply(count: count, recipe, terms, gates) { term, entry in
         UInt8(entry) & term.controlMask == term.controlValue
       }
       store(count, at: operation.offset, &raw)
     case .linear:
       let count = 1 + operation.factorMask.nonzeroBitCount
-      multiply(count: count, recipe, terms, gates) { term, entry in Int(term.slot) == entry }
+      try multiply(count: count, recipe, terms, gates) { term, entry in Int(term.slot) == entry }
       store(count, at: operation.offset, &raw)
     case .real, .cross, .dense:
       let dimension = 1 << operation.targets.count
-      product(dimension, recipe.terms, recipe, terms, gates)
+      try product(dimension, recipe.terms, recipe, terms, gates)
       storeMatrix(operation, dimension, &raw)
     }
+  }
+
+  /// Looks at the flag within a long block; the first looks are the caller's.
+  @inline(__always)
+  private func poll(_ place: Int, _ terms: Range<Int>) throws(QubusError) {
+    let step = place - terms.lowerBound
+    if step > 0 { try cancellation.poll(step) }
   }
 
   /// Multiplies factors into the entries they belong to.
@@ -44,11 +56,12 @@ struct BlockProduct: Sendable {
   private mutating func multiply(
     count: Int, _ recipe: PlanRecipe, _ terms: Range<Int>, _ gates: BoundGateList,
     _ belongs: (RecipeTerm, Int) -> Bool
-  ) {
+  ) throws(QubusError) {
     for entry in 0..<count { entries[entry] = .one }
     for place in terms {
+      try poll(place, terms)
       let term = recipe.terms[place]
-      let number = factor(term, recipe, gates)
+      let number = try factor(term, recipe, gates)
       for entry in 0..<count where belongs(term, entry) {
         entries[entry] = entries[entry] * number
       }
@@ -81,9 +94,9 @@ struct BlockProduct: Sendable {
   @inline(__always)
   private mutating func factor(
     _ term: RecipeTerm, _ recipe: PlanRecipe, _ gates: BoundGateList
-  ) -> Complex {
+  ) throws(QubusError) -> Complex {
     if term.action == .eulerPhase {
-      return angles(Int(term.source), recipe, gates).phase(term.component)
+      return try angles(Int(term.source), recipe, gates).phase(term.component)
     }
     if term.source < 0 { return recipe.constants[Int(~term.source)] }
     let gate = gates.gates[Int(term.source)]
@@ -93,10 +106,10 @@ struct BlockProduct: Sendable {
   /// The Euler angles of a product of one-qubit gates; what was in `entries` stays.
   private mutating func angles(
     _ product: Int, _ recipe: PlanRecipe, _ gates: BoundGateList
-  ) -> EulerAngles {
+  ) throws(QubusError) -> EulerAngles {
     let kept = (entries[0], entries[1], entries[2], entries[3])
     let terms = Int(recipe.productStarts[product])..<Int(recipe.productStarts[product + 1])
-    self.product(2, recipe.productTerms, recipe, terms, gates)
+    try self.product(2, recipe.productTerms, recipe, terms, gates)
     let angles = EulerAngles((entries[0], entries[1], entries[2], entries[3]))
     (entries[0], entries[1], entries[2], entries[3]) = kept
     return angles
@@ -117,9 +130,10 @@ struct BlockProduct: Sendable {
   private mutating func product(
     _ dimension: Int, _ list: [RecipeTerm], _ recipe: PlanRecipe, _ terms: Range<Int>,
     _ gates: BoundGateList
-  ) {
+  ) throws(QubusError) {
     var isFirst = true
     for place in terms {
+      try poll(place, terms)
       let term = list[place]
       if isFirst {
         isFirst = false
@@ -130,18 +144,18 @@ struct BlockProduct: Sendable {
         for index in 0..<dimension * dimension { entries[index] = .zero }
         for index in 0..<dimension { entries[index * (dimension + 1)] = .one }
       }
-      apply(term, dimension, recipe, gates)
+      try apply(term, dimension, recipe, gates)
     }
   }
 
   private mutating func apply(
     _ term: RecipeTerm, _ dimension: Int, _ recipe: PlanRecipe, _ gates: BoundGateList
-  ) {
+  ) throws(QubusError) {
     let mask = Int(term.controlMask)
     let value = Int(term.controlValue)
     switch term.action {
     case .factor, .eulerPhase:
-      let number = factor(term, recipe, gates)
+      let number = try factor(term, recipe, gates)
       for row in 0..<dimension where row & mask == value {
         for column in row * dimension..<(row + 1) * dimension {
           entries[column] = entries[column] * number
@@ -164,7 +178,7 @@ struct BlockProduct: Sendable {
       )
       multiply(matrix, bit: 1 << Int(term.bit0), dimension, mask, value)
     case .eulerRotation:
-      let angles = angles(Int(term.source), recipe, gates)
+      let angles = try angles(Int(term.source), recipe, gates)
       multiply(
         (
           Complex(angles.cosine), Complex(-angles.sine), Complex(angles.sine),

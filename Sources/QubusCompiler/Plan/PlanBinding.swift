@@ -16,11 +16,15 @@ package struct PlanBinding: Sendable {
   private let scales: [StageScale]
   private var isOperationDirty: [Bool]
   private var isStageDirty: [Bool]
+  /// True when an update was canceled: what is dirty is made up for by the next.
+  private var isBehind = false
   private var scratch: BlockProduct
 
   /// - Parameter gates: of the structure that the plan was made for.
-  /// - Throws: `invariant_violated` when the structure differs.
-  package init(_ plan: Plan, _ gates: BoundGateList) throws(QubusError) {
+  /// - Throws: `invariant_violated` when the structure differs; `execution_canceled`.
+  package init(
+    _ plan: Plan, _ gates: BoundGateList, cancellation: CancellationFlag? = nil
+  ) throws(QubusError) {
     guard plan.recipe.fits(gates) else { throw Self.mismatch }
     self.plan = plan
     bound = gates.coefficients
@@ -28,16 +32,24 @@ package struct PlanBinding: Sendable {
     numbers = PlanNumbers(
       coefficients: raw, forms: [UInt8](repeating: 0, count: plan.operations.count),
       stageScales: [Double](repeating: 1, count: plan.stages.count))
-    dependents = GateDependents(plan)
-    scales = plan.stages.map { StageScale(plan, $0) }
+    dependents = try GateDependents(plan, cancellation)
+    var scales: [StageScale] = []
+    for stage in plan.stages { scales.append(try StageScale(plan, stage, cancellation)) }
+    self.scales = scales
     isOperationDirty = [Bool](repeating: false, count: plan.operations.count)
     isStageDirty = [Bool](repeating: false, count: plan.stages.count)
-    scratch = BlockProduct(plan)
-    for index in plan.operations.indices { scratch.compute(plan, index, gates, into: &raw) }
+    scratch = BlockProduct(plan, cancellation)
+    for index in plan.operations.indices {
+      try cancellation.poll(index)
+      try scratch.compute(plan, index, gates, into: &raw)
+    }
     // Only blocks without parameters change, so that no update has to do this again.
-    BasisChoice(plan, dependents).apply(plan, &raw)
+    try BasisChoice(plan, dependents, cancellation).apply(plan, &raw, cancellation)
     numbers.coefficients = raw
-    for stage in plan.stages.indices { scales[stage].apply(plan, raw: raw, &numbers, stage: stage) }
+    for stage in plan.stages.indices {
+      try scales[stage].apply(plan, raw: raw, &numbers, cancellation)
+    }
+    scratch.cancellation = nil
   }
 
   private static var mismatch: QubusError {
@@ -46,11 +58,17 @@ package struct PlanBinding: Sendable {
 
   /// Binds other numbers; the structure must be the same.
   /// - Throws: `invariant_violated` when it is not; the numbers then stay as they were.
+  ///   `execution_canceled`; the numbers are then of no use until the next update.
   /// - Complexity: one comparison per gate, then linear in the operations whose gates changed.
-  package mutating func update(_ gates: BoundGateList) throws(QubusError) {
+  package mutating func update(
+    _ gates: BoundGateList, cancellation: CancellationFlag? = nil
+  ) throws(QubusError) {
     guard plan.recipe.fits(gates) else { throw Self.mismatch }
-    var changed = false
-    for gate in dependents.parametric {
+    // What is canceled is made up for by the next update.
+    var changed = isBehind
+    isBehind = true
+    for (step, gate) in dependents.parametric.enumerated() {
+      try cancellation.poll(step)
       let start = gates.gates[Int(gate)].offset
       let end = start + gates.gates[Int(gate)].coefficientCount
       var differs = false
@@ -66,20 +84,29 @@ package struct PlanBinding: Sendable {
         isStageDirty[Int(dependents.stages[place])] = true
       }
     }
-    if changed { recompute(gates) }
+    if changed {
+      scratch.cancellation = cancellation
+      defer { scratch.cancellation = nil }
+      try recompute(gates, cancellation)
+    }
+    isBehind = false
   }
 
-  private mutating func recompute(_ gates: BoundGateList) {
+  private mutating func recompute(
+    _ gates: BoundGateList, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
     for stage in plan.stages.indices where isStageDirty[stage] {
-      for index in plan.stages[stage].operations where isOperationDirty[index] {
+      for index in plan.stages[stage].operations {
+        try cancellation.poll(index)
+        guard isOperationDirty[index] else { continue }
         let operation = plan.operations[index]
-        scratch.compute(plan, index, gates, into: &raw)
+        try scratch.compute(plan, index, gates, into: &raw)
         for place in operation.offset..<operation.offset + operation.coefficientCount {
           numbers.coefficients[place] = raw[place]
         }
         isOperationDirty[index] = false
       }
-      scales[stage].apply(plan, raw: raw, &numbers, stage: stage)
+      try scales[stage].apply(plan, raw: raw, &numbers, cancellation)
       isStageDirty[stage] = false
     }
   }
@@ -94,10 +121,13 @@ struct GateDependents: Sendable {
   private(set) var stages: [Int32] = []
   private var starts: [Int32]
 
-  init(_ plan: Plan) {
+  init(_ plan: Plan, _ cancellation: CancellationFlag?) throws(QubusError) {
     let recipe = plan.recipe
     var counts = [Int32](repeating: 0, count: recipe.gates.count + 1)
-    for term in recipe.terms { recipe.forEachGate(term) { counts[$0 + 1] += 1 } }
+    for (step, term) in recipe.terms.enumerated() {
+      try cancellation.poll(step)
+      recipe.forEachGate(term) { counts[$0 + 1] += 1 }
+    }
     for gate in recipe.gates.indices { counts[gate + 1] += counts[gate] }
     starts = counts
     operations = [Int32](repeating: 0, count: Int(counts[recipe.gates.count]))
@@ -105,6 +135,7 @@ struct GateDependents: Sendable {
     var next = counts
     for (stage, span) in plan.stages.enumerated() {
       for operation in span.operations {
+        try cancellation.poll(operation)
         for place in recipe.starts[operation]..<recipe.starts[operation + 1] {
           recipe.forEachGate(recipe.terms[Int(place)]) { source in
             operations[Int(next[source])] = Int32(operation)

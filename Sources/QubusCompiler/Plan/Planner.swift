@@ -31,16 +31,15 @@ package enum Planner {
     let chunk = chunk ?? ChunkSize(precision)
     var draft = try GateLowering.lower(
       gates, qubitCount: qubitCount, startsFromZero: startsFromZero, cancellation: cancellation)
-    if let observed { LightCone.trim(&draft, observed: observed) }
+    if let observed { try LightCone.trim(&draft, observed: observed) }
     try GateCancellation.run(&draft)
     try BlockFusion.run(&draft, figures)
-    try draft.check()
-    EulerSplit.run(&draft, figures)
+    try EulerSplit.run(&draft, figures)
     try GateCancellation.run(&draft)
-    var staging = Staging(
+    var staging = try Staging(
       draft, precision: precision, startsFromZero: startsFromZero, figures: figures, chunk: chunk)
     try staging.run(polling: draft)
-    var emission = PlanEmission(draft, positions: staging.positions)
+    var emission = try PlanEmission(draft, positions: staging.positions)
     var stages: [PlanStage] = []
     for (index, stage) in staging.stages.enumerated() {
       let start = emission.operations.count
@@ -53,7 +52,7 @@ package enum Planner {
             try draft.poll(step)
             emission.append(draft.gates[Int(gate)])
           }
-        case .phases(let run): emission.append(phases: run, figures)
+        case .phases(let run): try emission.append(phases: run, figures)
         }
       }
       if index == staging.stages.count - 1 { emission.appendGlobalPhase() }
@@ -78,7 +77,7 @@ package enum Planner {
       finalPositions: draft.finalWires.map { staging.positions[Int($0)] },
       coefficientCount: emission.offset)
     plan.recipe = emission.recipe
-    plan.recipe.record(gates)
+    try plan.recipe.record(gates, cancellation)
     return plan
   }
 }

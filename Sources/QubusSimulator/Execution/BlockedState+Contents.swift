@@ -146,14 +146,37 @@ extension BlockedState {
   /// im, re, im, …
   package func interleaved() -> [Double] {
     let size = 1 << qubitCount
-    let isOrdered = hasIdentityPositions
     return [Double](unsafeUninitializedCapacity: 2 * size) { target, initialized in
-      for basis in 0..<size {
-        let value = self[isOrdered ? basis : index(ofBasisState: UInt64(basis))]
-        target[2 * basis] = value.x
-        target[2 * basis + 1] = value.y
-      }
+      interleave(0..<size, into: target.baseAddress.unsafelyUnwrapped)
       initialized = 2 * size
+    }
+  }
+
+  /// The same by all threads.
+  /// - Throws: `execution_canceled`.
+  func interleaved(_ context: KernelContext) throws(QubusError) -> [Double] {
+    let size = 1 << qubitCount
+    var failure: QubusError?
+    let numbers = [Double](unsafeUninitializedCapacity: 2 * size) { target, initialized in
+      nonisolated(unsafe) let start = target.baseAddress.unsafelyUnwrapped
+      do throws(QubusError) {
+        try context.forBlocks(size) { interleave($0, into: start) }
+        initialized = 2 * size
+      } catch {
+        failure = error
+        initialized = 0
+      }
+    }
+    if let failure { throw failure }
+    return numbers
+  }
+
+  private func interleave(_ range: Range<Int>, into target: UnsafeMutablePointer<Double>) {
+    let isOrdered = hasIdentityPositions
+    for basis in range {
+      let value = self[isOrdered ? basis : index(ofBasisState: UInt64(basis))]
+      target[2 * basis] = value.x
+      target[2 * basis + 1] = value.y
     }
   }
 }
