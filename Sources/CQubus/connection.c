@@ -156,6 +156,12 @@ static void schedule_attempt(qubus_client *client) {
   if (client->backoff > client->reconnect_maximum) client->backoff = client->reconnect_maximum;
 }
 
+int64_t connection_first_patience(int64_t connect_timeout) {
+  int64_t third = connect_timeout / 3;
+  if (connect_timeout < 0 || third > attempt_milliseconds) return attempt_milliseconds;
+  return third < 50 ? 50 : third;
+}
+
 void connection_start(qubus_client *client) {
   Qubus__V1__HelloRequest request = QUBUS__V1__HELLO_REQUEST__INIT;
   request.minimum_protocol_version = request.maximum_protocol_version = 1;
@@ -177,7 +183,7 @@ void connection_start(qubus_client *client) {
     return;
   }
   client->connection = connection_opening;
-  client->attempt_deadline = deadline_after(attempt_milliseconds);
+  client->attempt_deadline = deadline_after(client->patience);
   connection_watch(client);
 }
 
@@ -346,6 +352,9 @@ void connection_timers(qubus_client *client) {
     connection_lost(client, QUBUS_E_CONNECTION_LOST, "the server is stopping");
   }
   if (client->connection == connection_opening && now >= client->attempt_deadline) {
+    // What was swallowed once may be answered on a fresh socket; a server that is slow gets longer.
+    client->patience *= 2;
+    if (client->patience > attempt_milliseconds) client->patience = attempt_milliseconds;
     connection_lost(client, QUBUS_E_CONNECTION_FAILED, "no answer to HELLO");
   }
   if (client->connection == connection_down && now >= client->next_attempt) {

@@ -146,6 +146,7 @@ struct qubus_client {
   qubus_call hello;
   monotonic next_attempt, attempt_deadline;
   int64_t backoff;          ///< ms
+  int64_t patience;         ///< ms for which the answer to a HELLO is waited for
   uint64_t random_state;
   char instance[64];
   uint64_t message_limit;   ///< bytes of a body that the server takes; 0: it did not say
@@ -241,6 +242,9 @@ monotonic deadline_after(int64_t milliseconds);
 uint64_t random_next(qubus_client *client);
 
 void connection_start(qubus_client *client);
+/// Milliseconds for which the first HELLO's answer is waited for: a third of the time to connect, so
+/// that one that was swallowed leaves time for another on a fresh socket.
+int64_t connection_first_patience(int64_t connect_timeout);
 void connection_stop(qubus_client *client);
 void connection_lost(qubus_client *client, int32_t code, const char *reason);
 /// Reads what the socket monitor says.

@@ -178,6 +178,7 @@ static void refuse(server *s, const message *to, int32_t number, const char *why
 static void answer_hello(server *s, const message *m) {
   atomic_fetch_add(&s->shared.record.hellos, 1);
   mock_behaviour *b = &s->shared.behaviour;
+  if (spend(&b->swallowed_hellos)) return;
   if (spend(&b->hello_refusals)) {
     refuse(s, m, atomic_load(&b->hello_error), "refused for the test");
     return;

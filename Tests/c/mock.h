@@ -13,6 +13,7 @@ typedef struct mock_behaviour {
   atomic_int protocol_version;    ///< of HELLO; 1
   atomic_int hello_refusals;      ///< so many HELLOs are answered with `hello_error`
   atomic_int hello_error;
+  atomic_int swallowed_hellos;    ///< so many HELLOs are read and never answered
   atomic_int lost_acknowledgements;  ///< so many submits are made durable, then the server restarts
   atomic_int truncated_envelopes;
   atomic_int truncated_bodies;
