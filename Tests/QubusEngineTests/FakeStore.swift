@@ -15,8 +15,13 @@ final class FakeStore: JobStore {
     var rewrite: (@Sendable (inout JobUpdate) -> Void)?
     var updates: [JobUpdate] = []
     var refusedCount = 0
+    /// Called by whoever hands a change over, on its thread.
+    var whenCalled: Hook?
     /// Accepts and updates of each call, in order.
     var groups: [Int] = []
+  }
+  struct Hook: Sendable {
+    var call: @Sendable () -> Void
   }
   let memory: MemoryJobStore
   let state = Monitor(State())
@@ -29,7 +34,10 @@ final class FakeStore: JobStore {
 
   func perform(_ commands: [StoreCommand]) {
     let changes = commands.count { if case .flush = $0 { false } else { true } }
-    if changes > 0 { state.signal { $0.groups.append(changes) } }
+    if changes > 0 {
+      state.signal { $0.groups.append(changes) }
+      state.withLock { $0.whenCalled }?.call()
+    }
     for command in commands { hold(command) }
   }
 
