@@ -68,7 +68,8 @@ import Testing
   }
 
   @Test(
-    "outcomes of several words are counted right, and stop at any look", arguments: [64, 70, 128, 200])
+    "outcomes of several words are counted right, and stop at any look",
+    arguments: [64, 70, 128, 200])
   func wideOutcomes(bits: Int) throws {
     let words = (bits + 63) / 64
     for shots in [10, 60_000] {

@@ -48,7 +48,7 @@ struct BlockProduct: Sendable {
   @inline(__always)
   private func poll(_ place: Int, _ terms: Range<Int>) throws(QubusError) {
     let step = place - terms.lowerBound
-    if step > 0 { try cancellation.poll(step) }
+    if step > 0, step & 0xFFF == 0 { try cancellation.check() }
   }
 
   /// Multiplies factors into the entries they belong to.

@@ -68,7 +68,7 @@ package struct PlanBinding: Sendable {
     var changed = isBehind
     isBehind = true
     for (step, gate) in dependents.parametric.enumerated() {
-      try cancellation.poll(step)
+      if step & 0xFFF == 0 { try cancellation.check() }
       let start = gates.gates[Int(gate)].offset
       let end = start + gates.gates[Int(gate)].coefficientCount
       var differs = false
