@@ -17,6 +17,11 @@ import Testing
     return harness
   }
 
+  /// An answer comes a moment before the thread that ran the job lets go of it.
+  private static func letGo(_ harness: EngineHarness) async {
+    while harness.engine.load().jobsRunning > 0 { await Task.yield() }
+  }
+
   @Test("acceptance and end are one group of commands, with the events of any other job")
   func oneGroup() async throws {
     let harness = try await Self.warm()
@@ -32,7 +37,7 @@ import Testing
     #expect(events.map(\.kind) == otherEvents.map(\.kind))
     #expect(events.map(\.status) == otherEvents.map(\.status))
     #expect(try harness.words(id, "counts.values") == [1000])
-    #expect(harness.engine.load().jobsRunning == 0)
+    await Self.letGo(harness)
     await harness.stop()
     await ordinary.stop()
   }
@@ -51,7 +56,8 @@ import Testing
     #expect(!answered.withLock { $0 })
     #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 1)
     harness.store.release()
-    #expect(answered.withLock { $0 })
+    // Whoever delivers for the store at that moment brings the answer.
+    await onThread { answered.wait { $0 ? () : nil } }
     #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 2)
     await harness.stop()
   }
@@ -65,7 +71,8 @@ import Testing
     #expect(second.isDuplicate && !first.isDuplicate)
     #expect(second.job.record.id == first.job.record.id)
     #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 2)
-    #expect(harness.engine.load().trouble.isEmpty && harness.engine.load().jobsRunning == 0)
+    await Self.letGo(harness)
+    #expect(harness.engine.load().trouble.isEmpty)
     await harness.stop()
   }
 
@@ -75,7 +82,8 @@ import Testing
     harness.store.state.signal { $0.acceptFailure = QubusError(.diskFull, "no space left") }
     await #expect(throws: QubusError.self) { try await harness.submitted() }
     harness.store.state.signal { $0.acceptFailure = nil }
-    #expect(harness.engine.load().trouble.isEmpty && harness.engine.load().jobsRunning == 0)
+    await Self.letGo(harness)
+    #expect(harness.engine.load().trouble.isEmpty)
     #expect(try harness.engine.jobs(JobFilter(), context: harness.context).count == 1)
     // The service goes on.
     try await harness.finished(try await harness.submitted())
