@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import QubusServer
 
 /// What the daemon is set up with, after flags, environment, file and defaults.
 struct Configuration: Sendable, Equatable {

@@ -1,5 +1,7 @@
 internal import Glibc
 internal import Logging
+internal import QubusCore
+internal import QubusServer
 
 /// Everything that can be set, with its names and its rule. The one table of the configuration:
 /// flags, environment, file and documentation follow it.
@@ -22,6 +24,18 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
 
   struct Failure: Error {
     let message: String
+
+    init(message: String) { self.message = message }
+
+    /// What is wrong with the value, without the field, which its source names in its own way.
+    init(_ error: QubusError) {
+      guard let violation = error.violations.first else {
+        message = error.message
+        return
+      }
+      let limit = violation.limit.isEmpty ? "" : " (limit: \(violation.limit))"
+      message = violation.explanation + limit
+    }
   }
 
   static let threadLimit = 1024
@@ -51,10 +65,10 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     case .listen:
       var endpoints: [Endpoint] = []
       for text in texts {
-        do throws(Endpoint.Failure) {
+        do throws(QubusError) {
           let endpoint = try Endpoint(text)
           if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
-        } catch { throw Failure(message: error.message) }
+        } catch { throw Failure(error) }
       }
       guard !endpoints.isEmpty else { throw Failure(message: "no endpoint is named") }
       configuration.endpoints = endpoints
