@@ -41,6 +41,12 @@ final class Daemon: Sendable {
     engineConfiguration.limits = limits
     engineConfiguration.computeThreads = configuration.threads
     engineConfiguration.memoryBytes = configuration.memoryBytes
+    engineConfiguration.sessions.sessions = configuration.sessionLimit
+    engineConfiguration.sessions.sessionsPerPrincipal = configuration.sessionLimitPerPrincipal
+    engineConfiguration.sessions.memoryBytes = configuration.sessionMemoryBytes
+    engineConfiguration.sessions.leaseShare = Double(configuration.sessionSharePercent) / 100
+    engineConfiguration.sessions.stepInPlaceSeconds =
+      Double(configuration.stepInPlaceMicroseconds) / 1e6
     let programs = ProgramCache(bytes: engineConfiguration.programCacheBytes) {
       (source) throws(QubusError) -> CompiledProgram in
       ProgramCompiler.compile(try OpenQASM.compile(source, limits: limits), source: source)
@@ -48,7 +54,7 @@ final class Daemon: Sendable {
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
-      logger: logger)
+      logger: logger, sessionStore: store, sessionCodec: codec)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
