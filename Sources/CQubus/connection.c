@@ -1,4 +1,4 @@
-#include "internal.h"
+#include "session.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -7,7 +7,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { attempt_milliseconds = 5000, heartbeat_milliseconds = 2000, silence_milliseconds = 10000 };
+enum {
+  attempt_milliseconds = 5000,
+  heartbeat_milliseconds = 2000,
+  silence_milliseconds = 10000,
+  farewell_milliseconds = 200,
+};
 
 static const int64_t going_away_milliseconds = 10000;
 
@@ -66,6 +71,9 @@ static int32_t open_sockets(qubus_client *client) {
 
 void connection_stop(qubus_client *client) {
   if (client->socket != NULL) {
+    if (client->is_closed && client->has_farewell) {
+      set_option(client->socket, ZMQ_LINGER, farewell_milliseconds);
+    }
     zmq_socket_monitor(client->socket, NULL, 0);
     zmq_close(client->socket);
   }
@@ -74,58 +82,6 @@ void connection_stop(qubus_client *client) {
   client->socket_descriptor = client->monitor_descriptor = -1;
   client->connection = connection_down;
   client->is_going_away = 0;
-}
-
-/// Sends an envelope and, when `body` is not NULL, a body frame that shares its memory.
-static int32_t send_frames(
-    qubus_client *client, const Qubus__V1__Envelope *envelope, zmq_msg_t *body) {
-  if (client->socket == NULL) return 0;
-  zmq_msg_t frame;
-  if (zmq_msg_init_size(&frame, qubus__v1__envelope__get_packed_size(envelope)) != 0) return 0;
-  qubus__v1__envelope__pack(envelope, zmq_msg_data(&frame));
-  client->needs_drain = 1;
-  if (zmq_msg_send(&frame, client->socket, ZMQ_DONTWAIT | (body ? ZMQ_SNDMORE : 0)) < 0) {
-    zmq_msg_close(&frame);
-    return 0;
-  }
-  if (body == NULL) return 1;
-  zmq_msg_t copy;
-  zmq_msg_init(&copy);
-  zmq_msg_copy(&copy, body);
-  if (zmq_msg_send(&copy, client->socket, ZMQ_DONTWAIT) < 0) {
-    zmq_msg_close(&copy);
-    return 0;
-  }
-  return 1;
-}
-
-void connection_send_control(
-    qubus_client *client, Qubus__V1__MessageKind kind, uint64_t id, uint64_t credit) {
-  if (client->connection != connection_ready) return;
-  Qubus__V1__Envelope envelope = QUBUS__V1__ENVELOPE__INIT;
-  envelope.protocol_version = 1;
-  envelope.kind = kind;
-  envelope.call_id = id;
-  envelope.credit_bytes = credit;
-  send_frames(client, &envelope, NULL);
-}
-
-static int32_t send_call(qubus_client *client, qubus_call *call) {
-  Qubus__V1__Envelope envelope = QUBUS__V1__ENVELOPE__INIT;
-  envelope.protocol_version = 1;
-  envelope.call_id = call->id;
-  if (call->kind == call_ping) {
-    envelope.kind = QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PING;
-    return send_frames(client, &envelope, NULL);
-  }
-  envelope.kind = QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CALL;
-  envelope.method = (char *)(uintptr_t)call->method->name;
-  envelope.credit_bytes = call->credit;
-  if (call->deadline != time_never) {
-    int64_t left = (call->deadline - monotonic_now()) / 1000000 + 1;
-    envelope.timeout_milliseconds = left < 1 ? 1 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
-  }
-  return send_frames(client, &envelope, &call->request);
 }
 
 void connection_transmit(qubus_client *client, qubus_call *call) {
@@ -139,7 +95,9 @@ void connection_transmit(qubus_client *client, qubus_call *call) {
       return;
     }
   }
-  if (!send_call(client, call)) {
+  if (call->kind == call_step && !step_is_due(call->step)) return;
+  if (call->kind == call_optimize && !optimization_is_due(call->optimization)) return;
+  if (call->kind == call_step ? !step_send(call->step) : !connection_send_call(client, call)) {
     connection_lost(client, QUBUS_E_CONNECTION_LOST, "the connection is gone");
     return;
   }
@@ -156,6 +114,12 @@ static void schedule_attempt(qubus_client *client) {
   if (client->backoff > client->reconnect_maximum) client->backoff = client->reconnect_maximum;
 }
 
+int64_t connection_first_patience(int64_t connect_timeout) {
+  int64_t third = connect_timeout / 3;
+  if (connect_timeout < 0 || third > attempt_milliseconds) return attempt_milliseconds;
+  return third < 50 ? 50 : third;
+}
+
 void connection_start(qubus_client *client) {
   Qubus__V1__HelloRequest request = QUBUS__V1__HELLO_REQUEST__INIT;
   request.minimum_protocol_version = request.maximum_protocol_version = 1;
@@ -168,7 +132,7 @@ void connection_start(qubus_client *client) {
   client->instance[0] = 0;
   if (!open_sockets(client) ||
       message_encode(&request.base, &hello->request, NULL) != QUBUS_OK ||
-      !send_call(client, hello)) {
+      !connection_send_call(client, hello)) {
     connection_stop(client);
     error_set(&client->hello_error, QUBUS_E_CONNECTION_FAILED, "%s cannot be opened: %s",
               client->endpoint, zmq_strerror(zmq_errno()));
@@ -177,7 +141,7 @@ void connection_start(qubus_client *client) {
     return;
   }
   client->connection = connection_opening;
-  client->attempt_deadline = deadline_after(attempt_milliseconds);
+  client->attempt_deadline = deadline_after(client->patience);
   connection_watch(client);
 }
 
@@ -210,6 +174,10 @@ static void queue_ready_calls(qubus_client *client) {
     if (call->state != call_queued) continue;
     if (call->kind == call_stream && stream_prepare(call->stream, NULL) != QUBUS_OK) {
       call_fail(call, QUBUS_E_OUT_OF_MEMORY, "no memory to resume the stream");
+      continue;
+    }
+    if (call->kind == call_optimize && optimization_prepare(call->optimization) != QUBUS_OK) {
+      call_fail(call, QUBUS_E_OUT_OF_MEMORY, "no memory to resume the optimization's stream");
       continue;
     }
     connection_transmit(client, call);
@@ -309,11 +277,12 @@ monotonic connection_next_timer(const qubus_client *client) {
 }
 
 static void expire_calls(qubus_client *client, monotonic now) {
-  monotonic next_deadline = time_never;
+  // A call that ends may open others, which lower this again.
+  client->next_deadline = time_never;
   for (qubus_call *call = client->first_open, *next; call != NULL; call = next) {
     next = call->next;
     if (call->deadline > now) {
-      if (call->deadline < next_deadline) next_deadline = call->deadline;
+      if (call->deadline < client->next_deadline) client->next_deadline = call->deadline;
       continue;
     }
     if (call->state == call_processing) continue;
@@ -325,7 +294,6 @@ static void expire_calls(qubus_client *client, monotonic now) {
               client->connection == connection_ready ? "" : "; not connected to ",
               client->connection == connection_ready ? "" : client->endpoint);
   }
-  client->next_deadline = next_deadline;
 }
 
 static int32_t has_sent_calls(const qubus_client *client) {
@@ -346,6 +314,9 @@ void connection_timers(qubus_client *client) {
     connection_lost(client, QUBUS_E_CONNECTION_LOST, "the server is stopping");
   }
   if (client->connection == connection_opening && now >= client->attempt_deadline) {
+    // What was swallowed once may be answered on a fresh socket; a server that is slow gets longer.
+    client->patience *= 2;
+    if (client->patience > attempt_milliseconds) client->patience = attempt_milliseconds;
     connection_lost(client, QUBUS_E_CONNECTION_FAILED, "no answer to HELLO");
   }
   if (client->connection == connection_down && now >= client->next_attempt) {

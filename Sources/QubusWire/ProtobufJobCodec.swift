@@ -2,8 +2,8 @@ package import CQubusProto
 package import QubusCore
 package import QubusJobs
 
-/// The bytes that the store keeps are the messages of `proto/job.proto`.
-package struct ProtobufJobCodec: JobCodec {
+/// The bytes that the store keeps are the messages of `proto/job.proto` and `proto/session.proto`.
+package struct ProtobufJobCodec: JobCodec, SessionCodec {
   /// What the daemon wrote itself is not bound by the limits of a client's message, but still
   /// checked: a damaged row must give an error, not a crash.
   private let limits: WireLimits
@@ -72,6 +72,18 @@ package struct ProtobufJobCodec: JobCodec {
     try decode(bytes, qubus_descriptor_error_detail()) {
       (message: Qubus__V1__ErrorDetail) throws(QubusError) in
       QubusError(wire: message)
+    }
+  }
+
+  package func encode(_ spec: SessionSpec) -> [UInt8] {
+    let builder = MessageBuilder()
+    return MessageBuilder.pack(builder.openSession(spec))
+  }
+
+  package func decodeSession(_ bytes: [UInt8]) throws(QubusError) -> SessionSpec {
+    try decode(bytes, qubus_descriptor_open_session_request()) {
+      (message: Qubus__V1__OpenSessionRequest) throws(QubusError) in
+      try SessionSpec(wire: message)
     }
   }
 

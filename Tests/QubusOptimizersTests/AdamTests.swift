@@ -67,33 +67,4 @@ struct AdamTests {
     #expect(adam.ending == nil)
     #expect(adam.iteration == 100)
   }
-
-  @Test("an iteration of 28 parameters costs 1 µs at most beside the evaluation")
-  func cost() throws {
-    var adam = try makeOptimizer(
-      .adam, [Double](repeating: 0.1, count: 28), ["gradient_tolerance": 0])
-    let values = [1.0]
-    let gradients = (0..<28).map { 0.01 * Double($0) - 0.1 }
-    var fastest = Duration.seconds(1)
-    let rounds = 2000
-    var seen = 0.0
-    try values.withUnsafeBufferPointer { values in
-      try gradients.withUnsafeBufferPointer { gradients in
-        for _ in 0..<40 {
-          let start = ContinuousClock.now
-          for _ in 0..<rounds {
-            try adam.withQuery { (points, _, _) throws(QubusError) in seen += points[0] }
-            _ = try adam.tell(values: values, gradients: gradients)
-          }
-          fastest = min(fastest, ContinuousClock.now - start)
-        }
-      }
-    }
-    #expect(seen.isFinite)
-    let cost = fastest / rounds
-    print("Adam, 28 parameters: \(cost) an iteration")
-    #if !DEBUG
-      #expect(cost < .microseconds(1))
-    #endif
-  }
 }

@@ -53,4 +53,41 @@ struct WorkedExampleTests {
     // What is stored is what was sent, less the field's header.
     #expect(submit.request == Array(body.dropFirst(3)))
   }
+
+  @Test("the step and its answer are what the text says, by both ways of reading and writing")
+  func step() throws {
+    var expected = StepMessage()
+    expected.callID = 3
+    expected.timeoutMilliseconds = 5000
+    expected.session = Samples.id
+    expected.sequence = 1
+    expected.outputs = 1
+    expected.rows = 1
+    expected.columns = 2
+    expected.checksum = 0x5374_76EA
+    let frames = try [frame("step-envelope"), frame("step-body"), frame("step-numbers")]
+    let scan = frames[0].withUnsafeBytes { envelope in
+      frames[1].withUnsafeBytes { body in
+        frames[2].withUnsafeBytes {
+          StepScanner(limits: Limits()).scan(envelope: envelope, body: body, numbers: $0)
+        }
+      }
+    }
+    #expect(scan?.message == expected)
+    let call = try envelope("step-envelope")
+    #expect(call.encoded() == frames[0])
+    #expect(try RequestDecoder(limits: Limits()).step(call, frames) == expected)
+    let answer = StepAnswerFrames()
+    answer.begin(callID: 3)
+    var response = StepAnswerFrames.Response()
+    response.sequence = 1
+    response.arrays = 1
+    response.deviceNanoseconds = 2000
+    [-0.75].withUnsafeBytes { answer.attach(.float64, 1, 1, bytes: $0) }
+    answer.finish(response)
+    #expect([UInt8](answer.envelope) == (try frame("step-final-envelope")))
+    #expect([UInt8](answer.body) == (try frame("step-final-body")))
+    let values = [-0.75].withUnsafeBytes { [UInt8]($0) }
+    #expect(values == (try frame("step-final-values")))
+  }
 }
