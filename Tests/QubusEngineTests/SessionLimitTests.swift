@@ -51,12 +51,14 @@ struct SessionLimitTests {
     await harness.advance(seconds: 6)
     #expect(try harness.view(idle).record.reason == "IDLE")
     #expect(try harness.view(used).record.state == .open)
-    for sequence in 2...4 {
+    harness.sessions.door.roundNanoseconds = 0
+    _ = harness.step(used, 2)
+    for sequence in 3...4 {
       await harness.advance(seconds: 6)
       harness.sessions.door.roundNanoseconds = 0
       _ = harness.step(used, UInt64(sequence))
     }
-    await harness.advance(seconds: 1)
+    await harness.advance(seconds: 7)
     #expect(try harness.view(used).record.reason == "WALL_TIME")
     #expect(harness.sessions.openCount == 0)
     await harness.stop()
