@@ -83,7 +83,8 @@ struct DaemonOptions: ParsableArguments {
       .dataDirectory: dataDir, .socketGroup: socketGroup, .threads: threads,
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
-      .sessionShare: sessionShare, .stepInPlace: stepInPlace, .logLevel: logLevel, .logFormat: logFormat,
+      .sessionShare: sessionShare, .stepInPlace: stepInPlace, .logLevel: logLevel,
+      .logFormat: logFormat,
     ]
     var flags = single.compactMapValues { $0.map { [$0] } }
     flags[.listen] = listen

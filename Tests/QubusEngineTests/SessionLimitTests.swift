@@ -43,9 +43,13 @@ struct SessionLimitTests {
   func time() async throws {
     let harness = try SessionHarness()
     let idle = try await harness.opened(
-      SessionHarness.spec { $0.idleSeconds = 10; $0.wallSeconds = 100 })
+      SessionHarness.spec {
+        $0.idleSeconds = 10; $0.wallSeconds = 100
+      })
     let used = try await harness.opened(
-      SessionHarness.spec { $0.idleSeconds = 10; $0.wallSeconds = 30 })
+      SessionHarness.spec {
+        $0.idleSeconds = 10; $0.wallSeconds = 30
+      })
     await harness.advance(seconds: 6)
     _ = harness.step(used, 1)
     await harness.advance(seconds: 6)

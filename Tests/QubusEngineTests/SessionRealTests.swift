@@ -125,7 +125,8 @@ struct SessionRealTests {
     #expect(both.inPlace == 1000 && both.allocations == 0)
     if isMeasuring {
       let name = "step in place, 4 qubits, 100 terms"
-      print(name, "p50", values.nanoseconds.sorted()[500], "ns,",
+      print(
+        name, "p50", values.nanoseconds.sorted()[500], "ns,",
         "with gradient", both.nanoseconds.sorted()[500], "ns")
     }
     await real.stop()
@@ -201,7 +202,8 @@ struct SessionRealTests {
     #expect(report.iterations == 20_000 && watcher.iterations == Array(1...20_000))
     #expect(report.bestValue < -1.1)
     if isMeasuring {
-      print("Adam, 4 qubits, 28 parameters:", Int(20_000 / seconds), "iterations/s, device",
+      print(
+        "Adam, 4 qubits, 28 parameters:", Int(20_000 / seconds), "iterations/s, device",
         report.deviceMicroseconds, "µs")
     }
     await real.stop()

@@ -120,7 +120,8 @@ struct StepLeaseTests {
     #expect(lease.isOpen(now: 0, isCompeting: false))
   }
 
-  @Test("with jobs it closes when the window's grant is used, and the next window pays what is over")
+  @Test(
+    "with jobs it closes when the window's grant is used, and the next window pays what is over")
   func competing() {
     let lease = StepLease(windowMicroseconds: 100, share: 0.5, cores: 2)
     #expect(lease.isOpen(now: 1000, isCompeting: true))
