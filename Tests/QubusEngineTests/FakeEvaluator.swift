@@ -75,7 +75,8 @@ final class FakeEvaluator: StepEvaluator {
       for column in 0..<parameterCount { sum += parameters[row * parameterCount + column] }
       if order.shots > 0 {
         sum += Philox(seed: seed).uniform(
-          draw: 0, shot: 0, purpose: .estimation, pub: 0, row: UInt32(truncatingIfNeeded: order.sequence))
+          draw: 0, shot: 0, purpose: .estimation, pub: 0,
+          row: UInt32(truncatingIfNeeded: order.sequence))
       }
       for observable in 0..<observableCount {
         answer.values[row * observableCount + observable] = sum + 10 * Double(observable)
