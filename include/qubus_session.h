@@ -62,7 +62,8 @@ QUBUS_API int32_t qubus_session_open(qubus_client *client, const qubus_session_s
 /// `last_sequence`: of the last step that was answered here; 0 when unknown.
 /// Codes: session_not_found (also for a wrong secret), session_limit_exceeded.
 QUBUS_API int32_t qubus_session_resume(qubus_client *client, const char *session_id, const uint8_t *secret, uint64_t last_sequence, int64_t timeout_milliseconds, qubus_session **out, qubus_error *error);
-/// Ends the session at the server; idempotent. Steps after it answer session_not_found.
+/// Ends the session at the server; idempotent. Steps after it answer session_not_found. A session
+/// that was taken over, by another client or by a later resume, is left to its new handle.
 QUBUS_API int32_t qubus_session_close(qubus_session *session, int64_t timeout_milliseconds, qubus_error *error);
 /// Closes the session at the server if it is still open, without waiting, and frees the handle; so
 /// does `qubus_client_close`. Calls and optimizations of the session keep it open until they are

@@ -83,6 +83,10 @@ int32_t session_create(
   call_init(&session->synchronous, client, call_step, &method_step);
   client_retain(client);
   pthread_mutex_lock(&client->mutex);
+  // A session resumed again is stepped by its new handle; an older one must not close it.
+  for (qubus_session *s = client->first_session; s != NULL; s = s->next) {
+    if (memcmp(s->id_bytes, session->id_bytes, sizeof s->id_bytes) == 0) s->is_superseded = 1;
+  }
   session->next = client->first_session;
   if (session->next != NULL) session->next->previous = session;
   client->first_session = session;
@@ -98,7 +102,10 @@ int32_t session_check(const qubus_session *session, qubus_error *error) {
 }
 
 static void say_closed(qubus_session *session) {
-  if (session->is_detached || session->is_closed || session->is_usurped) return;
+  if (session->is_detached || session->is_closed || session->is_usurped ||
+      session->is_superseded) {
+    return;
+  }
   Qubus__V1__CloseSessionRequest request = QUBUS__V1__CLOSE_SESSION_REQUEST__INIT;
   request.session_id = session->id;
   connection_send_farewell(session->client, &method_close_session, &request.base);

@@ -68,6 +68,7 @@ struct qubus_session {
   qubus_session *next, *previous;   ///< of the client's
   int32_t is_detached, is_closed;
   int32_t is_usurped;       ///< another connection holds it: said to the caller, not healed
+  int32_t is_superseded;    ///< the same client resumed it: another handle of ours steps it
   uint32_t held_on;         ///< number of the connection that holds it; 0: none
   uint64_t last_sequence;   ///< of the step answered last
   uint64_t next_sequence;   ///< that the next step gets

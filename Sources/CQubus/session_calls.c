@@ -160,7 +160,8 @@ int32_t qubus_session_close(
   int32_t code = session_check(session, error);
   if (code != QUBUS_OK) return code;
   pthread_mutex_lock(&session->client->mutex);
-  int32_t is_closed = session->is_closed;
+  // What somebody else has taken over is theirs to close.
+  int32_t is_closed = session->is_closed || session->is_usurped || session->is_superseded;
   int32_t is_client_closed = session->client->is_closed;
   pthread_mutex_unlock(&session->client->mutex);
   if (is_client_closed) {

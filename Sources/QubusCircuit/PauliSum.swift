@@ -63,5 +63,9 @@ package struct PauliSum: Sendable, Hashable {
       }
       terms.append(term)
     }
+    guard terms.reduce(0, { $0 + abs($1.coefficient) }).isFinite else {
+      throw .field(
+        .invalidObservable, field, "has coefficients whose magnitudes add up beyond all numbers")
+    }
   }
 }

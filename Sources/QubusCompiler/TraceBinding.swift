@@ -62,7 +62,14 @@ package struct TraceBinding: Sendable {
     }
   }
 
-  /// Takes over what changed since the last row that this binding saw.
+  /// The same gates for rows of another `InputRow`, whose count of rows is its own.
+  package func forOtherRows() -> TraceBinding {
+    var result = self
+    result.seen = 0
+    return result
+  }
+
+  /// Takes over what changed since the last row that this binding saw; rows of one `InputRow`.
   /// - Throws: as `BoundGateList.append`; the next update then does all of it again.
   package mutating func update(_ row: InputRow) throws(QubusError) {
     for place in sources.indices {

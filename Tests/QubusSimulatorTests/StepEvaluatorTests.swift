@@ -198,6 +198,35 @@ import Testing
     }
   }
 
+  @Test(
+    "a batch after single steps equals single steps, whatever team takes its rows",
+    arguments: [0, 1, 5], [2, 4])
+  func batchAfterSteps(steps: Int, threads: Int) throws {
+    let program = try CompiledProgram(ansatz: 11, layers: 1)
+    let count = program.circuit.inputs.count
+    var generator = TestGenerator(23)
+    let sums = [PauliSum.random(qubits: 11, terms: 10, &generator)]
+    let outputs: StepOutputs = [.values, .gradients]
+    let rows = 96
+    let numbers = StepBench.numbers(rows * count, seed: 5)
+    let alone = try StepBench(program, sums, outputs: outputs)
+    let team = try StepBench(program, sums, outputs: outputs, threads: threads)
+    for step in 0..<steps {
+      let other = StepBench.numbers(count, seed: UInt64(100 + step))
+      _ = try team.run(StepOrder(sequence: UInt64(step + 1), outputs: outputs), other)
+    }
+    let order = StepOrder(sequence: 9, rows: rows, outputs: outputs)
+    let batch = try team.run(order, numbers)
+    for row in 0..<rows {
+      let single = try alone.run(
+        StepOrder(sequence: 1, outputs: outputs),
+        Array(numbers[row * count..<(row + 1) * count]))
+      #expect(single.values[0] == batch.values[row], "row \(row)")
+      #expect(
+        Array(single.gradients) == Array(batch.gradients[row * count..<(row + 1) * count]))
+    }
+  }
+
   @Test("large states: the same bits on any team")
   func pureLarge() throws {
     let program = try CompiledProgram(ansatz: 15, layers: 1)

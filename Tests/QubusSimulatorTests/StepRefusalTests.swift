@@ -47,6 +47,22 @@ import Testing
     #expect(abs(answer.values[0] - cos(0.5)) < 1e-12)
   }
 
+  @Test("where an expression has no derivative there is a value and no gradient")
+  func withoutDerivative() throws {
+    let program = try CompiledProgram(
+      source: header + "input float[64] a;\nqubit[1] q;\nrx(sqrt(a)) q[0];")
+    let sums = [PauliSum(qubitCount: 1, terms: [PauliTerm(x: 0, z: 1, coefficient: 1)])]
+    let outputs: StepOutputs = [.values, .gradients]
+    let bench = try StepBench(program, sums, outputs: outputs)
+    #expect(abs(try bench.run(StepOrder(sequence: 1), [0]).values[0] - 1) < 1e-12)
+    let error = #expect(throws: QubusError.self) {
+      try bench.run(StepOrder(sequence: 2, outputs: outputs), [0])
+    }
+    #expect(error?.code == .invalidParameterValue)
+    let answer = try bench.run(StepOrder(sequence: 3, outputs: outputs), [4])
+    #expect(abs(answer.gradients[0] + sin(2.0) / 4) < 1e-12)
+  }
+
   @Test("a program that measures on its way gives counts, and says why nothing exact")
   func measuredOnTheWay() throws {
     let program = try CompiledProgram(

@@ -33,7 +33,7 @@ final class ResidentEvolution {
 
   /// Another of the same plan, with memory of its own.
   func twin(threadCount: Int) throws(QubusError) -> ResidentEvolution {
-    try ResidentEvolution(plan, trace, threadCount: threadCount)
+    try ResidentEvolution(plan, trace.forOtherRows(), threadCount: threadCount)
   }
 
   /// - Throws: `execution_canceled`, and what the gates' expressions throw for these inputs.

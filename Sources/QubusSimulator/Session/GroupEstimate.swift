@@ -36,11 +36,14 @@ struct GroupEstimate: Sendable {
     shots += count
   }
 
-  /// Squared standard error of the mean; a bound for a single shot.
+  /// Squared standard error of the mean, as if one more shot had come out `bound` from it: equal
+  /// outcomes alone never claim certainty, and n of them only what n shots can tell (an error of
+  /// bound / n). Vanishes against the spread of the outcomes as 1 / n.
+  /// - Source: Agresti & Coull 1998 on estimates by added observations.
   var variance: Double {
     if bound == 0 { return 0 }
     if shots < 2 { return bound * bound }
-    return squares / Double(shots - 1) / Double(shots)
+    return (squares + bound * bound) / Double(shots - 1) / Double(shots)
   }
 
   @inline(__always)

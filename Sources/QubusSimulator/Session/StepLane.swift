@@ -126,6 +126,21 @@ final class StepLane: @unchecked Sendable {
         to: gradients + observable * shared.wanted.count, context)
       values?[observable] = value
     }
+    let count = energies.count * shared.wanted.count
+    try Self.checkFinite(UnsafeBufferPointer(start: gradients, count: count))
+  }
+
+  /// Where an expression of the program has no derivative, as a root of 0.
+  private static func checkFinite(
+    _ gradients: UnsafeBufferPointer<Double>
+  ) throws(QubusError) {
+    var sum = 0.0
+    for number in gradients { sum += number - number }
+    guard sum == 0 else {
+      throw .field(
+        .invalidParameterValue, "parameters",
+        "an expression of the program has no finite derivative at these values")
+    }
   }
 
   /// - Throws: `simulator_norm_drift`.

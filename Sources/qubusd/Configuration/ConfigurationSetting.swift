@@ -45,7 +45,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
 
   static let threadLimit = 1024
   static let memoryMinimum: UInt64 = 1 << 20
-  static let sessionLimit = 1_000_000
+  static let sessionCountLimit = 1_000_000
   /// Microseconds.
   static let stepInPlaceLimit = 1000
 
@@ -88,9 +88,9 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     case .threads: configuration.threads = try Self.number(text, 1...Self.threadLimit)
     case .memoryLimit: configuration.memoryBytes = try Self.memory(text)
     case .sessionLimit:
-      configuration.sessionLimit = try Self.number(text, 1...Self.sessionLimit)
+      configuration.sessionLimit = try Self.number(text, 1...Self.sessionCountLimit)
     case .sessionLimitPerPrincipal:
-      configuration.sessionLimitPerPrincipal = try Self.number(text, 1...Self.sessionLimit)
+      configuration.sessionLimitPerPrincipal = try Self.number(text, 1...Self.sessionCountLimit)
     case .sessionMemory: configuration.sessionMemoryBytes = try Self.memory(text)
     case .sessionShare: configuration.sessionSharePercent = try Self.number(text, 1...100)
     case .stepInPlace:
