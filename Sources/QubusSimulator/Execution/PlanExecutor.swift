@@ -10,8 +10,8 @@ package import QubusCore
 package final class PlanExecutor {
   package let plan: Plan
   let kernels: KernelTable
-  private let stages: [PreparedStage]
-  private let operations: UnsafeMutableBufferPointer<StageOperation>
+  let stages: [PreparedStage]
+  let operations: UnsafeMutableBufferPointer<StageOperation>
   private let tables: [SortedDiagonal]
   private let coefficientCount: Int
   /// The part of the whole evolution that is done before each stage, and at the end.
@@ -93,7 +93,7 @@ package final class PlanExecutor {
     try evolveBound(state, startsFromZero: startsFromZero, numbers, context)
   }
 
-  private func check(_ numbers: PlanNumbers) {
+  func check(_ numbers: PlanNumbers) {
     precondition(
       numbers.coefficients.count >= plan.coefficientCount
         && numbers.forms.count == plan.operations.count
@@ -139,7 +139,7 @@ package final class PlanExecutor {
   }
 
   /// Takes over a row's numbers: sorts diagonals, narrows for single precision, sets the forms.
-  private func bind(_ numbers: PlanNumbers) {
+  func bind(_ numbers: PlanNumbers) {
     let doubles = buffers.doubles
     numbers.coefficients.withUnsafeBufferPointer { source in
       if let start = source.baseAddress {
