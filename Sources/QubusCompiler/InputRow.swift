@@ -17,7 +17,7 @@ package struct InputRow: Sendable {
     state = ClassicalState(
       bits: [], variables: [], inputs: [Value](repeating: .float(0), count: parameters.count))
     stamps = [UInt64](repeating: 0, count: parameters.count)
-    // No number that is accepted has this pattern.
+    // No number that is accepted is this.
     patterns = [UInt64](repeating: Double.nan.bitPattern, count: parameters.count)
   }
 
@@ -30,7 +30,7 @@ package struct InputRow: Sendable {
     now += 1
     for index in parameters.indices {
       let number = numbers[index]
-      if number.bitPattern == patterns[index] { continue }
+      if number.bitPattern == patterns[index], number.isFinite { continue }
       let value: Value
       if case .float = parameters[index].type, number.isFinite {
         value = .float(number)

@@ -3,8 +3,9 @@ internal import QubusCompiler
 internal import QubusCore
 
 /// The way back of adjoint differentiation: ψ = U|0⟩ and λ = Oψ are taken backwards through the
-/// circuit together; wherever gates that commute with what follows have angles, all their
-/// derivatives 2 Im⟨λ|G|ψ⟩ are read off in one pass. Prepared once for a list of gates, then used by
+/// circuit together, with a stop wherever gates of several qubits hide what comes before them; at a
+/// stop the derivatives 2 Im⟨λ|G|ψ⟩ by all angles that can be seen are read off in one pass (see
+/// `OverlapStop`). Prepared once for a list of gates, then used by
 /// one thread at a time for any rows and observables; a sweep allocates nothing.
 ///
 /// - Source: Jones & Gacon 2020, "Efficient calculation of gradients in classical simulations of
@@ -24,8 +25,7 @@ final class AdjointSweep {
 
   /// One stop on the way back: derivatives are read, then the gates of a run are undone.
   private struct Stop {
-    var overlaps: PreparedOverlaps
-    var angles: [AngleSlope]
+    var reading: OverlapStop
     var undo: Undo?
   }
 
@@ -50,11 +50,11 @@ final class AdjointSweep {
     (sums, slopes) = (.allocate(capacity: 0), .allocate(capacity: 0))
     try prepareStops(
       try DifferentiableGate.decompose(gates, wanted: wanted), plan.finalPositions)
-    let all = stops.map(\.overlaps) + [energy]
+    let all = stops.map(\.reading.overlaps) + [energy]
     sums.deallocate()
     slopes.deallocate()
     sums = .allocate(capacity: all.map(\.scratchCount).max() ?? 0)
-    slopes = .allocate(capacity: all.map(\.generatorCount).max() ?? 0)
+    slopes = .allocate(capacity: all.map(\.stringCount).max() ?? 0)
   }
 
   deinit {
@@ -74,32 +74,25 @@ final class AdjointSweep {
   ) throws(QubusError) {
     guard let first = gates.firstIndex(where: { $0.generator != nil }) else { return }
     var positions = positions
-    var frame = CommutationFrame()
-    var found: [DifferentiableGate.Generator] = []
-    var run: [GateApplication] = []
+    var stop = StopPlanning(qubitCount: adjoint.qubitCount)
     for gate in gates[first...].reversed() {
-      if let generator = gate.generator {
-        if !generator.terms.allSatisfy(frame.commutes) {
-          try finishStop(&found, &run, &positions)
-          frame = CommutationFrame()
-        }
-        found.append(generator)
+      if let generator = gate.generator, !stop.read(generator) {
+        try finish(stop, undoing: stop.run, &positions)
+        stop = StopPlanning(qubitCount: adjoint.qubitCount)
+        let isRead = stop.read(generator)
+        precondition(isRead, "nothing hides a gate from the state behind it")
       }
-      frame.add(gate.application)
-      run.append(gate.application)
+      stop.pass(gate.application)
     }
-    run = []
-    try finishStop(&found, &run, &positions)
+    try finish(stop, undoing: [], &positions)
   }
 
-  /// Ends a stop: what was found is read there, and the run (last gate first) undone after it.
-  private func finishStop(
-    _ found: inout [DifferentiableGate.Generator], _ run: inout [GateApplication],
-    _ positions: inout [UInt8]
+  /// Ends a stop: the run (last gate first) is undone after it.
+  private func finish(
+    _ stop: StopPlanning, undoing run: [GateApplication], _ positions: inout [UInt8]
   ) throws(QubusError) {
-    let overlaps = PreparedOverlaps(
-      found.map(\.terms), positions: positions, bitCount: adjoint.bitCount)
-    let angles = found.map { AngleSlope($0.angle, inputs, wanted: wanted) }
+    let reading = try stop.finished(
+      inputs, wanted: wanted, positions: positions, bitCount: adjoint.bitCount)
     var undo: Undo?
     if !run.isEmpty {
       var gates: [GateApplication] = []
@@ -108,9 +101,7 @@ final class AdjointSweep {
       positions = positions.map { made.finalPositions[Int($0)] }
       undo = made
     }
-    stops.append(Stop(overlaps: overlaps, angles: angles, undo: undo))
-    found = []
-    run = []
+    stops.append(Stop(reading: reading, undo: undo))
   }
 
   // MARK: Sweeps
@@ -130,11 +121,8 @@ final class AdjointSweep {
     let value = slopes[0]
     for index in gradient.indices { gradient[index] = 0 }
     for index in stops.indices {
-      try stops[index].overlaps.values(adjoint, state, sums, to: slopes, context)
-      for place in stops[index].angles.indices {
-        try stops[index].angles[place].add(
-          slopes[place], by: wanted, row.state, to: &gradient)
-      }
+      try stops[index].reading.overlaps.values(adjoint, state, sums, to: slopes, context)
+      try stops[index].reading.add(slopes, row, by: wanted, to: &gradient)
       if let undo = stops[index].undo { try undo.run(row, state, adjoint, context) }
     }
     for index in gradient.indices { result[index] = gradient[index] }

@@ -52,6 +52,40 @@ package final class StateVectorStepEvaluator: StepEvaluator {
     bitCount = program.circuit.bitCount
   }
 
+  /// Refuses what no session of this program can give, before anything is planned.
+  /// - Throws: `too_many_qubits`, `invalid_outputs`, `invalid_observable`.
+  package static func check(
+    _ program: CompiledProgram, _ observables: [PauliSum], _ outputs: StepOutputs,
+    _ limits: Limits
+  ) throws(QubusError) {
+    try StepProgram.check(program, observables, outputs, limits)
+  }
+
+  /// Bytes that a session will take, from the program's size alone: states, chunks that threads work
+  /// on, and what one row's results take.
+  package static func estimatedBytes(
+    _ program: CompiledProgram, _ outputs: StepOutputs, _ precision: Precision, threadCount: Int
+  ) -> Double {
+    let qubits = program.circuit.qubitCount
+    let state = BlockedState.byteCount(qubitCount: qubits, precision)
+    // ψ, λ or a turned copy, and the state that counts are drawn from.
+    var states = 1.0
+    if !outputs.isDisjoint(with: [.values, .gradients]) { states += 1 }
+    if outputs.contains(.counts) {
+      states += 1
+      if program.analysis.mayRunPerShot {
+        states += Double(
+          RowSimulation.shotStates(
+            qubitCount: qubits, precision, threadCount: threadCount))
+      }
+    }
+    if qubits <= PlanBatch.ownRowQubits { states *= Double(threadCount) }
+    if outputs.contains(.stateVector) { states += precision == .single ? 2 : 1 }
+    let gates = 1024 * Double(program.analysis.gateCount)
+    let chunks = qubits > PlanBatch.ownRowQubits ? Double(threadCount) * 0x1p22 : 0
+    return states * state + gates + chunks
+  }
+
   package var memoryBytes: UInt64 { UInt64(lanes.reduce(0) { $0 + $1.memoryBytes }) }
 
   package func predictedSeconds(_ order: StepOrder) -> Double { cost.seconds(order) }

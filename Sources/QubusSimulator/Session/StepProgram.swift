@@ -46,7 +46,7 @@ struct StepProgram: Sendable {
     gates = try Self.trace(program, outputs, wanted, limits, cancellation)
   }
 
-  private static func check(
+  static func check(
     _ program: CompiledProgram, _ observables: [PauliSum], _ outputs: StepOutputs,
     _ limits: Limits
   ) throws(QubusError) {
