@@ -42,7 +42,13 @@ package struct RowResult: Sendable {
   /// the outcome's words and its count; 2: memory, bytes; 3, 4, 5: probabilities, state vector,
   /// expectation values, doubles by bit pattern. All numbers little-endian.
   package var canonicalBytes: [UInt8] {
-    var bytes: [UInt8] = [1]
+    var bytes: [UInt8] = []
+    appendCanonicalBytes(to: &bytes)
+    return bytes
+  }
+
+  package func appendCanonicalBytes(to bytes: inout [UInt8]) {
+    bytes.append(1)
     if let counts {
       bytes.append(1)
       Self.append(UInt64(counts.bitCount), to: &bytes)
@@ -64,10 +70,16 @@ package struct RowResult: Sendable {
       guard let numbers else { continue }
       bytes.append(UInt8(tag))
       Self.append(UInt64(numbers.count), to: &bytes)
-      bytes.reserveCapacity(bytes.count + 8 * numbers.count)
-      for number in numbers { Self.append(number.bitPattern, to: &bytes) }
+      Self.append(numbers, to: &bytes)
     }
-    return bytes
+  }
+
+  private static func append(_ numbers: [Double], to bytes: inout [UInt8]) {
+    #if _endian(little)
+      numbers.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    #else
+      for number in numbers { append(number.bitPattern, to: &bytes) }
+    #endif
   }
 
   private static func append(_ number: UInt64, to bytes: inout [UInt8]) {

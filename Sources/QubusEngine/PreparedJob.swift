@@ -40,6 +40,9 @@ struct PreparedPub: Sendable {
     }
     return result
   }
+
+  /// True when rows give nothing but exact expectation values.
+  var wantsOnlyExpectationValues: Bool { shots == 0 && outputs == [.expectationValues] }
 }
 
 /// A job ready for the scheduler and for a device.
@@ -80,6 +83,14 @@ struct RowInputs {
   init(_ pub: PreparedPub) {
     parameters = zip(pub.parameters, pub.program.circuit.inputs).map { parameter, input in
       (parameter, input, BroadcastIndex(parameter.shape, to: pub.shape))
+    }
+  }
+
+  /// Appends the numbers of rows as they were given, row by row.
+  func append(_ rows: Range<Int>, to numbers: inout [Double]) {
+    numbers.reserveCapacity(numbers.count + rows.count * parameters.count)
+    for row in rows {
+      for (array, _, index) in parameters { numbers.append(array.values[index[row]]) }
     }
   }
 

@@ -21,9 +21,9 @@ final class RowBatch {
   static let largestQubits = 8
 
   /// Nil when the plan's rows run faster, or only, one by one.
-  init?(_ plan: Plan) throws(QubusError) {
+  init?(_ plan: Plan, kernels: KernelTable = .best) throws(QubusError) {
     guard plan.qubitCount <= Self.largestQubits else { return nil }
-    let executor = try PlanExecutor(plan, threadCount: 1)
+    let executor = try PlanExecutor(plan, threadCount: 1, kernels: kernels)
     guard executor.runsRows else { return nil }
     self.executor = executor
     columns = RowColumns(executor.rowCapacity, stages: plan.stages.count, plan.precision)
@@ -81,6 +81,15 @@ final class RowBatch {
   func values(_ observable: PreparedPauliSum) -> UnsafePointer<Double> {
     observable.rowValues(state, executor.plan.precision, octets: octets, width: width, to: sums)
     return UnsafePointer(sums)
+  }
+
+  /// An amplitude of one row, for tests.
+  subscript(index: Int, row row: Int) -> Amplitude {
+    let place = 2 * index * width + row
+    switch executor.plan.precision {
+    case .double: return Amplitude(doubles[place], doubles[place + width])
+    case .single: return Amplitude(Double(floats[place]), Double(floats[place + width]))
+    }
   }
 
   private var doubles: UnsafePointer<Double> {
