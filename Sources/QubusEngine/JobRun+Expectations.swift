@@ -1,3 +1,5 @@
+internal import QubusCircuit
+internal import QubusCompiler
 internal import QubusCore
 internal import QubusDevices
 internal import QubusJobs

@@ -136,11 +136,11 @@ package final class StateVectorStepEvaluator: StepEvaluator {
       qubitCount <= RowBatch.largestQubits, let gates = shared.gates, let plan = lanes[0].plan,
       let values = answer.values.baseAddress
     else { return nil }
-    let rows =
-      try manyRows
-      ?? ExpectationRows(gates, plan, inputs: shared.program.circuit.inputs, shared.observables)
-    manyRows = rows
-    return try rows.evaluate(parameters, rows: order.rows, into: values, context)
+    if manyRows == nil {
+      manyRows = try ExpectationRows(
+        gates, plan, inputs: shared.program.circuit.inputs, shared.observables)
+    }
+    return try manyRows?.evaluate(parameters, rows: order.rows, into: values, context)
   }
 
   /// Rows across the team, each on one thread.
