@@ -88,9 +88,15 @@ struct RowInputs {
 
   /// Appends the numbers of rows as they were given, row by row.
   func append(_ rows: Range<Int>, to numbers: inout [Double]) {
-    numbers.reserveCapacity(numbers.count + rows.count * parameters.count)
-    for row in rows {
-      for (array, _, index) in parameters { numbers.append(array.values[index[row]]) }
+    let start = numbers.count
+    numbers += repeatElement(0, count: rows.count * parameters.count)
+    for (column, parameter) in parameters.enumerated() {
+      let (values, index) = (parameter.array.values, parameter.index)
+      var place = start + column
+      for row in rows {
+        numbers[place] = values[index.isWhole ? row : index[row]]
+        place += parameters.count
+      }
     }
   }
 

@@ -64,7 +64,7 @@ extension PlanExecutor {
       let bits = min(stage.localBits, plan.qubitCount)
       kernels.applyRows(
         state, plan.precision, bits: bits, columns.operations + first, count: end - first,
-        columns.numbers(plan.precision), columns.forms + first * columns.width)
+        columns.numbers, columns.forms + first * columns.width)
       first = end
     }
   }
@@ -101,7 +101,7 @@ final class RowColumns {
   var doubles: UnsafeMutablePointer<Double> { memory.assumingMemoryBound(to: Double.self) }
   var floats: UnsafeMutablePointer<Float> { memory.assumingMemoryBound(to: Float.self) }
 
-  func numbers(_ precision: Precision) -> UnsafeRawPointer { UnsafeRawPointer(memory) }
+  var numbers: UnsafeRawPointer { UnsafeRawPointer(memory) }
 
   /// Takes the first row's operation, or compares another row's with it. Forms may differ.
   @inline(__always)
@@ -113,10 +113,7 @@ final class RowColumns {
       operations[index] = operation
       return true
     }
-    return withUnsafeBytes(of: operation) { own in
-      UnsafeRawBufferPointer(start: operations + index, count: MemoryLayout<qk_op>.size)
-        .elementsEqual(own)
-    }
+    return operations[index].words == operation.words
   }
 
   func fits(end: Int, of stage: Int, isFirst: Bool) -> Bool {
@@ -139,6 +136,21 @@ final class RowColumns {
         case .single: floats[index * width + column] = floats[index * width + count - 1]
         }
       }
+    }
+  }
+}
+
+extension qk_op {
+  /// All that there is of it.
+  @inline(__always)
+  fileprivate var words: SIMD4<UInt64> {
+    withUnsafeBytes(of: self) { bytes in
+      // 8 bytes of kind, targets and form, then the masks and the offset.
+      assert(bytes.count == 24)
+      return SIMD4(
+        bytes.loadUnaligned(as: UInt64.self),
+        bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self),
+        bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self), 0)
     }
   }
 }
