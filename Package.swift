@@ -58,8 +58,8 @@ let package = Package(
         "gates.inc", "gates_builder.inc", "gates_dense_2.inc", "gates_diagonal.inc",
         "gates_matrix.inc", "gates_move.inc", "gates_precisions.inc", "gates_prepare.inc",
         "gates_rotate.inc", "gates_scalar.inc", "gates_signs.inc", "gates_step.inc",
-        "gates_vector.inc", "reference.inc", "reductions.inc", "reductions_isa.inc",
-        "reductions_reference.inc", "reductions_vector.inc",
+        "gates_vector.inc", "reference.inc", "reductions.inc", "reductions_flips.inc",
+        "reductions_isa.inc", "reductions_reference.inc", "reductions_vector.inc",
       ],
       cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O3"])]),
     .target(
@@ -135,8 +135,8 @@ let package = Package(
     module(
       "QubusServer",
       [
-        "QubusCore", "QubusCompiler", "QubusJobs", "QubusEngine", "QubusWire", "QubusDevices",
-        "CZeroMQ",
+        "QubusCore", "QubusCompiler", "QubusJobs", "QubusSimulator", "QubusEngine", "QubusWire",
+        "QubusDevices", "CZeroMQ",
         "CAccept", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "DequeModule", package: "swift-collections"),
@@ -167,6 +167,10 @@ let package = Package(
       ],
       path: "Benchmarks/engine/runner", swiftSettings: swiftSettings),
 
+    // Counts allocations of a thread, for tests of paths that must make none.
+    .target(
+      name: "CAllocationCounter", path: "Tests/CAllocationCounter",
+      cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]),
     tests("QubusOptimizersTests", ["QubusCore", "QubusOptimizers"]),
     tests("QubusCoreTests", ["QubusCore"]),
     tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),
@@ -177,7 +181,7 @@ let package = Package(
       "QubusSimulatorTests",
       [
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
-        "QubusDevices",
+        "QubusDevices", "CAllocationCounter",
       ]),
     .testTarget(
       name: "QubusStoreTests",
@@ -200,8 +204,9 @@ let package = Package(
     tests(
       "QubusServerTests",
       [
-        "QubusCore", "QubusJobs", "QubusEngine", "QubusStoreSQLite", "QubusDevices",
-        "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto", "CProtobufC",
+        "QubusCore", "QubusJobs", "QubusSimulator", "QubusEngine", "QubusStoreSQLite",
+        "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto",
+        "CProtobufC", "CAllocationCounter",
       ]),
   ],
   cLanguageStandard: .c11

@@ -382,4 +382,6 @@ QUBUS_API void qubus_result_free(qubus_result **result);
 }
 #endif
 
+#include "qubus_session.h"
+
 #endif

@@ -22,6 +22,8 @@ package struct Philox: Sendable {
     case readout = 5
     /// The seed of one row of one session step.
     case step = 6
+    /// Signs of the perturbations of SPSA.
+    case perturbation = 16
   }
 
   package let key0: UInt32
