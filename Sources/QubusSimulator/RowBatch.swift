@@ -56,7 +56,7 @@ final class RowBatch {
   /// Evolves the rows that were added; `removeAll` makes room for others.
   func run() {
     columns.fill(from: count, executor.plan.precision)
-    memset(state, byteCount)
+    state.initializeMemory(as: UInt64.self, repeating: 0, count: byteCount / 8)
     switch executor.plan.precision {
     case .double:
       state.assumingMemoryBound(to: Double.self).update(repeating: 1, count: width)
@@ -98,8 +98,4 @@ final class RowBatch {
   private var floats: UnsafePointer<Float> {
     UnsafePointer(state.assumingMemoryBound(to: Float.self))
   }
-}
-
-private func memset(_ memory: UnsafeMutableRawPointer, _ bytes: Int) {
-  memory.initializeMemory(as: UInt64.self, repeating: 0, count: bytes / 8)
 }

@@ -95,7 +95,8 @@ import Testing
     let program = try CompiledProgram(ansatz: qubits, layers: 2)
     let count = program.circuit.inputs.count
     var generator = TestGenerator(4)
-    let rows = (0..<(qubits > 9 ? 7 : 75)).map { _ in (0..<count).map { _ in 3 * generator.real() } }
+    let rows = (0..<(qubits > 9 ? 7 : 75)).map { _ in (0..<count).map { _ in 3 * generator.real() }
+    }
     let observables = [
       PauliSum.random(qubits: qubits, terms: 20, &generator),
       PauliSum.random(qubits: qubits, terms: 3, &generator),

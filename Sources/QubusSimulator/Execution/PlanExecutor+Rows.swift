@@ -127,7 +127,9 @@ final class RowColumns {
     let final = operations[last - 1]
     let numbers = Int(final.offset) + StagePreparation.reals(final)
     for index in 0..<last {
-      for column in count..<width { forms[index * width + column] = forms[index * width + count - 1] }
+      for column in count..<width {
+        forms[index * width + column] = forms[index * width + count - 1]
+      }
     }
     for index in 0..<numbers {
       for column in count..<width {
