@@ -3,8 +3,9 @@ internal import QubusCompiler
 internal import QubusCore
 
 /// What is read off at one stop of an adjoint sweep: the derivatives by all angles whose gates can
-/// be seen from there. A gate is seen through what commutes with its generator, and through gates of
-/// its own qubit: those turn a Pauli letter into a sum of letters, with numbers that a row decides.
+/// be seen from there. A gate is seen through what commutes with its generator, and through gates
+/// of its own qubit: those turn a Pauli letter into a sum of letters, with numbers that a row
+/// decides.
 struct OverlapStop {
   let overlaps: PreparedOverlaps
   private var locals: TraceBinding

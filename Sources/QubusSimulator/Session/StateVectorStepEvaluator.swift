@@ -35,8 +35,8 @@ package final class StateVectorStepEvaluator: StepEvaluator {
   ///   - wantedParameters: inputs to differentiate by; nil for all of type float and angle.
   ///   - threadCount: of the teams that steps will come with, at most.
   /// - Throws: `too_many_qubits`, `insufficient_memory`, `invalid_observable`; `invalid_outputs`
-  ///   for what the program cannot give; `unsupported_program_feature` for gradients by inputs without
-  ///   derivative; `execution_canceled`.
+  ///   for what the program cannot give; `unsupported_program_feature` for gradients by inputs
+  ///   without derivative; `execution_canceled`.
   package init(
     _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
     wantedParameters: [Bool]? = nil, precision: Precision, seed: UInt64,
