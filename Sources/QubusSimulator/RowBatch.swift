@@ -2,9 +2,9 @@ internal import CQubusKernels
 internal import QubusCompiler
 internal import QubusCore
 
-/// Rows of one plan side by side, one in each lane of a vector: so that the vectors of a small state
-/// are full, and the operations are prepared once for all rows. A row has the bits that it has
-/// alone. Used by one thread at a time; allocates nothing once made.
+/// Rows of one plan side by side, one in each lane of a vector: so that the vectors of a small
+/// state are full, and the operations are prepared once for all rows. A row has the bits that it
+/// has alone. Used by one thread at a time; allocates nothing once made.
 final class RowBatch {
   let width: Int
   private let executor: PlanExecutor
