@@ -13,5 +13,6 @@
 #pragma clang attribute pop
 
 const qk_table qk_avx512_table = {
-    .name = "avx512", .apply_f64 = apply_f64, .apply_f32 = apply_f32};
+    .name = "avx512", .apply_f64 = apply_f64, .apply_f32 = apply_f32,
+    .apply_rows_f64 = apply_rows_f64, .apply_rows_f32 = apply_rows_f32};
 #endif

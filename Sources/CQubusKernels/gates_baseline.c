@@ -7,4 +7,5 @@
 #include "gates_precisions.inc"
 
 const qk_table qk_baseline_table = {
-    .name = "baseline", .apply_f64 = apply_f64, .apply_f32 = apply_f32};
+    .name = "baseline", .apply_f64 = apply_f64, .apply_f32 = apply_f32,
+    .apply_rows_f64 = apply_rows_f64, .apply_rows_f32 = apply_rows_f32};

@@ -182,6 +182,34 @@ package protocol DeviceSession: AnyObject {
   /// Binds one row; the one before it must be done.
   /// - Parameter inputs: one value per `Circuit.inputs`, converted to its type.
   func open(inputs: [Value]) throws(QubusError) -> any DeviceExecution
+  /// Prepares for exact expectation values of many rows at once, by all threads of the team.
+  /// - Parameter inputs: of any of the rows.
+  /// - Returns: nil where rows must be opened one by one.
+  /// - Throws: what `open` and exact values of that row throw.
+  func rows(
+    like inputs: [Value], _ observables: [PauliSum]
+  ) throws(QubusError) -> (any DeviceRows)?
+}
+
+extension DeviceSession {
+  package func rows(
+    like inputs: [Value], _ observables: [PauliSum]
+  ) throws(QubusError) -> (any DeviceRows)? { nil }
+}
+
+/// Exact expectation values of many rows of one program; results do not depend on how rows are cut
+/// into calls. Used by one thread at a time.
+package protocol DeviceRows: AnyObject {
+  /// SHA-256 of the plan by which all rows run.
+  var planHash: [UInt8] { get }
+  /// - Parameters:
+  ///   - numbers: `rows × inputs`, not yet converted to the inputs' types.
+  ///   - values: `rows × observables`.
+  /// - Returns: the largest |1 - norm²|.
+  /// - Throws: the error of the lowest row that failed; `execution_canceled`.
+  func run(
+    _ numbers: [Double], rows: Int, into values: inout [Double]
+  ) throws(QubusError) -> Double
 }
 
 extension Device {

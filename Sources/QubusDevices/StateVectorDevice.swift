@@ -82,11 +82,11 @@ package struct StateVectorDevice: Device {
 
 /// Rows of one program on the state-vector simulator.
 private final class StateVectorSession: DeviceSession {
-  private let binder: RowBinder
-  private let workspace: RowWorkspace
+  fileprivate let binder: RowBinder
+  fileprivate let workspace: RowWorkspace
   private let seed: UInt64
-  private let context: KernelContext
-  private let limits: Limits
+  fileprivate let context: KernelContext
+  fileprivate let limits: Limits
 
   init(
     _ binder: RowBinder, _ workspace: RowWorkspace, _ seed: UInt64, _ context: KernelContext,
@@ -103,6 +103,41 @@ private final class StateVectorSession: DeviceSession {
     let bound = try binder.bind(inputs, cancellation: context.cancellation)
     return StateVectorExecution(
       RowSimulation(bound, seed: seed, workspace: workspace, context: context), limits)
+  }
+}
+
+extension StateVectorSession {
+  func rows(
+    like inputs: [Value], _ observables: [PauliSum]
+  ) throws(QubusError) -> (any DeviceRows)? {
+    let bound = try binder.bind(inputs, cancellation: context.cancellation)
+    try ExactOutputs(observables: observables).check(bound.program, limits)
+    let found = try workspace.expectationRows(bound, observables, limits, context)
+    return found.map { StateVectorRows($0.rows, planHash: $0.planHash, context) }
+  }
+}
+
+/// Many rows on the state-vector simulator.
+private final class StateVectorRows: DeviceRows {
+  let planHash: [UInt8]
+  private let rows: ExpectationRows
+  private let context: KernelContext
+
+  init(_ rows: ExpectationRows, planHash: [UInt8], _ context: KernelContext) {
+    self.rows = rows
+    self.planHash = planHash
+    self.context = context
+  }
+
+  func run(
+    _ numbers: [Double], rows count: Int, into values: inout [Double]
+  ) throws(QubusError) -> Double {
+    try numbers.withUnsafeBufferPointer { (numbers) throws(QubusError) in
+      try values.withUnsafeMutableBufferPointer { (values) throws(QubusError) in
+        guard let start = values.baseAddress else { return 0 }
+        return try rows.evaluate(numbers, rows: count, into: start, context)
+      }
+    }
   }
 }
 

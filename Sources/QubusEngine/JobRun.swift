@@ -73,6 +73,7 @@ final class JobRun {
   }
 
   private func run(_ pub: PreparedPub, _ index: UInt16) throws(QubusError) {
+    if pub.wantsOnlyExpectationValues, try runExpectations(pub, index) { return }
     if team.threadCount > 1, runsTogether(pub) { return try runTogether(pub, index) }
     let observables = pub.observablesByRow()
     let inputs = RowInputs(pub)

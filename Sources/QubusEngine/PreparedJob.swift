@@ -40,6 +40,9 @@ struct PreparedPub: Sendable {
     }
     return result
   }
+
+  /// True when rows give nothing but exact expectation values.
+  var wantsOnlyExpectationValues: Bool { shots == 0 && outputs == [.expectationValues] }
 }
 
 /// A job ready for the scheduler and for a device.
@@ -80,6 +83,20 @@ struct RowInputs {
   init(_ pub: PreparedPub) {
     parameters = zip(pub.parameters, pub.program.circuit.inputs).map { parameter, input in
       (parameter, input, BroadcastIndex(parameter.shape, to: pub.shape))
+    }
+  }
+
+  /// Appends the numbers of rows as they were given, row by row.
+  func append(_ rows: Range<Int>, to numbers: inout [Double]) {
+    let start = numbers.count
+    numbers += repeatElement(0, count: rows.count * parameters.count)
+    for (column, parameter) in parameters.enumerated() {
+      let (values, index) = (parameter.array.values, parameter.index)
+      var place = start + column
+      for row in rows {
+        numbers[place] = values[index.isWhole ? row : index[row]]
+        place += parameters.count
+      }
     }
   }
 

@@ -35,11 +35,14 @@ package enum Broadcast {
 package struct BroadcastIndex: Sendable, Hashable {
   private let sizes: [Int]
   private let strides: [Int]
+  /// True when the operand has the result's shape, so that every index is the position.
+  package let isWhole: Bool
 
   /// - Parameter shape: the operand's shape; must stretch to `result`.
   package init(_ shape: [Int], to result: [Int]) {
     precondition(Broadcast.shape([shape, result]) == result, "the shape stretches to the result")
     sizes = result
+    isWhole = shape == result
     var strides = Array(repeating: 0, count: result.count)
     var stride = 1
     for axis in shape.indices.reversed() {

@@ -204,6 +204,38 @@ package final class PreparedPauliSum: Sendable {
     return foldByHalves(sums, count: chunks)
   }
 
+  /// The values of states side by side, with the bits that each has alone.
+  /// - Parameter target: one number for each of `width` rows.
+  func rowValues(
+    _ state: UnsafeRawPointer, _ precision: Precision, octets: Int, width: Int,
+    to target: UnsafeMutablePointer<Double>
+  ) {
+    precondition(octets == 1 << (chunkBits - 3) && chunkBits == bitCount, "a state of other size")
+    target.update(repeating: 0, count: width)
+    if terms.isEmpty { return }
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { sums in
+      let sums = sums.baseAddress.unsafelyUnwrapped
+      for pass in passes {
+        groups.withUnsafeBufferPointer { groups in
+          terms.withUnsafeBufferPointer { terms in
+            let first = groups.baseAddress.unsafelyUnwrapped + pass.groups.lowerBound
+            switch precision {
+            case .double:
+              Reductions.table.pauli_sum_rows_f64(
+                state.assumingMemoryBound(to: Double.self), octets, first, pass.groups.count,
+                terms.baseAddress, sums)
+            case .single:
+              Reductions.table.pauli_sum_rows_f32(
+                state.assumingMemoryBound(to: Float.self), octets, first, pass.groups.count,
+                terms.baseAddress, sums)
+            }
+          }
+        }
+        for row in 0..<width { target[row] += sums[row] }
+      }
+    }
+  }
+
   private static func highestBit(_ mask: UInt64) -> UInt64 {
     1 << UInt64(63 - mask.leadingZeroBitCount)
   }

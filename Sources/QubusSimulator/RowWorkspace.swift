@@ -1,6 +1,6 @@
-internal import QubusCircuit
+package import QubusCircuit
 package import QubusCompiler
-internal import QubusCore
+package import QubusCore
 
 /// What rows of one pub that run one after another share: the plan, the state's memory and the
 /// prepared observables. Nothing of a row stays in it but memory. Used by one thread at a time.
@@ -33,6 +33,33 @@ package final class RowWorkspace {
     let run = try plan(bound, observed: observed, context)
     try run.executor.run(run.binding.numbers, on: state, context)
     return (state, run.hash)
+  }
+
+  /// The rows that follow one, by its plan.
+  /// - Parameter limits: of the program's classical part.
+  /// - Returns: nil when inputs decide more than numbers, or the program has no one final state.
+  /// - Throws: `execution_canceled`, `insufficient_memory`.
+  package func expectationRows(
+    _ bound: BoundProgram, _ observables: [PauliSum], _ limits: Limits, _ context: KernelContext
+  ) throws(QubusError) -> (rows: ExpectationRows, planHash: [UInt8])? {
+    let inputs = bound.program.circuit.inputs
+    let every = [Bool](repeating: true, count: inputs.count)
+    guard case .terminal = bound.form,
+      !bound.program.code.instructions.contains(where: { $0.isSteered(by: every) })
+    else { return nil }
+    let trace = try GateTrace(
+      bound.program, inputs: bound.inputs, wanted: every, limits: limits,
+      cancellation: context.cancellation)
+    let run = try plan(bound, observed: nil, context)
+    do throws(QubusError) {
+      let rows = try ExpectationRows(
+        trace.gates, run.executor.plan, inputs: inputs, observables)
+      return (rows, run.hash)
+    } catch {
+      // Gates that were bound in another way run one row after another.
+      if error.code == .invariantViolated { return nil }
+      throw error
+    }
   }
 
   private func plan(

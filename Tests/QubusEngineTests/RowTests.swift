@@ -109,4 +109,83 @@ import Testing
     #expect(drift > 1e-12 && drift < 2e-5)
     #expect(try #require(double.manifest.pubs[0].normDrift) < 1e-13)
   }
+
+  // MARK: Exact expectation values alone
+
+  private func expectations(
+    _ parameters: [ParameterArray], _ source: String = RowTests.source, threads: Int = 1,
+    observables: [[String]] = [["ZZII", "XIXI", "IYYI"], ["IIIZ"]]
+  ) async throws -> (record: JobRecord, values: [UInt64], manifest: ResultManifest?) {
+    let harness = try RealHarness {
+      $0.computeThreads = threads
+      $0.interactiveSeconds = 0
+      $0.immediateSeconds = 0
+      $0.allCoresSeconds = 0
+    }
+    let spec = EngineHarness.spec(source, shots: nil) { spec in
+      spec.execution.seed = 11
+      spec.pubs[0].outputs = [.expectationValues]
+      spec.pubs[0].parameters = parameters
+      spec.pubs[0].observables = observables.map { strings in
+        ObservableSpec(terms: strings.map { .init(pauli: $0, coefficient: 0.75) })
+      }
+      // A column beside the rows of parameters: every row has all observables.
+      spec.pubs[0].observablesShape = [observables.count, 1]
+    }
+    let report = await withCheckedContinuation { continuation in
+      harness.engine.submit(
+        spec, request: harness.codec.encode(spec), context: harness.context,
+        completion: { continuation.resume(returning: $0) })
+    }
+    let id = try report.get().job.record.id
+    let record = try await harness.finished(id)
+    var values: [UInt64] = []
+    var manifest: ResultManifest?
+    if record.status == .succeeded {
+      values = try harness.words(id, "expectation_values")
+      manifest = try harness.engine.result(id, context: harness.context).1
+    }
+    await harness.stop()
+    return (record, values, manifest)
+  }
+
+  private static func angles(_ rows: Range<Int>) -> [ParameterArray] {
+    ["a", "b"].enumerated().map { index, name in
+      ParameterArray(
+        name: name, shape: [rows.count],
+        values: rows.map { 0.1 + 0.37 * Double($0) + Double(index) })
+    }
+  }
+
+  @Test("expectation values of many rows have the bits of rows that are alone, on any threads")
+  func expectationsTogether() async throws {
+    let many = try await expectations(Self.angles(0..<701))
+    #expect(many.values.count == 2 * 701)
+    for threads in [2, 3] {
+      let other = try await expectations(Self.angles(0..<701), threads: threads)
+      #expect(other.values == many.values)
+      #expect(other.manifest?.executionHash == many.manifest?.executionHash)
+    }
+    for row in [0, 7, 300, 700] {
+      let one = try await expectations(Self.angles(row..<row + 1))
+      #expect(one.values == [many.values[row], many.values[701 + row]])
+    }
+    #expect(try #require(many.manifest?.pubs[0].normDrift) < 1e-13)
+  }
+
+  @Test("a row that cannot be bound fails the job with its own error")
+  func expectationsThatFail() async throws {
+    let source = """
+      OPENQASM 3; include "stdgates.inc"; input float a; qubit[4] q; rx(1 / a) q[0];
+      """
+    func failure(_ numbers: [Double]) async throws -> QubusError? {
+      let array = ParameterArray(name: "a", shape: [numbers.count], values: numbers)
+      let ended = try await expectations([array], source, threads: 2)
+      #expect(ended.record.status == .failed)
+      return ended.record.error
+    }
+    let many = try await failure((0..<200).map { $0 == 150 ? 0 : 1 })
+    let alone = try await failure([0])
+    #expect(many?.code == alone?.code && many?.message == alone?.message)
+  }
 }

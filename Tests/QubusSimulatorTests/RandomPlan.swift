@@ -100,6 +100,34 @@ struct RandomPlan {
     return form
   }
 
+  /// Other numbers and forms for the same operations; some dense matrices have known zeros.
+  func otherNumbers(_ generator: inout SeededGenerator) -> PlanNumbers {
+    var other = self
+    for (index, operation) in plan.operations.enumerated() {
+      let start = operation.offset
+      let bound = 1.5 / Double(1 << operation.targets.count).squareRoot()
+      for place in start..<start + operation.coefficientCount {
+        other.numbers.coefficients[place] = Double.random(in: -bound...bound, using: &generator)
+      }
+      other.numbers.forms[index] = other.setForm(operation, start, &generator)
+      if operation.kind == .dense, operation.targets.count == 2, Bool.random(using: &generator) {
+        let sparse = Int.random(in: 1...2, using: &generator)
+        for entry in 0..<16 {
+          let (row, column) = (entry / 4, entry % 4)
+          if row ^ column == sparse, (row | column) & ~sparse == 0 {
+            other.numbers.coefficients[start + 2 * entry] = 0
+            other.numbers.coefficients[start + 2 * entry + 1] = 0
+          }
+          if row == column, row != 3 { other.numbers.coefficients[start + 2 * entry + 1] = 0 }
+        }
+      }
+    }
+    for stage in plan.stages.indices where Int.random(in: 0..<4, using: &generator) == 0 {
+      other.numbers.stageScales[stage] = Double.random(in: -1.5...1.5, using: &generator)
+    }
+    return other.numbers
+  }
+
   // MARK: The slow truth
 
   /// One amplitude at a time on a state in order of index.

@@ -23,6 +23,8 @@ enum {
   QK_MINIMUM_BITS_F64 = 6,
   QK_MINIMUM_BITS_F32 = 7,
   QK_MAXIMUM_TARGETS = 5,
+  /// Index bits of rows side by side, at most.
+  QK_ROWS_MAXIMUM_BITS = 8,
 };
 
 /// What an operation does to the amplitudes whose index satisfies
@@ -99,6 +101,16 @@ typedef struct qk_table {
                     const double *coefficients);
   void (*apply_f32)(float *chunk, unsigned bits, const qk_op *ops, size_t count,
                     const float *coefficients);
+
+  /// Applies operations to V states of 2^bits amplitudes side by side, bits = 1 ...
+  /// QK_ROWS_MAXIMUM_BITS, as if each were in a chunk of its own: amplitude i of all rows is block i,
+  /// so the lanes are rows. Numbers are blocks of V reals, one for each row; `offset` counts blocks.
+  /// `forms` holds V bytes an operation, which take the place of `form`. A row has the bits that
+  /// `apply` gives it, but for signs of zeros. NULL in the reference.
+  void (*apply_rows_f64)(double *state, unsigned bits, const qk_op *ops, size_t count,
+                         const double *coefficients, const uint8_t *forms);
+  void (*apply_rows_f32)(float *state, unsigned bits, const qk_op *ops, size_t count,
+                         const float *coefficients, const uint8_t *forms);
 } qk_table;
 
 /// 1 when the processor that this runs on (and the system) has the instruction set.

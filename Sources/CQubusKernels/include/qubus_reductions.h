@@ -103,7 +103,16 @@ typedef struct qr_table {
   double (*pauli_sum_f32)(const float *state, size_t octets, uint64_t chunk,
                           const qr_group *groups, size_t count, const qr_term *terms);
 
-  /// The same for two states, each term by itself: values[t] = weight times its part of
+  /// Sum of |a|^2 and weighted sums of <P> of rows side by side (see `apply_rows_f64`), one for each
+  /// row: the bits that a row has alone. NULL in the reference.
+  void (*norm_rows_f64)(const double *state, size_t octets, double *norms);
+  void (*norm_rows_f32)(const float *state, size_t octets, double *norms);
+  void (*pauli_sum_rows_f64)(const double *state, size_t octets, const qr_group *groups,
+                             size_t count, const qr_term *terms, double *sums);
+  void (*pauli_sum_rows_f32)(const float *state, size_t octets, const qr_group *groups,
+                             size_t count, const qr_term *terms, double *sums);
+
+  /// `pauli_sum` for two states, each term by itself: values[t] = weight times its part of
   /// <left|P|right> in the chunk.
   void (*pauli_values_f64)(const double *left, const double *right, size_t octets, uint64_t chunk,
                            const qr_group *groups, size_t count, const qr_term *terms,

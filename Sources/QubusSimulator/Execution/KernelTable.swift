@@ -1,5 +1,6 @@
 package import CQubusKernels
 internal import Glibc
+internal import QubusCompiler
 package import QubusCore
 
 /// The leaf loops of one instruction set.
@@ -76,5 +77,25 @@ package struct KernelTable: @unchecked Sendable {
   ) {
     table.pointee.apply_f32(
       chunk, UInt32(truncatingIfNeeded: bits), operations, count, coefficients)
+  }
+
+  /// Rows side by side; not of the reference.
+  @inline(__always)
+  func applyRows(
+    _ state: UnsafeMutableRawPointer, _ precision: Precision, bits: Int,
+    _ operations: UnsafePointer<qk_op>, count: Int, _ numbers: UnsafeRawPointer,
+    _ forms: UnsafePointer<UInt8>
+  ) {
+    let bits = UInt32(truncatingIfNeeded: bits)
+    switch precision {
+    case .double:
+      table.pointee.apply_rows_f64(
+        state.assumingMemoryBound(to: Double.self), bits, operations, count,
+        numbers.assumingMemoryBound(to: Double.self), forms)
+    case .single:
+      table.pointee.apply_rows_f32(
+        state.assumingMemoryBound(to: Float.self), bits, operations, count,
+        numbers.assumingMemoryBound(to: Float.self), forms)
+    }
   }
 }

@@ -10,8 +10,8 @@ package import QubusCore
 package final class PlanExecutor {
   package let plan: Plan
   let kernels: KernelTable
-  private let stages: [PreparedStage]
-  private let operations: UnsafeMutableBufferPointer<StageOperation>
+  let stages: [PreparedStage]
+  let operations: UnsafeMutableBufferPointer<StageOperation>
   private let tables: [SortedDiagonal]
   private let coefficientCount: Int
   /// The part of the whole evolution that is done before each stage, and at the end.
@@ -103,7 +103,7 @@ package final class PlanExecutor {
     try evolveBound(state, startsFromZero: startsFromZero, numbers, context)
   }
 
-  private func check(_ numbers: PlanNumbers) {
+  func check(_ numbers: PlanNumbers) {
     precondition(
       numbers.coefficients.count >= plan.coefficientCount
         && numbers.forms.count == plan.operations.count
@@ -149,8 +149,8 @@ package final class PlanExecutor {
   }
 
   /// Takes over a row's numbers: sorts diagonals, narrows for single precision, sets the forms.
-  private func bind(
-    _ numbers: PlanNumbers, _ cancellation: CancellationFlag
+  func bind(
+    _ numbers: PlanNumbers, _ cancellation: CancellationFlag?
   ) throws(QubusError) {
     let (doubles, floats) = (buffers.doubles, buffers.floats)
     try forPieces(plan.coefficientCount, cancellation) { piece in
@@ -179,7 +179,7 @@ package final class PlanExecutor {
   /// Calls `body` for pieces of `0 ..< count` of well below a millisecond, looking at the flag
   /// between them.
   private func forPieces(
-    _ count: Int, _ cancellation: CancellationFlag, _ body: (Range<Int>) -> Void
+    _ count: Int, _ cancellation: CancellationFlag?, _ body: (Range<Int>) -> Void
   ) throws(QubusError) {
     let size = 1 << 16
     var start = 0

@@ -21,6 +21,8 @@ package final class StateVectorStepEvaluator: StepEvaluator {
   /// several rows.
   private var lanes: [StepLane]
   private let alone = ComputeTeam(threadCount: 1)
+  /// Made with the first step of several rows that it is for.
+  private var manyRows: ExpectationRows?
   private let cost: StepCost
 
   package let parameterCount: Int
@@ -79,14 +81,16 @@ package final class StateVectorStepEvaluator: StepEvaluator {
             qubitCount: qubits, precision, threadCount: threadCount))
       }
     }
-    if qubits <= PlanBatch.ownRowQubits { states *= Double(threadCount) }
+    if qubits <= ExpectationRows.ownRowQubits { states *= Double(threadCount) }
     if outputs.contains(.stateVector) { states += precision == .single ? 2 : 1 }
     let gates = 1024 * Double(program.analysis.gateCount)
-    let chunks = qubits > PlanBatch.ownRowQubits ? Double(threadCount) * 0x1p22 : 0
+    let chunks = qubits > ExpectationRows.ownRowQubits ? Double(threadCount) * 0x1p22 : 0
     return states * state + gates + chunks
   }
 
-  package var memoryBytes: UInt64 { UInt64(lanes.reduce(0) { $0 + $1.memoryBytes }) }
+  package var memoryBytes: UInt64 {
+    UInt64(lanes.reduce(manyRows?.memoryBytes ?? 0) { $0 + $1.memoryBytes })
+  }
 
   package func predictedSeconds(_ order: StepOrder) -> Double { cost.seconds(order) }
 
@@ -103,8 +107,12 @@ package final class StateVectorStepEvaluator: StepEvaluator {
         ? order.rows * observableCount * parameterCount : 0,
       amplitudes: order.outputs.contains(.stateVector) ? order.rows * 2 << qubitCount : 0)
     try context.check()
+    if let drift = try evaluateSideBySide(order, parameters, answer, context) {
+      answer.normDrift = drift
+      return
+    }
     let isSpread =
-      order.rows > 1 && context.team.threadCount > 1 && qubitCount <= PlanBatch.ownRowQubits
+      order.rows > 1 && context.team.threadCount > 1 && qubitCount <= ExpectationRows.ownRowQubits
     if isSpread {
       try spread(order, parameters, answer, context)
     } else {
@@ -117,6 +125,23 @@ package final class StateVectorStepEvaluator: StepEvaluator {
   }
 
   // MARK: Rows
+
+  /// Exact values of several rows of a small circuit.
+  /// - Returns: the largest |1 - norm²|; nil when the order is for something else.
+  private func evaluateSideBySide(
+    _ order: StepOrder, _ parameters: UnsafeBufferPointer<Double>, _ answer: StepAnswer,
+    _ context: KernelContext
+  ) throws(QubusError) -> Double? {
+    guard order.rows > 1, order.outputs == .values, !order.isSampled,
+      qubitCount <= RowBatch.largestQubits, let gates = shared.gates, let plan = lanes[0].plan,
+      let values = answer.values.baseAddress
+    else { return nil }
+    if manyRows == nil {
+      manyRows = try ExpectationRows(
+        gates, plan, inputs: shared.program.circuit.inputs, shared.observables)
+    }
+    return try manyRows?.evaluate(parameters, rows: order.rows, into: values, context)
+  }
 
   /// Rows across the team, each on one thread.
   private func spread(
