@@ -64,14 +64,18 @@ QUBUS_API int32_t qubus_session_open(qubus_client *client, const qubus_session_s
 QUBUS_API int32_t qubus_session_resume(qubus_client *client, const char *session_id, const uint8_t *secret, uint64_t last_sequence, int64_t timeout_milliseconds, qubus_session **out, qubus_error *error);
 /// Ends the session at the server; idempotent. Steps after it answer session_not_found.
 QUBUS_API int32_t qubus_session_close(qubus_session *session, int64_t timeout_milliseconds, qubus_error *error);
-/// Closes the session at the server if it is still open, without waiting, and frees the handle.
+/// Closes the session at the server if it is still open, without waiting, and frees the handle; so
+/// does `qubus_client_close`. Calls and optimizations of the session keep it open until they are
+/// freed. Without a connection at that moment the session ends by its idle time.
 /// To leave the session open for a later resume, use `qubus_session_detach` first.
 QUBUS_API void qubus_session_free(qubus_session **session);
 /// From here on freeing the handle leaves the session open.
 QUBUS_API int32_t qubus_session_detach(qubus_session *session);
 
 QUBUS_API const char *qubus_session_id(const qubus_session *session);
-/// QUBUS_SESSION_SECRET_BYTES bytes: whoever has them can take the session over.
+/// QUBUS_SESSION_SECRET_BYTES bytes: whoever has them can take the session over. Zeros when the
+/// server did not tell it: for an open that was repeated under a key of the caller's, after the
+/// first answer was lost. Such a session goes on until the connection breaks.
 QUBUS_API const uint8_t *qubus_session_secret(const qubus_session *session);
 QUBUS_API uint64_t qubus_session_parameter_count(const qubus_session *session);
 /// "" for an index out of range.
@@ -118,15 +122,18 @@ typedef struct qubus_step {
 /// Steps of one session are ordered; a second thread waits its turn. After a lost connection the
 /// step is sent again under its number: it is evaluated and charged once. After a time-out
 /// (deadline_exceeded) the same call may be made again and goes on with the same step if its
-/// parameters are the same.
+/// parameters are the same. If they are not, the step without an answer is sent once more before the
+/// new one, and its answer dropped: its number was given away, and the server may be working on it.
 /// Codes: parameter_count_mismatch, invalid_parameter_value (NaN, infinities), invalid_step,
 /// buffer_too_small, session_not_found, session_held_elsewhere, session_busy,
 /// session_limit_exceeded, execution errors.
 QUBUS_API int32_t qubus_session_step(qubus_session *session, qubus_step *step, int64_t timeout_milliseconds, qubus_error *error);
 /// Starts a step with any outputs; the call gives a result (`qubus_call_take_result`) whose arrays
 /// `qubus_result_find(result, 0, name)` tells: values, standard_errors, gradients, counts.offsets,
-/// counts.keys, counts.values, statevector; counts also by `qubus_result_counts_*`, a row each. Of
-/// `step` only the inputs are read; they are copied.
+/// counts.keys, counts.values, statevector; counts also by `qubus_result_counts_*`, a row each; what
+/// a synchronous step sets besides comes as JSON by `qubus_result_provenance_json` (message
+/// StepResponse). Of `step` only the inputs are read; they are copied. Steps that are started before
+/// others have ended keep their order. The call's time-out is the client's.
 QUBUS_API int32_t qubus_session_step_start(qubus_session *session, const qubus_step *step, uint64_t tag, qubus_call **out, qubus_error *error);
 
 // ----------------------------------------------------------------------------- optimizations

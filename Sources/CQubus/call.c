@@ -1,4 +1,4 @@
-#include "internal.h"
+#include "session.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@ void call_init(qubus_call *call, qubus_client *client, call_kind kind, const met
   zmq_msg_init(&call->request);
   zmq_msg_init(&call->final.envelope);
   zmq_msg_init(&call->final.body);
+  for (int i = 0; i < request_frames_maximum; i++) zmq_msg_init(&call->frames[i]);
 }
 
 void call_drop_replies(qubus_call *call) {
@@ -33,7 +34,9 @@ void call_drop_replies(qubus_call *call) {
 
 void call_clear(qubus_call *call) {
   zmq_msg_close(&call->request);
+  for (int i = 0; i < request_frames_maximum; i++) zmq_msg_close(&call->frames[i]);
   call_drop_replies(call);
+  step_free(call);
   free(call->key);
   call->key = NULL;
   fetch_free(call->fetch);
@@ -155,6 +158,13 @@ static void unlink_completion(qubus_client *client, qubus_call *call) {
 
 // Life of a call
 
+void call_enlist(qubus_call *call) {
+  qubus_client *client = call->client;
+  link_open(client, call);
+  call->state = call_queued;
+  if (call->deadline < client->next_deadline) client->next_deadline = call->deadline;
+}
+
 int32_t call_begin(qubus_call *call, monotonic deadline, qubus_error *error) {
   qubus_client *client = call->client;
   pthread_mutex_lock(&client->mutex);
@@ -171,10 +181,8 @@ int32_t call_begin(qubus_call *call, monotonic deadline, qubus_error *error) {
                      "%s has %zu bytes, the server takes at most %llu", call->method->name, bytes,
                      (unsigned long long)limit);
   }
-  link_open(client, call);
-  call->state = call_queued;
   call->deadline = deadline;
-  if (deadline < client->next_deadline) client->next_deadline = deadline;
+  call_enlist(call);
   if (client->connection != connection_ready) connection_timers(client);
   connection_transmit(client, call);
   driver_after_send(client);
@@ -190,6 +198,12 @@ void call_finish(qubus_call *call, int32_t outcome) {
   call->outcome = outcome;
   call_announce(call);
   driver_wake_waiters(client, call);
+  // The last look at the call: a step that nobody waits for is freed here.
+  if (call->kind == call_resume) {
+    session_resumed(call->session);
+  } else if (call->kind == call_step) {
+    step_ended(call);
+  }
 }
 
 void call_fail(qubus_call *call, int32_t code, const char *format, ...) {
@@ -210,9 +224,7 @@ void call_restart(qubus_call *call) {
   }
   unlink_open(client, call);
   call_drop_replies(call);
-  link_open(client, call);
-  call->state = call_queued;
-  if (call->deadline < client->next_deadline) client->next_deadline = call->deadline;
+  call_enlist(call);
   connection_transmit(client, call);
   driver_after_send(client);
 }
@@ -227,6 +239,7 @@ void call_abandon(qubus_call *call) {
   if (call->state != call_done) {
     call->state = call_done;
     call->outcome = QUBUS_E_CALL_CANCELED;
+    if (call->kind == call_step) step_ended(call);
   }
   if (call->is_announced == 1) unlink_completion(client, call);
   call->is_announced = 0;

@@ -1,4 +1,4 @@
-#include "internal.h"
+#include "session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +35,7 @@ static void close_descriptor(int descriptor) {
 
 static void shut(qubus_client *client) {
   pthread_mutex_lock(&client->mutex);
+  if (!client->is_closed) session_close_all(client);
   client->is_closed = 1;
   while (client->first_open != NULL) {
     call_fail(client->first_open, QUBUS_E_CLIENT_CLOSED, "the client was closed");
@@ -252,7 +253,7 @@ int32_t qubus_client_next_completion(qubus_client *client, uint64_t *tag, qubus_
     client->first_completion = call->next_completion;
     if (client->first_completion == NULL) client->last_completion = NULL;
     // A stream stays announced until it was read empty, any other call for good.
-    call->is_announced = call->kind == call_stream ? 2 : 3;
+    call->is_announced = call->kind == call_stream || call->kind == call_optimize ? 2 : 3;
   }
   if (client->first_completion == NULL && client->readiness >= 0) {
     eventfd_t count;

@@ -1,4 +1,4 @@
-#include "internal.h"
+#include "session.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -7,7 +7,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { attempt_milliseconds = 5000, heartbeat_milliseconds = 2000, silence_milliseconds = 10000 };
+enum {
+  attempt_milliseconds = 5000,
+  heartbeat_milliseconds = 2000,
+  silence_milliseconds = 10000,
+  farewell_milliseconds = 200,
+};
 
 static const int64_t going_away_milliseconds = 10000;
 
@@ -66,6 +71,9 @@ static int32_t open_sockets(qubus_client *client) {
 
 void connection_stop(qubus_client *client) {
   if (client->socket != NULL) {
+    if (client->is_closed && client->has_farewell) {
+      set_option(client->socket, ZMQ_LINGER, farewell_milliseconds);
+    }
     zmq_socket_monitor(client->socket, NULL, 0);
     zmq_close(client->socket);
   }
@@ -76,9 +84,10 @@ void connection_stop(qubus_client *client) {
   client->is_going_away = 0;
 }
 
-/// Sends an envelope and, when `body` is not NULL, a body frame that shares its memory.
+/// Sends an envelope and, when `body` is not NULL, a body frame and attachments that share memory.
 static int32_t send_frames(
-    qubus_client *client, const Qubus__V1__Envelope *envelope, zmq_msg_t *body) {
+    qubus_client *client, const Qubus__V1__Envelope *envelope, zmq_msg_t *body, zmq_msg_t *frames,
+    uint32_t frame_count) {
   if (client->socket == NULL) return 0;
   zmq_msg_t frame;
   if (zmq_msg_init_size(&frame, qubus__v1__envelope__get_packed_size(envelope)) != 0) return 0;
@@ -88,13 +97,26 @@ static int32_t send_frames(
     zmq_msg_close(&frame);
     return 0;
   }
-  if (body == NULL) return 1;
-  zmq_msg_t copy;
-  zmq_msg_init(&copy);
-  zmq_msg_copy(&copy, body);
-  if (zmq_msg_send(&copy, client->socket, ZMQ_DONTWAIT) < 0) {
-    zmq_msg_close(&copy);
-    return 0;
+  for (uint32_t i = 0; body != NULL && i <= frame_count; i++) {
+    zmq_msg_t copy;
+    zmq_msg_init(&copy);
+    zmq_msg_copy(&copy, i == 0 ? body : &frames[i - 1]);
+    if (zmq_msg_send(&copy, client->socket,
+                     ZMQ_DONTWAIT | (i < frame_count ? ZMQ_SNDMORE : 0)) < 0) {
+      zmq_msg_close(&copy);
+      return 0;
+    }
+  }
+  return 1;
+}
+
+int32_t connection_send(
+    qubus_client *client, const void *const *frames, const size_t *sizes, size_t count) {
+  if (client->socket == NULL) return 0;
+  client->needs_drain = 1;
+  for (size_t i = 0; i < count; i++) {
+    int flags = ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0);
+    if (zmq_send(client->socket, frames[i], sizes[i], flags) < 0) return 0;
   }
   return 1;
 }
@@ -107,7 +129,7 @@ void connection_send_control(
   envelope.kind = kind;
   envelope.call_id = id;
   envelope.credit_bytes = credit;
-  send_frames(client, &envelope, NULL);
+  send_frames(client, &envelope, NULL, NULL, 0);
 }
 
 static int32_t send_call(qubus_client *client, qubus_call *call) {
@@ -116,16 +138,49 @@ static int32_t send_call(qubus_client *client, qubus_call *call) {
   envelope.call_id = call->id;
   if (call->kind == call_ping) {
     envelope.kind = QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PING;
-    return send_frames(client, &envelope, NULL);
+    return send_frames(client, &envelope, NULL, NULL, 0);
   }
   envelope.kind = QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CALL;
   envelope.method = (char *)(uintptr_t)call->method->name;
   envelope.credit_bytes = call->credit;
-  if (call->deadline != time_never) {
-    int64_t left = (call->deadline - monotonic_now()) / 1000000 + 1;
-    envelope.timeout_milliseconds = left < 1 ? 1 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+  envelope.timeout_milliseconds = connection_time_left(call);
+  Qubus__V1__AttachmentDescriptor described[request_frames_maximum];
+  Qubus__V1__AttachmentDescriptor *pointers[request_frames_maximum];
+  uint64_t shapes[request_frames_maximum];
+  for (uint32_t i = 0; i < call->frame_count; i++) {
+    size_t bytes = zmq_msg_size(&call->frames[i]);
+    qubus__v1__attachment_descriptor__init(&described[i]);
+    pointers[i] = &described[i];
+    shapes[i] = bytes / sizeof(double);
+    described[i].data_type = QUBUS__V1__DATA_TYPE__DATA_TYPE_FLOAT64;
+    described[i].shape = &shapes[i];
+    described[i].n_shape = 1;
+    described[i].bytes = bytes;
+    described[i].crc32c = qubus_crc32c(0, zmq_msg_data(&call->frames[i]), bytes);
   }
-  return send_frames(client, &envelope, &call->request);
+  envelope.attachments = pointers;
+  envelope.n_attachments = call->frame_count;
+  return send_frames(client, &envelope, &call->request, call->frames, call->frame_count);
+}
+
+void connection_send_farewell(
+    qubus_client *client, const method *method, const ProtobufCMessage *request) {
+  if (client->connection != connection_ready) return;
+  Qubus__V1__Envelope envelope = QUBUS__V1__ENVELOPE__INIT;
+  envelope.protocol_version = 1;
+  envelope.kind = QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CALL;
+  envelope.call_id = ++client->last_id;
+  envelope.method = (char *)(uintptr_t)method->name;
+  zmq_msg_t body;
+  if (message_encode(request, &body, NULL) != QUBUS_OK) return;
+  if (send_frames(client, &envelope, &body, NULL, 0)) client->has_farewell = 1;
+  zmq_msg_close(&body);
+}
+
+uint32_t connection_time_left(const qubus_call *call) {
+  if (call->deadline == time_never) return 0;
+  int64_t left = (call->deadline - monotonic_now()) / 1000000 + 1;
+  return left < 1 ? 1 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
 }
 
 void connection_transmit(qubus_client *client, qubus_call *call) {
@@ -139,7 +194,9 @@ void connection_transmit(qubus_client *client, qubus_call *call) {
       return;
     }
   }
-  if (!send_call(client, call)) {
+  if (call->kind == call_step && !step_is_due(call->step)) return;
+  if (call->kind == call_optimize && !optimization_is_due(call->optimization)) return;
+  if (call->kind == call_step ? !step_send(call->step) : !send_call(client, call)) {
     connection_lost(client, QUBUS_E_CONNECTION_LOST, "the connection is gone");
     return;
   }
@@ -210,6 +267,10 @@ static void queue_ready_calls(qubus_client *client) {
     if (call->state != call_queued) continue;
     if (call->kind == call_stream && stream_prepare(call->stream, NULL) != QUBUS_OK) {
       call_fail(call, QUBUS_E_OUT_OF_MEMORY, "no memory to resume the stream");
+      continue;
+    }
+    if (call->kind == call_optimize && optimization_prepare(call->optimization) != QUBUS_OK) {
+      call_fail(call, QUBUS_E_OUT_OF_MEMORY, "no memory to resume the optimization's stream");
       continue;
     }
     connection_transmit(client, call);
@@ -309,11 +370,12 @@ monotonic connection_next_timer(const qubus_client *client) {
 }
 
 static void expire_calls(qubus_client *client, monotonic now) {
-  monotonic next_deadline = time_never;
+  // A call that ends may open others, which lower this again.
+  client->next_deadline = time_never;
   for (qubus_call *call = client->first_open, *next; call != NULL; call = next) {
     next = call->next;
     if (call->deadline > now) {
-      if (call->deadline < next_deadline) next_deadline = call->deadline;
+      if (call->deadline < client->next_deadline) client->next_deadline = call->deadline;
       continue;
     }
     if (call->state == call_processing) continue;
@@ -325,7 +387,6 @@ static void expire_calls(qubus_client *client, monotonic now) {
               client->connection == connection_ready ? "" : "; not connected to ",
               client->connection == connection_ready ? "" : client->endpoint);
   }
-  client->next_deadline = next_deadline;
 }
 
 static int32_t has_sent_calls(const qubus_client *client) {

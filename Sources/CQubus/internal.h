@@ -20,6 +20,7 @@
 
 #include "qubus.h"
 #include "qubus_wire.h"
+#include "session.pb-c.h"
 
 enum {
   call_buckets = 1024,
@@ -37,6 +38,10 @@ typedef int64_t monotonic;
 typedef struct attachment {
   zmq_msg_t frame;
   uint32_t crc32c;
+  int32_t data_type;      ///< QUBUS_TYPE_*
+  uint32_t rank;          ///< of the descriptor; more axes than `shape` has are not kept
+  uint64_t shape[3];
+  uint64_t bytes;         ///< that the descriptor tells
 } attachment;
 
 /// A message of the server that belongs to a call.
@@ -58,7 +63,12 @@ typedef enum call_kind {
   call_stream,
   call_ping,
   call_hello,
+  call_step,
+  call_resume,      ///< of a session, by the library itself
+  call_optimize,
 } call_kind;
+
+enum { request_frames_maximum = 3 };
 
 typedef enum call_state {
   call_new,
@@ -77,6 +87,7 @@ typedef struct method {
 } method;
 
 struct fetch;
+struct step;
 
 struct qubus_call {
   atomic_int references;
@@ -94,6 +105,7 @@ struct qubus_call {
   uint64_t granted_later; ///< consumed, not granted yet
   monotonic deadline;
   uint32_t sends;
+  uint32_t answered_on;   ///< number of the connection that its FINAL came over
   zmq_msg_t request;      ///< packed body
   reply final;
   reply *partials, *last_partial;
@@ -103,6 +115,11 @@ struct qubus_call {
   char *key;                            ///< idempotency key or NULL
   struct fetch *fetch;                  ///< of call_result
   qubus_stream *stream;                 ///< of call_stream
+  struct step *step;                    ///< of call_step
+  qubus_session *session;               ///< of call_resume
+  qubus_optimization *optimization;     ///< of call_optimize
+  zmq_msg_t frames[request_frames_maximum];  ///< attachments of the request, FLOAT64 vectors
+  uint32_t frame_count;
   qubus_result *result;
   qubus_error *detail;                  ///< of an outcome that the answer's body told, or NULL
   char failure[256];                    ///< message of an outcome that arose on this side
@@ -160,6 +177,11 @@ struct qubus_client {
   qubus_call *first_completion, *last_completion;
   qubus_call *first_deferred, *last_deferred;
   int32_t is_running_deferred;
+
+  // session.c, step_order.c
+  qubus_session *first_session;
+  int32_t synchronous_steps;  ///< in flight: whose answers are looked for without unpacking
+  int32_t has_farewell;       ///< a message was sent that must leave although nobody waits
 
   // driver.c
   int32_t has_driver, driver_sleeps;
@@ -249,6 +271,14 @@ void connection_watch(qubus_client *client);
 void connection_timers(qubus_client *client);
 monotonic connection_next_timer(const qubus_client *client);
 void connection_hello_done(qubus_client *client);
+/// Sends the frames of a call. 0: the connection is gone.
+int32_t connection_send(qubus_client *client, const void *const *frames, const size_t *sizes,
+                        size_t count);
+/// Milliseconds that a call has left, for its envelope; 0 without a deadline.
+uint32_t connection_time_left(const qubus_call *call);
+/// Sends a request whose answer nobody waits for; nothing without a connection.
+void connection_send_farewell(
+    qubus_client *client, const method *method, const ProtobufCMessage *request);
 /// Sends a call; leaves it queued when there is no connection to send it over.
 void connection_transmit(qubus_client *client, qubus_call *call);
 void connection_send_control(
@@ -259,6 +289,8 @@ void connection_send_control(
 /// Receives and dispatches what waits; returns how many messages. May drop the mutex meanwhile.
 size_t receive_all(qubus_client *client);
 void reply_free(reply *reply);
+/// Throws away what is left of a message.
+void receive_skip(qubus_client *client, int32_t more);
 
 // ------------------------------------------------------------------------------------ driver.c
 
@@ -315,6 +347,9 @@ int32_t call_is_over(const void *call);
 extern const method method_hello, method_submit, method_submit_batch, method_plan, method_watch,
     method_get_result, method_get_job, method_cancel_job;
 
+/// Under the mutex: lists the call under a new id; it waits for a connection from here on.
+void call_enlist(qubus_call *call);
+
 /// Makes the call of a method with one string in its request: a job id or a name.
 int32_t call_create_for(
     qubus_client *client, const method *method, const ProtobufCMessage *request, uint64_t tag,
@@ -355,6 +390,18 @@ int32_t result_place(
 /// Number of chunks of an item, and whether one has arrived.
 size_t result_chunk_count(const qubus_result *result, size_t item);
 int32_t result_has_chunk(const qubus_result *result, size_t item, size_t chunk);
+/// One array of a result that did not come by a manifest.
+typedef struct plain_array {
+  const char *name;     ///< constant
+  int32_t data_type;
+  uint32_t rank;
+  uint64_t shape[3];
+  const void *data;     ///< copied
+} plain_array;
+/// A result of arrays; `told` goes out as its provenance.
+int32_t result_of_arrays(
+    const plain_array *arrays, size_t count, uint32_t bit_count, const ProtobufCMessage *told,
+    qubus_result **out, qubus_error *error);
 /// Status of the job that the response told; 0 when it did not.
 int32_t result_job_status(const qubus_result *result);
 

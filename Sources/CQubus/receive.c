@@ -1,4 +1,4 @@
-#include "internal.h"
+#include "session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ void reply_free(reply *reply) {
   zmq_msg_init(&reply->body);
 }
 
-static void skip_frames(qubus_client *client, int32_t more) {
+void receive_skip(qubus_client *client, int32_t more) {
   while (more) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
@@ -53,6 +53,10 @@ static const char *receive_frames(
     }
     more = zmq_msg_more(&next->frame);
     next->crc32c = described->crc32c;
+    next->data_type = (int32_t)described->data_type;
+    next->rank = (uint32_t)described->n_shape;
+    next->bytes = described->bytes;
+    for (size_t i = 0; i < described->n_shape && i < 3; i++) next->shape[i] = described->shape[i];
     into->bytes += zmq_msg_size(&next->frame);
     if (zmq_msg_size(&next->frame) != described->bytes) {
       problem = "an attachment has another length than its descriptor says";
@@ -60,11 +64,15 @@ static const char *receive_frames(
   }
   if (problem == NULL && into->attachment_count < count) problem = "an attachment is missing";
   if (problem == NULL && more) problem = "it has frames that nothing describes";
-  skip_frames(client, more);
+  receive_skip(client, more);
   return problem;
 }
 
 static void end_call(qubus_client *client, qubus_call *call, int32_t outcome) {
+  if (call->kind == call_step) {
+    step_answered(call, outcome);
+    return;
+  }
   if (call->kind != call_result) {
     call_finish(call, outcome);
     return;
@@ -87,6 +95,7 @@ static void receive_final(
   const Qubus__V1__Status *status = envelope->status;
   int32_t outcome = error_from_status(NULL, status);
   reply_free(&call->final);
+  call->answered_on = client->monitor_number;
   const char *problem = receive_frames(client, envelope, more, &call->final);
   if (problem != NULL) {
     call_fail(call, QUBUS_E_PROTOCOL_ERROR, "the answer to %s is malformed: %s",
@@ -118,7 +127,7 @@ static void receive_partial(
     qubus_client *client, qubus_call *call, const Qubus__V1__Envelope *envelope, int32_t more) {
   reply *part = calloc(1, sizeof *part);
   if (part == NULL) {
-    skip_frames(client, more);
+    receive_skip(client, more);
     call_fail(call, QUBUS_E_OUT_OF_MEMORY, "no memory for an element of a stream");
     return;
   }
@@ -141,6 +150,7 @@ static void receive_partial(
   if (call->kind == call_result) {
     fetch_partial(call, part);
   } else {
+    if (call->kind == call_optimize) optimization_heard(call->optimization, part);
     call_announce(call);
     driver_wake_waiters(client, call);
   }
@@ -151,7 +161,7 @@ static void dispatch(
   const char *instance = envelope->server_instance_id;
   if (client->connection == connection_ready && instance[0] != 0 && client->instance[0] != 0 &&
       strncmp(instance, client->instance, sizeof client->instance - 1) != 0) {
-    skip_frames(client, more);
+    receive_skip(client, more);
     connection_lost(client, QUBUS_E_CONNECTION_LOST, "another instance of the server answers");
     return;
   }
@@ -171,7 +181,8 @@ static void dispatch(
       break;
     case QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PARTIAL:
       if (call != NULL && call->state == call_sent &&
-          (call->kind == call_stream || call->kind == call_result)) {
+          (call->kind == call_stream || call->kind == call_result ||
+           call->kind == call_optimize)) {
         receive_partial(client, call, envelope, more);
         return;
       }
@@ -190,7 +201,7 @@ static void dispatch(
       break;
   }
   // An answer to a call that was given up, or a kind of a newer protocol: nobody waits for it.
-  skip_frames(client, more);
+  receive_skip(client, more);
 }
 
 static void receive_message(qubus_client *client, zmq_msg_t *frame) {
@@ -198,6 +209,7 @@ static void receive_message(qubus_client *client, zmq_msg_t *frame) {
   int32_t more = zmq_msg_more(frame);
   const uint8_t *data = zmq_msg_data(frame);
   size_t count = zmq_msg_size(frame);
+  if (client->synchronous_steps > 0 && step_receive(client, data, count, more)) return;
   char detail[128];
   Qubus__V1__Envelope *envelope = NULL;
   qubus_arena_reset(&client->arena);
@@ -206,7 +218,7 @@ static void receive_message(qubus_client *client, zmq_msg_t *frame) {
     envelope = qubus__v1__envelope__unpack(qubus_arena_allocator(&client->arena), count, data);
   }
   if (envelope == NULL) {
-    skip_frames(client, more);
+    receive_skip(client, more);
     connection_lost(client, QUBUS_E_PROTOCOL_ERROR, "the server sent a malformed envelope");
     return;
   }

@@ -1,4 +1,4 @@
-#include "internal.h"
+#include "session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -352,8 +352,11 @@ int32_t qubus_call_take_job(qubus_call *call, qubus_job **out, qubus_error *erro
 
 int32_t qubus_call_take_result(qubus_call *call, qubus_result **out, qubus_error *error) {
   if (out != NULL) *out = NULL;
-  int32_t code = claim(call, out, call != NULL && call->kind == call_result, "result", error);
+  int32_t is_step = call != NULL && call->kind == call_step;
+  int32_t gives_result = is_step || (call != NULL && call->kind == call_result);
+  int32_t code = claim(call, out, gives_result, "result", error);
   if (code != QUBUS_OK) return code;
+  if (is_step) return step_result(call, out, error);
   *out = call->result;
   call->result = NULL;
   return QUBUS_OK;

@@ -102,6 +102,75 @@ int32_t result_create(const void *data, size_t count, qubus_result **out, qubus_
   return QUBUS_OK;
 }
 
+static char *copy_name(qubus_arena *arena, const char *name) {
+  char *copy = qubus_arena_allocate(arena, strlen(name) + 1);
+  return copy != NULL ? strcpy(copy, name) : NULL;
+}
+
+/// The manifest of one array, whose bytes are copied into `into`. 0 without memory.
+static int32_t describe_array(
+    qubus_result *result, const plain_array *array, Qubus__V1__ResultItem *described, item *into) {
+  qubus__v1__result_item__init(described);
+  described->name = copy_name(&result->arena, array->name);
+  described->data_type = (Qubus__V1__DataType)array->data_type;
+  described->n_shape = array->rank;
+  described->shape = qubus_arena_allocate(&result->arena, sizeof array->shape);
+  if (described->name == NULL || described->shape == NULL) return 0;
+  memcpy(described->shape, array->shape, sizeof array->shape);
+  described->bytes = element_bytes(array->data_type);
+  for (uint32_t i = 0; i < array->rank; i++) described->bytes *= array->shape[i];
+  into->data = malloc(described->bytes ? described->bytes : 1);
+  if (into->data == NULL) return 0;
+  if (described->bytes > 0) memcpy(into->data, array->data, described->bytes);
+  return 1;
+}
+
+int32_t result_of_arrays(
+    const plain_array *arrays, size_t count, uint32_t bit_count, const ProtobufCMessage *told,
+    qubus_result **out, qubus_error *error) {
+  *out = NULL;
+  qubus_result *result = calloc(1, sizeof *result);
+  if (result == NULL) return error_set(error, QUBUS_E_OUT_OF_MEMORY, "no memory for a result");
+  qubus_arena *arena = &result->arena;
+  qubus_arena_init(arena, NULL, 0, (size_t)1 << 20);
+  Qubus__V1__GetResultResponse *response = qubus_arena_allocate(arena, sizeof *response);
+  Qubus__V1__ResultManifest *manifest = qubus_arena_allocate(arena, sizeof *manifest);
+  Qubus__V1__PubSummary *summary = qubus_arena_allocate(arena, sizeof *summary);
+  Qubus__V1__PubSummary **summaries = qubus_arena_allocate(arena, sizeof *summaries);
+  Qubus__V1__ResultItem *items = qubus_arena_allocate(arena, count * sizeof *items);
+  Qubus__V1__ResultItem **pointers = qubus_arena_allocate(arena, count * sizeof *pointers);
+  result->items = calloc(count + 1, sizeof *result->items);
+  int32_t is_made = response && manifest && summary && summaries && items && pointers &&
+                    result->items;
+  for (size_t i = 0; is_made && i < count; i++) {
+    pointers[i] = &items[i];
+    result->item_count = i + 1;
+    is_made = describe_array(result, &arrays[i], &items[i], &result->items[i]);
+  }
+  if (is_made) {
+    qubus__v1__get_result_response__init(response);
+    qubus__v1__result_manifest__init(manifest);
+    qubus__v1__pub_summary__init(summary);
+    summary->bit_count = bit_count;
+    *summaries = summary;
+    manifest->pubs = summaries;
+    manifest->n_pubs = 1;
+    manifest->items = pointers;
+    manifest->n_items = count;
+    response->manifest = manifest;
+    result->response = response;
+    qubus_json_append(&result->manifest, &manifest->base);
+    qubus_json_append(&result->provenance, told);
+    is_made = !result->manifest.is_out_of_memory && !result->provenance.is_out_of_memory;
+  }
+  if (!is_made) {
+    qubus_result_free(&result);
+    return error_set(error, QUBUS_E_OUT_OF_MEMORY, "no memory for a result");
+  }
+  *out = result;
+  return QUBUS_OK;
+}
+
 void qubus_result_free(qubus_result **result) {
   if (result == NULL || *result == NULL) return;
   qubus_result *freed = *result;
