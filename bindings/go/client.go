@@ -96,11 +96,6 @@ func (c *Client) Close() error {
 	if c.isClosed.Swap(true) {
 		return nil
 	}
-	for _, one := range c.children.snapshot() {
-		if session, ok := one.(*Session); ok {
-			session.abandonIfIdle() // while the connection still carries its end to the server
-		}
-	}
 	native := (*C.qubus_client)(c.handle.acquire())
 	C.qubus_client_close(native)
 	c.handle.release()

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -55,6 +56,7 @@ type Session struct {
 	observables,
 	qubits, bits int
 	outputs StepOutputs
+	isSlow  atomic.Bool // its last step with a cancelable context took long; see Evaluate
 }
 
 // OpenSession compiles a program and keeps its plan in the daemon. Close it, or Detach it.
@@ -350,16 +352,5 @@ func (s *Session) Detach() error {
 
 func (s *Session) abandon() {
 	native := (*C.qubus_session)(s.handle.take())
-	C.qubus_session_free(&native)
-}
-
-// abandonIfIdle leaves a session alone in which a step waits.
-func (s *Session) abandonIfIdle() {
-	if !s.handle.mu.TryLock() {
-		return
-	}
-	native := (*C.qubus_session)(s.handle.pointer)
-	s.handle.pointer = nil
-	s.handle.mu.Unlock()
 	C.qubus_session_free(&native)
 }

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"time"
 	"unsafe"
 )
@@ -31,14 +32,20 @@ type Step struct {
 	NormDrift   float64
 }
 
-// stepSlice is how long a step with a cancelable context waits in C before it looks at the context.
-// A step cannot be interrupted in between; asking again goes on with the same step.
-const stepSlice = 20 * time.Millisecond
+// A step in C cannot be interrupted, and one that runs into its time-out is begun anew. So the steps
+// of a cancelable context wait in C for a time in which almost every step is answered; those of a
+// session whose steps take longer go the way of calls, with one copy and a wake-up more.
+const (
+	stepProbe = 250 * time.Millisecond
+	slowStep  = 100 * time.Millisecond
+)
 
-// Evaluate is the step that the others are made of. It neither copies numbers nor allocates.
+// Evaluate is the step that the others are made of. It neither copies numbers nor allocates, except
+// that a step of more than a tenth of a second, under a context that can be canceled, is copied.
 //
 // After a lost connection the step is sent again under its number: it is evaluated and charged once.
-// After ErrDeadlineExceeded the same call may be made again and goes on with the same step.
+// After ErrDeadlineExceeded and ErrCallCanceled the same call may be made again and goes on with the
+// same step.
 //
 // Errors: ErrParameterCountMismatch, ErrInvalidParameterValue for NaN and infinities,
 // ErrInvalidStep, ErrBufferTooSmall, ErrSessionNotFound, ErrSessionHeldElsewhere, ErrSessionBusy,
@@ -51,6 +58,26 @@ func (s *Session) Evaluate(ctx context.Context, step *Step) error {
 	if err != nil {
 		return err
 	}
+	left := remaining(ctx, s.client.callTimeout)
+	if ctx.Done() == nil || left <= stepProbe {
+		return withContext(ctx, s.evaluateInPlace(step, rows, left))
+	}
+	if !s.isSlow.Load() {
+		err := s.evaluateInPlace(step, rows, stepProbe)
+		if !errors.Is(err, ErrDeadlineExceeded) {
+			return err
+		}
+		s.isSlow.Store(true)
+	}
+	started := time.Now()
+	err = s.evaluateCopied(ctx, step)
+	if err == nil && time.Since(started) < slowStep {
+		s.isSlow.Store(false)
+	}
+	return err
+}
+
+func (s *Session) evaluateInPlace(step *Step, rows C.uint64_t, timeout time.Duration) error {
 	native, err := s.native()
 	if err != nil {
 		return err
@@ -58,34 +85,14 @@ func (s *Session) Evaluate(ctx context.Context, step *Step) error {
 	defer s.handle.release()
 	frame := takeFrame()
 	defer giveFrame(frame)
-	left := remaining(ctx, s.client.callTimeout)
-	ends := time.Time{}
-	for {
-		wait := left
-		if ctx.Done() != nil && wait > stepSlice {
-			wait = stepSlice
-		}
-		code := C.qubus_go_session_step(
-			native, C.uint32_t(step.Outputs), first(step.Parameters), rows,
-			first(step.Values), C.uint64_t(len(step.Values)),
-			first(step.Gradients), C.uint64_t(len(step.Gradients)),
-			first(step.StandardErrors), C.uint64_t(len(step.StandardErrors)),
-			C.uint64_t(step.Shots), C.double(step.TargetError), milliseconds(wait), frame)
-		if code == C.QUBUS_OK {
-			break
-		}
-		if code != C.QUBUS_E_DEADLINE_EXCEEDED || wait == left {
-			return withContext(ctx, failure(code, &frame.error))
-		}
-		if ctx.Err() != nil {
-			return contextError(ctx, "step")
-		}
-		if ends.IsZero() {
-			ends = time.Now().Add(left - wait)
-		}
-		if left = time.Until(ends); left < 0 {
-			left = 0
-		}
+	code := C.qubus_go_session_step(
+		native, C.uint32_t(step.Outputs), first(step.Parameters), rows,
+		first(step.Values), C.uint64_t(len(step.Values)),
+		first(step.Gradients), C.uint64_t(len(step.Gradients)),
+		first(step.StandardErrors), C.uint64_t(len(step.StandardErrors)),
+		C.uint64_t(step.Shots), C.double(step.TargetError), milliseconds(timeout), frame)
+	if code != C.QUBUS_OK {
+		return failure(code, &frame.error)
 	}
 	step.Sequence = uint64(frame.sequence)
 	step.ShotsUsed = uint64(frame.shots_used)
@@ -93,6 +100,55 @@ func (s *Session) Evaluate(ctx context.Context, step *Step) error {
 	step.WasRepeated = frame.was_repeated != 0
 	step.WasRebuilt = frame.was_rebuilt != 0
 	step.NormDrift = float64(frame.norm_drift)
+	return nil
+}
+
+func (s *Session) evaluateCopied(ctx context.Context, step *Step) error {
+	asked := *step
+	if asked.Outputs == 0 {
+		asked.Outputs = StepValues // as in place: a call would choose by the session
+	}
+	result, err := s.Run(ctx, &asked)
+	if err != nil {
+		return err
+	}
+	for _, to := range []struct {
+		name    string
+		numbers []float64
+		isAsked bool
+	}{
+		{"values", step.Values, asked.Outputs&StepValues != 0},
+		{"gradients", step.Gradients, asked.Outputs&StepGradients != 0},
+		{"standard_errors", step.StandardErrors, step.StandardErrors != nil},
+	} {
+		array, err := result.Array(0, to.name)
+		if !to.isAsked || err != nil && to.name == "standard_errors" {
+			continue // an exact step has none
+		}
+		if err != nil {
+			return err
+		}
+		if len(to.numbers) < len(array.Float64) {
+			return newError(ErrBufferTooSmall, "step.%s needs room for %d numbers, it has %d",
+				to.name, len(array.Float64), len(to.numbers))
+		}
+		copy(to.numbers, array.Float64)
+	}
+	var facts struct {
+		Sequence          uint64  `json:"sequence"`
+		ShotsUsed         uint64  `json:"shots_used"`
+		DeviceNanoseconds int64   `json:"device_nanoseconds"`
+		WasRepeated       bool    `json:"was_repeated"`
+		WasRebuilt        bool    `json:"was_rebuilt"`
+		NormDrift         float64 `json:"norm_drift"`
+	}
+	if err := decode(result.Provenance(), &facts); err != nil {
+		return err
+	}
+	step.Sequence, step.ShotsUsed = facts.Sequence, facts.ShotsUsed
+	step.DeviceTime = time.Duration(facts.DeviceNanoseconds)
+	step.WasRepeated, step.WasRebuilt = facts.WasRepeated, facts.WasRebuilt
+	step.NormDrift = facts.NormDrift
 	return nil
 }
 
