@@ -15,6 +15,7 @@ import time
 import zmq
 
 import wire
+from scripted_sessions import ScriptedSessions
 from wire import message
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = 2, 4, 6, 7, 8
@@ -90,10 +91,11 @@ def error_detail(number: int, name: str, kind: str, text: str, **more: object) -
                     7: "trace-1", **{int(k[1:]): v for k, v in more.items()}})
 
 
-class ScriptedDaemon:
+class ScriptedDaemon(ScriptedSessions):
     """Serves on an ipc endpoint in a thread of its own until `stop`."""
 
     def __init__(self, endpoint: str):
+        super().__init__()
         self.endpoint = endpoint
         self.jobs: dict[str, Job] = {}
         self.calls: list[str] = []
@@ -116,6 +118,10 @@ class ScriptedDaemon:
         """Lets a held job succeed."""
         self._control.send(job_id.encode())
 
+    def release_steps(self) -> None:
+        """Answers the steps of sessions named "hold"."""
+        self._control.send(b"steps")
+
     def stop(self) -> None:
         self._control.send(b"")
         self._thread.join()
@@ -135,6 +141,9 @@ class ScriptedDaemon:
                 job_id = self._commands.recv().decode()
                 if not job_id:
                     return
+                if job_id == "steps":
+                    self._release_steps()
+                    continue
                 self.jobs[job_id].status = SUCCEEDED
                 self._answer_held(job_id)
             if self._router in ready:
@@ -152,6 +161,7 @@ class ScriptedDaemon:
         elif kind == wire.CALL:
             method = head[4][0].decode()
             self.calls.append(method)
+            self.attachments = rest[1:]
             getattr(self, f"_{method}")(identity, call, wire.fields(rest[0]) if rest else {})
 
     def _final(self, identity: bytes, call: int, body: bytes = b"", items: list = []) -> None:

@@ -1,4 +1,4 @@
-"""Derives the cffi declarations from include/qubus.h, so that the header is their only source.
+"""Derives the cffi declarations from the headers in include, so that these are their only source.
 
 Environment: `QUBUS_LIBRARY_DIR`, the folder of libqubus.so.0 (default: .build/release of the
 repository); `QUBUS_INCLUDE_DIR`, the folder of qubus.h (default: include of the repository).
@@ -60,7 +60,8 @@ def declarations(header: str) -> str:
 def make_builder() -> FFI:
     builder = FFI()
     include = include_directory()
-    text = (include / "qubus_errors.h").read_text() + "\n" + (include / "qubus.h").read_text()
+    headers = ("qubus_errors.h", "qubus.h", "qubus_session.h")
+    text = "\n".join((include / header).read_text() for header in headers)
     builder.cdef(declarations(text))
     builder.set_source(
         "qubus._qubus", '#include "qubus.h"\n', include_dirs=[str(include)],

@@ -17,33 +17,46 @@ from .client import Client
 from .errors import (
     AuthError, BackendError, ClientError, ConflictError, ConnectionFailedError,
     ConnectionLostError, DeadlineExceededError, ExecutionError, InternalError, JobNotFoundError,
-    PostProcessingError, ProgramError, QubusError, QuotaError,
-    ResultNotReadyError, ValidationError)
+    OptimizationNotFoundError, PostProcessingError, ProgramError, QubusError, QuotaError,
+    ResultNotReadyError, SessionNotFoundError, ValidationError)
 from .job import Job
-from .records import CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes
+from .records import (
+    CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes, SessionInfo)
 from .result import Estimate, PubResult, Result
 from .spec import JobSpec, Pub
 from .version import __version__
 
 if TYPE_CHECKING:
     from .asynchronous import AsyncClient, AsyncJob, connect
+    from .asynchronous_session import AsyncOptimization, AsyncSession
     from .bundle import load_bundle
+    from .optimization import Iteration, Optimization, Optimum
+    from .session import Session
+    from .step import StepResult
 
 _LATER = {
     "AsyncClient": "asynchronous",
     "AsyncJob": "asynchronous",
+    "AsyncOptimization": "asynchronous_session",
+    "AsyncSession": "asynchronous_session",
+    "Iteration": "optimization",
+    "Optimization": "optimization",
+    "Optimum": "optimization",
+    "Session": "session",
+    "StepResult": "step",
     "connect": "asynchronous",
     "load_bundle": "bundle",
 }
 
 __all__ = [
-    "AsyncClient", "AsyncJob", "AuthError", "BackendError", "CancelResult", "Client",
-    "ClientError", "ConflictError", "ConnectionFailedError", "ConnectionLostError",
-    "DeadlineExceededError", "Estimate", "Event", "ExecutionError", "InternalError", "Job",
-    "JobInfo", "JobNotFoundError", "JobSpec", "PostProcessingError",
-    "ProgramError", "Provenance", "Pub", "PubResult", "QubusError", "QuotaError", "Record",
-    "Replay", "ReplayHashes", "Result", "ResultNotReadyError", "ValidationError", "__version__",
-    "connect", "load_bundle",
+    "AsyncClient", "AsyncJob", "AsyncOptimization", "AsyncSession", "AuthError", "BackendError",
+    "CancelResult", "Client", "ClientError", "ConflictError", "ConnectionFailedError",
+    "ConnectionLostError", "DeadlineExceededError", "Estimate", "Event", "ExecutionError",
+    "InternalError", "Iteration", "Job", "JobInfo", "JobNotFoundError", "JobSpec", "Optimization",
+    "OptimizationNotFoundError", "Optimum", "PostProcessingError", "ProgramError", "Provenance",
+    "Pub", "PubResult", "QubusError", "QuotaError", "Record", "Replay", "ReplayHashes", "Result",
+    "ResultNotReadyError", "Session", "SessionInfo", "SessionNotFoundError", "StepResult",
+    "ValidationError", "__version__", "connect", "load_bundle",
 ]
 
 

@@ -141,6 +141,11 @@ def take_result(call: Handle) -> Handle:
 def take_text(call: Handle) -> bytes:
     out, error = ffi.new(_TEXT_OUT), take_error()
     check(lib.qubus_call_take_text(call.pointer, out, error), error)
+    return take_text_of(out)
+
+
+def take_text_of(out: Any) -> bytes:
+    """What a `qubus_text **` holds; frees it."""
     text = bytes(ffi.buffer(lib.qubus_text_data(out[0]), lib.qubus_text_bytes(out[0])))
     lib.qubus_text_free(out)
     return text

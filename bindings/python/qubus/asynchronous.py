@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import operations, records
@@ -26,6 +27,8 @@ from .spec import JobSpec
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .asynchronous_session import AsyncSession
+    from .session_spec import SessionOptions
     from .spec import EstimateOptions, SubmitOptions
 
 T = TypeVar("T")
@@ -38,8 +41,9 @@ class AsyncClient:
     that waits ends its call at the server; a job that was submitted goes on.
     """
 
-    def __init__(self, handle: Handle):
+    def __init__(self, handle: Handle, call_timeout: float | None = None):
         self._handle = handle
+        self._call_timeout = milliseconds(call_timeout, default=30_000)
         self._loop = asyncio.get_running_loop()
         self._tags = itertools.count(1)
         self._futures: dict[int, asyncio.Future[None]] = {}
@@ -171,6 +175,53 @@ class AsyncClient:
             if not token:
                 return
 
+    # Sessions
+
+    def _new_stream(self) -> tuple[int, asyncio.Event]:
+        """A tag, and what is set whenever its completion came."""
+        tag = next(self._tags)
+        ready = self._streams[tag] = asyncio.Event()
+        return tag, ready
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """A call of libqubus that only exists as a blocking one, on the loop's executor."""
+        return await self._loop.run_in_executor(None, functools.partial(function, *arguments))
+
+    async def session(
+        self, source: Any, *, timeout: float | None = None, **options: Unpack[SessionOptions]
+    ) -> AsyncSession:
+        """See `Client.session`: `async with await client.session(…) as session`."""
+        from .asynchronous_session import AsyncSession
+        from .session import open_session
+        from .session_spec import pack_session
+
+        spec, keep = pack_session(source, options)
+        wait = milliseconds(timeout, default=self._call_timeout)
+        return AsyncSession(
+            self, await self._in_thread(open_session, self._handle, spec, keep, wait))
+
+    async def resume_session(
+        self, session_id: str, secret: bytes, *, last_sequence: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncSession:
+        """See `Client.resume_session`."""
+        from .asynchronous_session import AsyncSession
+        from .session import resume_native
+
+        return AsyncSession(self, await self._in_thread(
+            resume_native, self._handle, session_id, secret, last_sequence,
+            milliseconds(timeout, default=self._call_timeout)))
+
+    async def sessions(
+        self, *, include_ended: bool = False, timeout: float | None = None
+    ) -> list[records.SessionInfo]:
+        """See `Client.sessions`."""
+        from .session import list_native
+
+        return await self._in_thread(
+            list_native, self._handle, include_ended,
+            milliseconds(timeout, default=self._call_timeout))
+
     # The daemon
 
     async def devices(self) -> list[records.Record]:
@@ -264,8 +315,7 @@ class AsyncJob:
     async def events(self, after: int = 0, timeout: float | None = None) -> AsyncIterator[Event]:
         """See `Job.events`: `async for event in job.events()`."""
         client = self._client
-        tag = next(client._tags)
-        ready = client._streams[tag] = asyncio.Event()
+        tag, ready = client._new_stream()
         struct, error, stream = new_event_struct(), take_error(), None
         try:
             stream = open_stream(self._handle, after, tag)
@@ -324,4 +374,4 @@ async def connect(
     """
     handle = await asyncio.get_running_loop().run_in_executor(
         None, open_native, endpoint, client_name, connect_timeout, call_timeout)
-    return AsyncClient(handle)
+    return AsyncClient(handle, call_timeout)

@@ -20,6 +20,8 @@ from .version import __version__
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .session import Session
+    from .session_spec import SessionOptions
     from .spec import EstimateOptions, SubmitOptions
 
 T = TypeVar("T")
@@ -256,6 +258,64 @@ class Client:
             token = page.get("next_page_token", "")
             if not token:
                 return
+
+    # Sessions
+
+    def session(
+        self, source: Any, *, timeout: float | None = None, **options: Unpack[SessionOptions]
+    ) -> Session:
+        """Compiles a program and keeps it in the daemon, to be evaluated by steps.
+
+        Args:
+            source: OpenQASM as text or bytes, or the path of a file; its `input`s, in order, are
+                the parameters of a step.
+            observables: one observable or a list of them; see `qubus.observables`.
+            outputs: what steps may ask for, of "values", "gradients", "counts", "statevector";
+                None: values and gradients with observables, else counts.
+            shots: of each step; None is exact.
+            target_error: standard error at which a step stops taking shots.
+            shares_random_numbers: every step draws the same random numbers.
+            seed: 0 … 2^64-1; drawn by the server when None.
+            precision: "double" (default) or "single".
+            idle_seconds, wall_seconds, max_steps, max_device_seconds, memory_bytes: limits that
+                end the session; None takes the server's.
+            device, name, tags: as of a job.
+            idempotency_key: an open repeated under it gives the same session.
+            timeout: seconds for the call; None takes the client's.
+        Returns:
+            A context manager that closes the session.
+        """
+        from .session import Session, open_session
+        from .session_spec import pack_session
+
+        spec, keep = pack_session(source, options)
+        wait = milliseconds(timeout, default=self._call_timeout)
+        return Session(self, open_session(self._handle, spec, keep, wait))
+
+    def resume_session(
+        self, session_id: str, secret: bytes, *, last_sequence: int = 0,
+        timeout: float | None = None,
+    ) -> Session:
+        """Takes a session over: from another process, or after a restart of this one.
+
+        Args:
+            secret: `session.secret` of the session that was opened.
+            last_sequence: of the last step that was answered; 0 when unknown.
+        """
+        from .session import Session, resume_native
+
+        return Session(self, resume_native(
+            self._handle, session_id, secret, last_sequence,
+            milliseconds(timeout, default=self._call_timeout)))
+
+    def sessions(
+        self, *, include_ended: bool = False, timeout: float | None = None
+    ) -> list[records.SessionInfo]:
+        """Sessions of the caller, newest first; `include_ended` adds those of the last day."""
+        from .session import list_native
+
+        return list_native(
+            self._handle, include_ended, milliseconds(timeout, default=self._call_timeout))
 
     # The daemon
 

@@ -136,6 +136,14 @@ class JobNotFoundError(AuthError, LookupError):
     """No such job, or none that the caller may see."""
 
 
+class SessionNotFoundError(AuthError, LookupError):
+    """No such session: closed, ended by one of its limits, or of another principal."""
+
+
+class OptimizationNotFoundError(AuthError, LookupError):
+    """No such optimization in this session."""
+
+
 class ResultNotReadyError(ConflictError, TimeoutError):
     """The job has not ended yet; the message tells its state."""
 
@@ -168,6 +176,8 @@ _OF_CLASS: dict[str, type[QubusError]] = {
     name: globals()[entry[2]] for name, entry in CLASSES.items()}
 _OF_NAME: dict[str, type[QubusError]] = {
     "job_not_found": JobNotFoundError,
+    "session_not_found": SessionNotFoundError,
+    "optimization_not_found": OptimizationNotFoundError,
     "result_not_ready": ResultNotReadyError,
     "deadline_exceeded": DeadlineExceededError,
     "connection_failed": ConnectionFailedError,

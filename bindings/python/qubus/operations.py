@@ -94,6 +94,18 @@ def result(job: Handle, wait_milliseconds: int, manifest_only: bool = False) -> 
     return Operation(start, take_result)
 
 
+def step(
+    session: Handle, struct: Any, parameters: Any, finish: Callable[[Handle], T]
+) -> Operation[T]:
+    """A step of a session; `parameters` is the array that `struct` points into."""
+    def start(client: Any, tag: int, keep: Any = parameters) -> Handle:
+        call, error = call_handle(), take_error()
+        check(lib.qubus_session_step_start(session.pointer, struct, tag, call.out, error), error)
+        return call
+
+    return Operation(start, lambda call: finish(take_result(call)))
+
+
 def get_job(job_id: str) -> Operation[records.JobInfo]:
     return _request(lib.QUBUS_METHOD_GET_JOB, job_id, {}, _field("job", records.JobInfo))
 

@@ -1,7 +1,7 @@
 """Packing of job specifications into the structs of libqubus."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,8 @@ def _float_array(name: str, value: Any) -> Any:
     return data
 
 
-def _pack_observables(pub: Any, observables: Any, keep: list[Any]) -> None:
+def observable_array(observables: Any, keep: list[Any]) -> tuple[tuple[int, ...], Any, int]:
+    """Shape, `qubus_observable *` and count of observables; they live as long as `keep`."""
     shape, all_terms = parse_observables(observables)
     array = ffi.new(_OBSERVABLE_ARRAY, len(all_terms))
     keep.append(array)
@@ -119,8 +120,23 @@ def _pack_observables(pub: Any, observables: Any, keep: list[Any]) -> None:
         entry.struct_size = _OBSERVABLE_SIZE
         entry.terms = packed
         entry.term_count = len(terms)
-    pub.observables = array
-    pub.observable_count = len(all_terms)
+    return shape, array, len(all_terms)
+
+
+def text_array(texts: Iterable[str], field: str, keep: list[Any]) -> tuple[Any, int]:
+    """`char **` and count of texts; they live as long as `keep`."""
+    if isinstance(texts, str):
+        raise TypeError(f"{field} is a list of texts, not one text")
+    pointers = [text_argument(text, field, keep) for text in texts]
+    if not pointers:
+        return NULL, 0
+    array = ffi.new(_TEXT_ARRAY, pointers)
+    keep.append(array)
+    return array, len(pointers)
+
+
+def _pack_observables(pub: Any, observables: Any, keep: list[Any]) -> None:
+    shape, pub.observables, pub.observable_count = observable_array(observables, keep)
     if shape:
         lengths = ffi.new(_U64_ARRAY, list(shape))
         keep.append(lengths)
@@ -195,12 +211,7 @@ def fill(target: Any, job: JobSpec, keep: list[Any]) -> None:
         target.priority_class = PRIORITIES[options["priority"]]
     if options["allow_simulator_fallback"]:
         target.allow_simulator_fallback = 1
-    tags = options["tags"]
-    if tags:
-        array = ffi.new(_TEXT_ARRAY, [text_argument(tag, "tags", keep) for tag in tags])
-        keep.append(array)
-        target.tags = array
-        target.tag_count = len(tags)
+    target.tags, target.tag_count = text_array(options["tags"], "tags", keep)
 
 
 def pack(job: JobSpec) -> tuple[Any, list[Any]]:

@@ -34,6 +34,12 @@ class JobInfo(Record):
         "estimate_confidence", "cost_held", "cost", "phases", "error", "shots_done", "shots_total"})
 
 
+class SessionInfo(Record):
+    """The message Session: state, limits in force, steps, device_microseconds, memory_bytes, …"""
+
+    _optional = frozenset({"shots", "target_error", "closed_at"})
+
+
 class Provenance(Record):
     """Everything needed to replay a result; hashes are hexadecimal."""
 
