@@ -21,8 +21,9 @@ static inline void qubus_go_reset(qubus_error *error) {
   error->code = 0;
 }
 
+/// `session` is a qubus_session: cgo allocates when it checks a pointer to an incomplete type.
 static inline int32_t qubus_go_session_step(
-    qubus_session *session, uint32_t outputs, const double *parameters, uint64_t rows,
+    void *session, uint32_t outputs, const double *parameters, uint64_t rows,
     double *values, uint64_t values_capacity, double *gradients, uint64_t gradients_capacity,
     double *standard_errors, uint64_t standard_errors_capacity, uint64_t shots,
     double target_error, int64_t timeout_milliseconds, qubus_go_frame *frame) {

@@ -86,7 +86,7 @@ func (s *Session) evaluateInPlace(step *Step, rows C.uint64_t, timeout time.Dura
 	frame := takeFrame()
 	defer giveFrame(frame)
 	code := C.qubus_go_session_step(
-		native, C.uint32_t(step.Outputs), first(step.Parameters), rows,
+		unsafe.Pointer(native), C.uint32_t(step.Outputs), first(step.Parameters), rows,
 		first(step.Values), C.uint64_t(len(step.Values)),
 		first(step.Gradients), C.uint64_t(len(step.Gradients)),
 		first(step.StandardErrors), C.uint64_t(len(step.StandardErrors)),
