@@ -135,8 +135,8 @@ let package = Package(
     module(
       "QubusServer",
       [
-        "QubusCore", "QubusCompiler", "QubusJobs", "QubusEngine", "QubusWire", "QubusDevices",
-        "CZeroMQ",
+        "QubusCore", "QubusCompiler", "QubusJobs", "QubusSimulator", "QubusEngine", "QubusWire",
+        "QubusDevices", "CZeroMQ",
         "CAccept", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "DequeModule", package: "swift-collections"),
@@ -167,6 +167,10 @@ let package = Package(
       ],
       path: "Benchmarks/engine/runner", swiftSettings: swiftSettings),
 
+    // Counts allocations of a thread, for tests of paths that must make none.
+    .target(
+      name: "CAllocationCounter", path: "Tests/CAllocationCounter",
+      cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-O2"])]),
     tests("QubusOptimizersTests", ["QubusCore", "QubusOptimizers"]),
     tests("QubusCoreTests", ["QubusCore"]),
     tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),
@@ -200,8 +204,9 @@ let package = Package(
     tests(
       "QubusServerTests",
       [
-        "QubusCore", "QubusJobs", "QubusEngine", "QubusStoreSQLite", "QubusDevices",
-        "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto", "CProtobufC",
+        "QubusCore", "QubusJobs", "QubusSimulator", "QubusEngine", "QubusStoreSQLite",
+        "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto",
+        "CProtobufC", "CAllocationCounter",
       ]),
   ],
   cLanguageStandard: .c11

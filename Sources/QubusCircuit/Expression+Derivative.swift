@@ -9,7 +9,18 @@ package import QubusCore
 extension Expression {
   /// True when the value may depend on one of the marked inputs.
   package func reads(inputs wanted: [Bool]) -> Bool {
-    dependencies.inputs.contains { wanted.indices.contains($0) && wanted[$0] }
+    switch self {
+    case .input(let index): return wanted.indices.contains(index) && wanted[index]
+    case .constant, .variable, .bit, .register: return false
+    case .element(_, _, let index): return index.reads(inputs: wanted)
+    case .bitOf(let operand, let index):
+      return operand.reads(inputs: wanted) || index.reads(inputs: wanted)
+    case .unary(_, let operand), .cast(_, let operand): return operand.reads(inputs: wanted)
+    case .binary(_, let a, let b): return a.reads(inputs: wanted) || b.reads(inputs: wanted)
+    case .call(_, let arguments):
+      for argument in arguments where argument.reads(inputs: wanted) { return true }
+      return false
+    }
   }
 
   /// Adds `scale` times the partial derivatives of the value (angles in radians) to `result`.
@@ -37,21 +48,26 @@ extension Expression {
       // Reducing an angle to one turn does not change the slope.
       try operand.addDerivatives(by: wanted, scale: scale, state, into: &result)
     case .binary(let operation, let a, let b):
-      let x = try a.evaluate(state)
-      let y = try b.evaluate(state)
-      let (byA, byB) = try operation.slopes(x, y)
-      try a.addDerivatives(by: wanted, scale: scale * byA, state, into: &result)
-      try b.addDerivatives(by: wanted, scale: scale * byB, state, into: &result)
+      try Self.addDerivatives(operation, a, b, by: wanted, scale: scale, state, into: &result)
     case .call(let function, let arguments):
       if let operation = function.binaryOperator {
-        try Expression.binary(operation, arguments[0], arguments[1])
-          .addDerivatives(by: wanted, scale: scale, state, into: &result)
+        try Self.addDerivatives(
+          operation, arguments[0], arguments[1], by: wanted, scale: scale, state, into: &result)
       } else {
         let slope = try function.slope(try arguments[0].evaluate(state).real)
         try arguments[0].addDerivatives(by: wanted, scale: scale * slope, state, into: &result)
       }
     case .element, .bitOf, .unary, .cast: throw Self.notDifferentiable("bits or whole numbers")
     }
+  }
+
+  private static func addDerivatives(
+    _ operation: BinaryOperator, _ a: Expression, _ b: Expression, by wanted: [Bool],
+    scale: Double, _ state: ClassicalState, into result: inout [Double]
+  ) throws(QubusError) {
+    let (byA, byB) = try operation.slopes(try a.evaluate(state), try b.evaluate(state))
+    try a.addDerivatives(by: wanted, scale: scale * byA, state, into: &result)
+    try b.addDerivatives(by: wanted, scale: scale * byB, state, into: &result)
   }
 
   static func notDifferentiable(_ what: String) -> QubusError {

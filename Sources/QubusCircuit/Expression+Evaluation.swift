@@ -34,10 +34,9 @@ extension Expression {
     case .binary(let operation, let a, let b):
       return try operation.apply(a.evaluate(state), b.evaluate(state))
     case .call(let function, let arguments):
-      var values: [Value] = []
-      values.reserveCapacity(arguments.count)
-      for argument in arguments { values.append(try argument.evaluate(state)) }
-      return try function.apply(values)
+      let first = try arguments[0].evaluate(state)
+      if arguments.count == 1 { return try function.apply(first) }
+      return try function.apply(first, try arguments[1].evaluate(state))
     case .cast(let type, let operand): return try operand.evaluate(state).converted(to: type)
     }
   }

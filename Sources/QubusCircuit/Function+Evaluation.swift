@@ -43,7 +43,14 @@ extension Function {
   ///   `division_by_zero` for `mod` by zero.
   package func apply(_ arguments: [Value]) throws(QubusError) -> Value {
     precondition(arguments.count == argumentCount)
-    let first = arguments[0]
+    return try apply(arguments[0], arguments[arguments.count - 1])
+  }
+
+  /// The same without an array.
+  /// - Parameter second: ignored by functions of one argument.
+  package func apply(
+    _ first: Value, _ second: Value = .bool(false)
+  ) throws(QubusError) -> Value {
     switch self {
     case .arccos: return .float(libraryACos(first.real))
     case .arcsin: return .float(libraryASin(first.real))
@@ -56,13 +63,13 @@ extension Function {
     case .sin: return .float(librarySin(first.real))
     case .sqrt: return .float(first.real.squareRoot())
     case .tan: return .float(libraryTan(first.real))
-    case .mod: return try BinaryOperator.modulo.apply(first, arguments[1])
-    case .pow: return try BinaryOperator.power.apply(first, arguments[1])
+    case .mod: return try BinaryOperator.modulo.apply(first, second)
+    case .pow: return try BinaryOperator.power.apply(first, second)
     case .popcount:
       guard let pattern = first.pattern else { throw undefined(first) }
       return .uint(UInt64(pattern.nonzeroBitCount), width: 64)
-    case .rotl: return try rotated(first, by: arguments[1], left: true)
-    case .rotr: return try rotated(first, by: arguments[1], left: false)
+    case .rotl: return try rotated(first, by: second, left: true)
+    case .rotr: return try rotated(first, by: second, left: false)
     }
   }
 

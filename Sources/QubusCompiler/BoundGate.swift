@@ -99,6 +99,34 @@ package struct BoundGateList: Sendable {
   package mutating func bind(
     _ application: GateApplication, _ state: ClassicalState
   ) throws(QubusError) -> BoundGate {
+    var bound = Self.outline(application)
+    if bound.kind != .identity || application.isWithoutNumbers { return bound }
+    let isFixed = application.exponent == nil && application.parameters.isEmpty
+    let known = isFixed ? fixedOffsets[Int(application.gate.rawValue)] : -1
+    let matrix = try Self.matrix(application, state)
+    bound.isConstant = application.isConstant
+    let structure =
+      bound.isConstant ? GateStructure(matrix) : GateStructure(application)
+    fill(&bound, structure, from: matrix, known: known)
+    if isFixed { fixedOffsets[Int(application.gate.rawValue)] = bound.offset }
+    return bound
+  }
+
+  /// Appends a gate whose numbers depend on inputs, with those of the angle 0 for now.
+  mutating func append(placeholder application: GateApplication) {
+    precondition(!application.isConstant, "its numbers are known")
+    var bound = Self.outline(application)
+    if bound.kind == .identity, !application.isWithoutNumbers {
+      bound.isConstant = false
+      let angles = [Double](repeating: 0, count: application.parameters.count)
+      fill(
+        &bound, GateStructure(application), from: application.gate.matrix(angles), known: -1)
+    }
+    if bound.kind != .identity { gates.append(bound) }
+  }
+
+  /// Where a gate acts; its kind is set when it has no numbers.
+  private static func outline(_ application: GateApplication) -> BoundGate {
     var mask: UInt64 = 0
     var value: UInt64 = 0
     for control in application.controls {
@@ -109,29 +137,8 @@ package struct BoundGateList: Sendable {
     var bound = BoundGate(kind: .identity, controlMask: mask, controlValue: value)
     if let target = application.targets.first { bound.target0 = UInt8(target) }
     if application.targets.count > 1 { bound.target1 = UInt8(application.targets[1]) }
-
-    if application.exponent == nil {
-      switch application.gate {
-      case .identity: return bound
-      case .x:
-        bound.kind = .flip
-        return bound
-      case .swap:
-        bound.kind = .swap
-        return bound
-      case .globalPhase, .y, .z, .h, .s, .sdg, .t, .tdg, .sx, .sxdg, .phase, .rx, .ry, .rz, .r,
-        .u, .iswap, .dcx, .ecr, .rxx, .ryy, .rzz, .rzx, .xxMinusYY, .xxPlusYY:
-        break
-      }
-    }
-    let isFixed = application.exponent == nil && application.parameters.isEmpty
-    let known = isFixed ? fixedOffsets[Int(application.gate.rawValue)] : -1
-    let matrix = try Self.matrix(application, state)
-    bound.isConstant = application.isConstant
-    let structure =
-      bound.isConstant ? GateStructure(matrix) : GateStructure(application)
-    fill(&bound, structure, from: matrix, known: known)
-    if isFixed { fixedOffsets[Int(application.gate.rawValue)] = bound.offset }
+    if application.exponent == nil, application.gate == .x { bound.kind = .flip }
+    if application.exponent == nil, application.gate == .swap { bound.kind = .swap }
     return bound
   }
 
@@ -185,13 +192,21 @@ package struct BoundGateList: Sendable {
   ) throws(QubusError) -> Matrix {
     var angles: [Double] = []
     angles.reserveCapacity(application.parameters.count)
-    for (index, parameter) in application.parameters.enumerated() {
-      angles.append(
-        try real(parameter, state, "parameter \(index + 1) of gate \(application.gate.name)"))
+    for index in application.parameters.indices {
+      angles.append(try angle(application, index, state))
     }
     let matrix = application.gate.matrix(angles)
     guard let exponent = application.exponent else { return matrix }
     return matrix.power(try real(exponent, state, "exponent of gate \(application.gate.name)"))
+  }
+
+  /// One parameter of a gate, in radians.
+  static func angle(
+    _ application: GateApplication, _ index: Int, _ state: ClassicalState
+  ) throws(QubusError) -> Double {
+    try real(
+      application.parameters[index], state,
+      "parameter \(index + 1) of gate \(application.gate.name)")
   }
 
   private static func real(
@@ -215,5 +230,12 @@ package struct BoundGateList: Sendable {
         ])
     }
     return number
+  }
+}
+
+extension GateApplication {
+  /// True for gates that are known by their name alone and do nothing, flip or swap.
+  fileprivate var isWithoutNumbers: Bool {
+    exponent == nil && (gate == .identity || gate == .x || gate == .swap)
   }
 }

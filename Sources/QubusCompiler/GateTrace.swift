@@ -81,7 +81,7 @@ extension GateApplication {
 
 extension Instruction {
   /// True when what it decides or stores depends on one of the inputs.
-  func isSteered(by wanted: [Bool]) -> Bool {
+  package func isSteered(by wanted: [Bool]) -> Bool {
     switch self {
     case .gate, .measure, .reset, .jump, .enterLoop, .countIteration, .nextInRange, .end: false
     case .assignBit(_, let value), .assignRegister(_, _, let value), .assign(_, let value),

@@ -11,6 +11,8 @@ package struct Limits: Sendable, Hashable {
   package var pubsPerJob = 1024
   /// Rows (broadcast parameter points) of one pub.
   package var rowsPerPub = 1 << 20
+  /// Parameter vectors of one step of a session.
+  package var rowsPerStep = 65_536
   package var shots: Int64 = 1 << 32
   package var tags = 32
   package var nameBytes = 256

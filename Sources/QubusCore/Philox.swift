@@ -20,6 +20,10 @@ package struct Philox: Sendable {
     case estimation = 4
     /// Readout error.
     case readout = 5
+    /// The seed of one row of one session step.
+    case step = 6
+    /// Signs of the perturbations of SPSA.
+    case perturbation = 16
   }
 
   package let key0: UInt32

@@ -145,6 +145,25 @@ package protocol Device: Sendable {
     _ program: CompiledProgram, inputs: [Value], precision: Precision, outputs: ExactOutputs
   ) throws(QubusError) -> ExecutionPlan?
 
+  /// Refuses sessions that the device cannot hold and says what one takes, before it is built.
+  /// - Parameter outputs: all that steps will ask for.
+  /// - Returns: bytes of the plan's states and results; of programs this size the rest is little.
+  /// - Throws: `too_many_qubits`, `invalid_outputs`, `invalid_observable`, `insufficient_memory` with
+  ///   both figures.
+  func stepEstimate(
+    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
+    precision: Precision, threadCount: Int, memoryLimitBytes: UInt64
+  ) throws(QubusError) -> UInt64
+
+  /// Makes the resident plan of a session.
+  /// - Parameter threadCount: of the teams that steps will come with, at most.
+  /// - Throws: as `stepEstimate`; `unsupported_program_feature` for gradients by inputs without
+  ///   derivative; `execution_canceled`.
+  func stepEvaluator(
+    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
+    precision: Precision, seed: UInt64, threadCount: Int, _ context: KernelContext
+  ) throws(QubusError) -> any StepEvaluator
+
   /// Starts on rows of one program.
   /// - Parameter progress: told how much of a long evolution is done, by the thread that calls.
   func session(

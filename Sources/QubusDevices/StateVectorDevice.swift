@@ -48,6 +48,27 @@ package struct StateVectorDevice: Device {
       plan, instructionSet: instructionSet, gateCount: bound.gates.gates.count)
   }
 
+  package func stepEstimate(
+    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
+    precision: Precision, threadCount: Int, memoryLimitBytes: UInt64
+  ) throws(QubusError) -> UInt64 {
+    try StateVectorStepEvaluator.check(program, observables, outputs, limits)
+    let bytes = StateVectorStepEvaluator.estimatedBytes(
+      program, outputs, precision, threadCount: threadCount)
+    try StateVectorEstimate.check(
+      bytes, program.circuit.qubitCount, memoryLimitBytes: memoryLimitBytes)
+    return UInt64(bytes)
+  }
+
+  package func stepEvaluator(
+    _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
+    precision: Precision, seed: UInt64, threadCount: Int, _ context: KernelContext
+  ) throws(QubusError) -> any StepEvaluator {
+    try StateVectorStepEvaluator(
+      program, observables: observables, outputs: outputs, precision: precision, seed: seed,
+      limits: limits, threadCount: threadCount, context)
+  }
+
   package func session(
     _ program: CompiledProgram, precision: Precision, seed: UInt64, team: ComputeTeam,
     cancellation: CancellationFlag, progress: EvolutionProgress?

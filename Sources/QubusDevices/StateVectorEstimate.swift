@@ -63,17 +63,7 @@ struct StateVectorEstimate {
   /// - Throws: `insufficient_memory` with both figures.
   func checked(memoryLimitBytes: UInt64) throws(QubusError) -> ResourceEstimate {
     let bytes = memoryBytes
-    guard bytes <= Double(memoryLimitBytes) else {
-      let needed = MemorySize.text(bytes)
-      let limit = MemorySize.text(Double(memoryLimitBytes))
-      throw QubusError(
-        .insufficientMemory,
-        "\(qubitCount) qubits need \(needed) of memory, the limit is \(limit)",
-        violations: [
-          FieldViolation(field: "program", explanation: "needs \(needed)", limit: limit)
-        ],
-        details: ["needed": needed, "limit_bytes": "\(memoryLimitBytes)"])
-    }
+    try Self.check(bytes, qubitCount, memoryLimitBytes: memoryLimitBytes)
     let analysis = program.analysis
     let gates = Double(analysis.gateCount)
     var estimate = ResourceEstimate(
@@ -86,6 +76,23 @@ struct StateVectorEstimate {
     estimate.planSeconds = gates * Self.secondsPerPlannedGate
     if analysis.mayRunPerShot { addBranches(to: &estimate) }
     return estimate
+  }
+
+  /// - Throws: `insufficient_memory` with both figures.
+  static func check(
+    _ bytes: Double, _ qubitCount: Int, memoryLimitBytes: UInt64
+  ) throws(QubusError) {
+    guard bytes <= Double(memoryLimitBytes) else {
+      let needed = MemorySize.text(bytes)
+      let limit = MemorySize.text(Double(memoryLimitBytes))
+      throw QubusError(
+        .insufficientMemory,
+        "\(qubitCount) qubits need \(needed) of memory, the limit is \(limit)",
+        violations: [
+          FieldViolation(field: "program", explanation: "needs \(needed)", limit: limit)
+        ],
+        details: ["needed": needed, "limit_bytes": "\(memoryLimitBytes)"])
+    }
   }
 
   /// Time that grows with the state.

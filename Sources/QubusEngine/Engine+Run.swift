@@ -15,7 +15,11 @@ extension Engine {
       return retryLater(id, error)
     }
     guard begin(job) else { return }
-    defer { shared.signal { $0.running[id] = nil } }
+    runningJobs.begin()
+    defer {
+      runningJobs.end()
+      shared.signal { $0.running[id] = nil }
+    }
     let prepared: PreparedJob
     do throws(QubusError) {
       prepared = try self.prepared(job)

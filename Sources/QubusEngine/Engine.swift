@@ -30,6 +30,10 @@ package final class Engine: Sendable {
   /// Teams of one for jobs that run at once; as many as threads ever brought such jobs together.
   let immediateTeams = Monitor<[ComputeTeam]>([])
   let shared = Monitor(Shared())
+  /// Jobs that compute threads run now; read before every step of a session.
+  let runningJobs: RunningJobs
+  /// Nil without a store for sessions.
+  package let sessions: SessionEngine?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -49,10 +53,14 @@ package final class Engine: Sendable {
   /// - Parameters:
   ///   - devices: the first is the default.
   ///   - programs: compiles sources; keeps the compiled ones.
+  ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
+  ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
-    identifiers: IdentifierSource, logger: Logger
+    identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
+    sessionCodec: (any SessionCodec)? = nil,
+    nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
     self.configuration = configuration
@@ -88,6 +96,22 @@ package final class Engine: Sendable {
     // One team of one for every worker, the express worker's last.
     teams = (0...threads).map { _ in ComputeTeam(threadCount: 1) }
     allCores = ComputeTeam(threadCount: threads, niceness: Int(configuration.niceness))
+    let runningJobs = RunningJobs()
+    self.runningJobs = runningJobs
+    guard let sessionStore, let sessionCodec else {
+      sessions = nil
+      return
+    }
+    let (compilePool, scheduler) = (compilePool, scheduler)
+    sessions = SessionEngine(
+      configuration: configuration, store: sessionStore, codec: sessionCodec,
+      preparation: SessionPreparation(
+        configuration: configuration, devices: devices, programs: programs),
+      clock: clock, identifiers: identifiers, logger: logger,
+      surroundings: SessionSurroundings(
+        compile: { work in compilePool.submit { _ in work() } },
+        schedule: { scheduler.schedule(at: $0, $1) },
+        jobsAreRunning: { runningJobs.isAny }, nanoseconds: nanoseconds))
   }
 
   /// Takes up what an earlier life of the service left, then starts to decide and run.
@@ -99,6 +123,7 @@ package final class Engine: Sendable {
     }
     precondition(isFirst, "an engine starts once")
     try recover()
+    try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }
   }
 
@@ -111,6 +136,7 @@ package final class Engine: Sendable {
       return Array(shared.running.values)
     }
     scheduler.post(.drained(true))
+    sessions?.stop()
     for job in running {
       job.withLock { state in
         if state.phase == .running, state.stop == nil { state.stop = .interrupted }

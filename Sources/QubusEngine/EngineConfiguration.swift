@@ -43,6 +43,7 @@ package struct EngineConfiguration: Sendable {
   /// Longest run time of a job that asks for none; nil is no limit.
   package var maxRunSeconds: Double?
   package var niceness: Int32 = 19
+  package var sessions = SessionConfiguration()
 
   package init() {}
 }

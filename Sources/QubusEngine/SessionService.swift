@@ -229,8 +229,8 @@ package protocol SessionService: Sendable {
     _ id: Identifier, secret: [UInt8], lastSequence: UInt64, holder: UInt64,
     context: CallContext,
     completion: @escaping @Sendable (Result<ResumedSession, QubusError>) -> Void)
-  /// Ends it; waiting steps fail with `session_not_found`, a running one is canceled. Idempotent for
-  /// its owner.
+  /// Ends it; waiting steps fail with `session_not_found`, a running one is canceled. Idempotent
+  /// for its owner.
   func closeSession(
     _ id: Identifier, context: CallContext,
     completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void)

@@ -132,14 +132,18 @@ struct SpecValidation {
         .invalidRequest, "experiment.citation", "has \(experiment.citation.utf8.count) bytes",
         limit: "\(Self.textBytes) bytes")
     }
-    guard experiment.tags.count <= limits.tags else {
+    try checkTags(experiment.tags, "experiment.tags")
+  }
+
+  func checkTags(_ tags: [String], _ path: String) throws(QubusError) {
+    guard tags.count <= limits.tags else {
       throw .field(
-        .invalidTags, "experiment.tags", "holds \(experiment.tags.count) tags",
+        .invalidTags, path, "holds \(tags.count) tags",
         limit: String(limits.tags))
     }
     var seen: Set<String> = []
-    for (index, tag) in experiment.tags.enumerated() {
-      let field = "experiment.tags[\(index)]"
+    for (index, tag) in tags.enumerated() {
+      let field = "\(path)[\(index)]"
       guard !tag.isEmpty else { throw .field(.invalidTags, field, "is empty") }
       guard tag.utf8.count <= limits.nameBytes else {
         throw .field(
@@ -168,7 +172,7 @@ struct SpecValidation {
     }
   }
 
-  private func checkName(_ text: String, _ field: String) throws(QubusError) {
+  func checkName(_ text: String, _ field: String) throws(QubusError) {
     guard text.utf8.count <= limits.nameBytes else {
       throw .field(
         .invalidRequest, field, "has \(text.utf8.count) bytes", limit: "\(limits.nameBytes) bytes")

@@ -3,15 +3,17 @@ package import QubusCore
 extension QubusError {
   /// The same idempotency key with another request.
   package static func idempotencyConflict(
-    key: String, existing: Identifier, existingFingerprint: [UInt8], fingerprint: [UInt8]
+    key: String, of kind: String = "job", existing: Identifier, existingFingerprint: [UInt8],
+    fingerprint: [UInt8]
   ) -> QubusError {
     let (old, new) = (hex(existingFingerprint), hex(fingerprint))
     return QubusError(
       .idempotencyConflict,
-      "idempotency key \(key) belongs to job \(existing) with fingerprint \(old);"
+      "idempotency key \(key) belongs to \(kind) \(existing) with fingerprint \(old);"
         + " this request has fingerprint \(new)",
       details: [
-        "existing_job_id": existing.description, "existing_fingerprint": old, "fingerprint": new,
+        "existing_\(kind)_id": existing.description, "existing_fingerprint": old,
+        "fingerprint": new,
       ])
   }
 

@@ -117,3 +117,33 @@ package struct OptimizationCheckpoint: Sendable, Hashable {
     self.state = state
   }
 }
+
+extension OptimizationCheckpoint {
+  /// Checkpoints that one optimization keeps.
+  package static let kept = 64
+
+  /// The one to let go when there are too many: that whose going leaves the smallest gap. First and
+  /// newest stay.
+  /// - Parameter iterations: of all that are there, ascending.
+  package static func spare(of iterations: [UInt64]) -> UInt64? {
+    guard iterations.count > kept else { return nil }
+    let inner = 1..<iterations.count - 1
+    let smallest = inner.min { a, b in
+      let (gapA, gapB) = (
+        iterations[a + 1] - iterations[a - 1], iterations[b + 1] - iterations[b - 1]
+      )
+      return gapA != gapB ? gapA < gapB : a < b
+    }
+    return smallest.map { iterations[$0] }
+  }
+}
+
+extension QubusError {
+  package static func sessionNotFound(_ id: Identifier) -> QubusError {
+    QubusError(.sessionNotFound, "there is no session \(id)")
+  }
+
+  package static func optimizationNotFound(_ id: Identifier) -> QubusError {
+    QubusError(.optimizationNotFound, "there is no optimization \(id)")
+  }
+}

@@ -1,6 +1,6 @@
 package import QubusCore
 
-/// Changes of sessions; a completion runs after the commit on the store's thread and must not block.
+/// Changes of sessions. A completion runs after the commit on the store thread and must not block.
 package enum SessionCommand: Sendable {
   /// A new session. One idempotency key is one session of its principal: the same key with the same
   /// request hash answers the session that is there (unless it has ended), with another one
@@ -15,8 +15,8 @@ package enum SessionCommand: Sendable {
     completion: @Sendable (Result<Void, QubusError>) -> Void)
   case startOptimization(
     OptimizationRecord, completion: @Sendable (Result<Void, QubusError>) -> Void)
-  /// Keeps the newest checkpoints of each optimization (at most 64, thinned so that they spread over
-  /// its iterations).
+  /// Keeps the newest checkpoints of each optimization (at most 64, thinned to spread over its
+  /// iterations).
   case checkpoint(
     OptimizationCheckpoint, completion: @Sendable (Result<Void, QubusError>) -> Void)
   case endOptimization(

@@ -14,4 +14,11 @@ struct Attachment: Sendable {
       dataType: isWhole ? dataType : .uint8,
       shape: [UInt64(isWhole ? frame.count / dataType.elementBytes : frame.count)], frame: frame)
   }
+
+  /// A whole array.
+  init(_ numbers: some Collection<Double>, shape: [Int]) {
+    frame = Array(numbers).withUnsafeBytes { [UInt8]($0) }
+    descriptor = AttachmentDescriptor(
+      dataType: .float64, shape: shape.map { UInt64($0) }, frame: frame)
+  }
 }

@@ -12,6 +12,8 @@ final class Connection {
   var clientVersion = "unknown"
   var calls: [UInt64: Call] = [:]
   var streams = 0
+  /// Steps among the calls.
+  var pendingSteps = 0
   var lastHeard: Microseconds
   /// The peer did not read its answers: what was in flight is lost, and it is told so.
   var isBroken = false
@@ -46,6 +48,10 @@ final class Call {
     case sendingResult(ResultStream)
     /// ReplayJob with a wait: until the replay ends.
     case awaitingReplay(original: Identifier, replay: Identifier)
+    /// A Step that did not run in place.
+    case stepping(PendingStep)
+    /// Optimize.
+    case optimizing(OptimizeStream)
   }
 
   init(

@@ -22,8 +22,15 @@ enum TransportEvent: Sendable {
   case eventsRead(CallKey, Result<[JobEvent], QubusError>)
   case resultOpened(CallKey, OpenedResult)
   case chunkRead(CallKey, Result<[UInt8], QubusError>)
+  case optimization(CallKey, OptimizationNews)
   case stopping
   case closing
+}
+
+/// How a step ended that did not run in place.
+struct StepOutcome: Sendable {
+  let tag: StepTag
+  let result: Result<StepResult, QubusError>
 }
 
 /// How a call ends. The body is made on the transport thread, so that completions only enqueue.
@@ -54,9 +61,24 @@ struct Answer: Sendable {
 /// Bounded by the calls in flight: each holds at most one answer and one progress mark here.
 final class Outbox: Sendable {
   private struct State {
+    var taken = Taken()
+    /// The transport looks before it sleeps: nobody need wake it.
+    var isAwake = false
+  }
+
+  /// What waited. Its arrays are handed to and fro, so that they keep their memory.
+  struct Taken: Sendable {
     var events: [TransportEvent] = []
+    var steps: [StepOutcome] = []
     var progress: [CallKey: JobProgressMark] = [:]
-    var isSignaled = false
+
+    var isEmpty: Bool { events.isEmpty && steps.isEmpty && progress.isEmpty }
+
+    mutating func clear() {
+      if !events.isEmpty { events.removeAll(keepingCapacity: events.capacity <= 1024) }
+      if !steps.isEmpty { steps.removeAll(keepingCapacity: steps.capacity <= 1024) }
+      if !progress.isEmpty { progress.removeAll() }
+    }
   }
 
   struct JobProgressMark: Sendable {
@@ -64,7 +86,7 @@ final class Outbox: Sendable {
     var status: JobStatus
   }
 
-  /// Readable while something is waiting.
+  /// Readable while something is waiting for a transport that sleeps.
   let descriptor: Int32
   private let state = Lock(State())
 
@@ -86,33 +108,55 @@ final class Outbox: Sendable {
   /// Only the newest mark of a call is kept, however fast its job moves. Marks may come out of
   /// order: the first state of an observation is told by another thread than the changes after it.
   func progressed(_ key: CallKey, sequence: UInt64, status: JobStatus) {
-    signal { state in
-      if let known = state.progress[key], known.sequence > sequence { return }
-      state.progress[key] = JobProgressMark(sequence: sequence, status: status)
+    signal { taken in
+      if let known = taken.progress[key], known.sequence > sequence { return }
+      taken.progress[key] = JobProgressMark(sequence: sequence, status: status)
     }
   }
 
-  /// Everything that waited; the next push signals again.
-  func take() -> (events: [TransportEvent], progress: [CallKey: JobProgressMark]) {
+  // MARK: The transport's side
+
+  /// Takes back the signal that woke the transport.
+  func acknowledge() {
     var count: UInt64 = 0
     read(descriptor, &count, 8)
-    return state.withLock { state in
-      state.isSignaled = false
-      let taken = (state.events, state.progress)
-      state.events = []
-      state.progress = [:]
-      return taken
+  }
+
+  /// Everything that waited, in exchange for `taken`, which must be empty. Until `mayRest` has
+  /// answered true, nothing signals.
+  func take(into taken: inout Taken) {
+    state.withLock { state in
+      state.isAwake = true
+      swap(&state.taken, &taken)
     }
   }
 
-  private func signal(_ change: (inout State) -> Void) {
+  /// Whether nothing waits; from then on the next push signals.
+  func mayRest() -> Bool {
+    state.withLock { state in
+      state.isAwake = !state.taken.isEmpty
+      return !state.isAwake
+    }
+  }
+
+  private func signal(_ change: (inout Taken) -> Void) {
     let mustWake = state.withLock { state in
-      change(&state)
-      defer { state.isSignaled = true }
-      return !state.isSignaled
+      change(&state.taken)
+      defer { state.isAwake = true }
+      return !state.isAwake
     }
     guard mustWake else { return }
     var one: UInt64 = 1
     write(descriptor, &one, 8)
+  }
+}
+
+extension Outbox: StepSink {
+  func stepAnswered(_ tag: StepTag, _ result: StepResult) {
+    signal { $0.steps.append(StepOutcome(tag: tag, result: .success(result))) }
+  }
+
+  func stepFailed(_ tag: StepTag, _ error: QubusError) {
+    signal { $0.steps.append(StepOutcome(tag: tag, result: .failure(error))) }
   }
 }

@@ -1,5 +1,6 @@
 internal import CZeroMQ
 internal import QubusCore
+internal import QubusWire
 
 #if canImport(Glibc)
   internal import Glibc
@@ -20,7 +21,16 @@ final class RouterSocket {
   let router: UnsafeMutableRawPointer
   let admission: UnsafeMutableRawPointer
   private let context: UnsafeMutableRawPointer
+  /// The first frames of the message being taken, routing id first.
+  private let head: UnsafeMutablePointer<zmq_msg_t>
+  private(set) var headCount = 0
+  /// For the frames after those, and for admission.
   private let frame: UnsafeMutablePointer<zmq_msg_t>
+
+  /// Frames of a Step: routing id, envelope, body, numbers.
+  static let headFrames = 4
+  /// Content above this is given back at once, not when the next message comes.
+  private static let keptFrameBytes = 64 << 10
 
   init(configuration: ServerConfiguration) throws(QubusError) {
     guard let context = zmq_ctx_new(), let router = zmq_socket(context, ZMQ_ROUTER),
@@ -29,7 +39,12 @@ final class RouterSocket {
     self.context = context
     self.router = router
     self.admission = admission
+    head = .allocate(capacity: Self.headFrames)
     frame = .allocate(capacity: 1)
+    for index in 0..<Self.headFrames {
+      (head + index).initialize(to: zmq_msg_t())
+      zmq_msg_init(head + index)
+    }
     frame.initialize(to: zmq_msg_t())
     zmq_msg_init(frame)
     set(ZMQ_LINGER, 0, on: admission)
@@ -81,41 +96,101 @@ final class RouterSocket {
     return "tcp://\(host.contains(":") ? "[\(host)]" : host):\(port)"
   }
 
-  /// One message, without waiting; nil when there is none. Frames beyond `maximumFrames` are read
-  /// and dropped, which `isTruncated` tells.
-  func receive(maximumFrames: Int, into message: inout ReceivedMessage) -> Bool {
+  // MARK: Receiving
+
+  /// Takes the first frames of a message, without waiting; false when there is none. What is left
+  /// of the message must be taken by `complete` or `skipRest` before the next.
+  func receiveHead() -> Bool {
+    for index in 0..<headCount where zmq_msg_size(head + index) > Self.keptFrameBytes {
+      zmq_msg_close(head + index)
+      zmq_msg_init(head + index)
+    }
+    headCount = 0
+    repeat {
+      guard receive(head + headCount) else { return headCount > 0 }
+      headCount += 1
+    } while hasMore && headCount < Self.headFrames
+    return true
+  }
+
+  /// Whether the message goes on behind its head.
+  var hasMore: Bool { headCount > 0 && zmq_msg_more(head + headCount - 1) != 0 }
+
+  /// A frame of the head, 0 the routing id; valid until the next message is taken.
+  func headFrame(_ index: Int) -> UnsafeRawBufferPointer { Self.bytes(head + index) }
+
+  /// The whole message, copied. Frames beyond `maximumFrames` are read and dropped, which
+  /// `isTruncated` tells.
+  func complete(maximumFrames: Int, into message: inout ReceivedMessage) {
     message.frames.removeAll(keepingCapacity: true)
     message.isTruncated = false
-    guard receiveFrame() else { return false }
-    message.routingID = frameBytes()
-    while zmq_msg_more(frame) != 0 {
-      guard receiveFrame() else { break }
+    for index in 1..<max(1, headCount) { message.frames.append([UInt8](headFrame(index))) }
+    guard hasMore else { return }
+    repeat {
+      guard receive(frame) else { return }
       if message.frames.count < maximumFrames {
-        message.frames.append(frameBytes())
+        message.frames.append([UInt8](Self.bytes(frame)))
       } else {
         message.isTruncated = true
       }
-    }
-    return true
+    } while zmq_msg_more(frame) != 0
+  }
+
+  func skipRest() {
+    guard hasMore else { return }
+    repeat {
+      guard receive(frame) else { return }
+    } while zmq_msg_more(frame) != 0
   }
 
   /// The sender of the message received last, as ZeroMQ describes it.
   var peerAddress: String {
-    zmq_msg_gets(frame, "Peer-Address").map { String(cString: $0) } ?? ""
+    guard headCount > 0 else { return "" }
+    return zmq_msg_gets(head + headCount - 1, "Peer-Address").map { String(cString: $0) } ?? ""
   }
 
-  private func receiveFrame() -> Bool {
-    while zmq_msg_recv(frame, router, ZMQ_DONTWAIT) < 0 {
+  private func receive(_ message: UnsafeMutablePointer<zmq_msg_t>) -> Bool {
+    while zmq_msg_recv(message, router, ZMQ_DONTWAIT) < 0 {
       guard zmq_errno() == EINTR else { return false }
     }
     return true
   }
 
-  private func frameBytes() -> [UInt8] {
-    [UInt8](UnsafeRawBufferPointer(start: zmq_msg_data(frame), count: zmq_msg_size(frame)))
+  private static func bytes(
+    _ message: UnsafeMutablePointer<zmq_msg_t>
+  ) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: zmq_msg_data(message), count: zmq_msg_size(message))
   }
 
+  // MARK: Sending
+
   func send(_ routingID: [UInt8], _ frames: [[UInt8]]) -> Delivery {
+    let delivery = begin(routingID)
+    guard delivery == .queued else { return delivery }
+    for (index, bytes) in frames.enumerated() {
+      let isSent = bytes.withUnsafeBytes { send($0, hasMore: index + 1 < frames.count) }
+      guard isSent else { return .unreachable }
+    }
+    return .queued
+  }
+
+  /// The same for the answer to a step, without an allocation but ZeroMQ's own.
+  func send(_ routingID: [UInt8], _ answer: StepAnswerFrames) -> Delivery {
+    let delivery = begin(routingID)
+    guard delivery == .queued else { return delivery }
+    let count = answer.attachments.count
+    guard send(answer.envelope, hasMore: true), send(answer.body, hasMore: count > 0) else {
+      return .unreachable
+    }
+    for index in 0..<count {
+      guard send(answer.attachments[index], hasMore: index + 1 < count) else {
+        return .unreachable
+      }
+    }
+    return .queued
+  }
+
+  private func begin(_ routingID: [UInt8]) -> Delivery {
     var hasRefreshed = false
     while zmq_send(router, routingID, routingID.count, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 {
       switch zmq_errno() {
@@ -130,14 +205,16 @@ final class RouterSocket {
       default: return .unreachable
       }
     }
-    for (index, bytes) in frames.enumerated() {
-      let flags = ZMQ_DONTWAIT | (index + 1 < frames.count ? ZMQ_SNDMORE : 0)
-      while zmq_send(router, bytes, bytes.count, flags) < 0 {
-        // Once the first frame was taken, ZeroMQ takes the others, or drops them with the peer.
-        guard zmq_errno() == EINTR else { return .unreachable }
-      }
-    }
     return .queued
+  }
+
+  /// Once the first frame was taken, ZeroMQ takes the others, or drops them with the peer.
+  private func send(_ bytes: UnsafeRawBufferPointer, hasMore: Bool) -> Bool {
+    let flags = ZMQ_DONTWAIT | (hasMore ? ZMQ_SNDMORE : 0)
+    while zmq_send(router, bytes.baseAddress, bytes.count, flags) < 0 {
+      guard zmq_errno() == EINTR else { return false }
+    }
+    return true
   }
 
   /// Answers one question of ZeroMQ whether to admit a connection.
@@ -148,7 +225,7 @@ final class RouterSocket {
     var hasMore = true
     while hasMore {
       guard zmq_msg_recv(frame, admission, ZMQ_DONTWAIT) >= 0 else { return false }
-      if index == 1 { request = frameBytes() }
+      if index == 1 { request = [UInt8](Self.bytes(frame)) }
       hasMore = zmq_msg_more(frame) != 0
       index += 1
     }
@@ -163,6 +240,8 @@ final class RouterSocket {
   /// - Parameter linger: how long answers that are queued may still go out.
   func close(lingerMilliseconds: Int32) {
     set(ZMQ_LINGER, lingerMilliseconds)
+    for index in 0..<Self.headFrames { zmq_msg_close(head + index) }
+    head.deallocate()
     zmq_msg_close(frame)
     frame.deallocate()
     zmq_close(router)
@@ -178,7 +257,7 @@ final class RouterSocket {
 
 /// A message as it came, before anything is believed.
 struct ReceivedMessage {
-  var routingID: [UInt8] = []
+  /// Without the routing id.
   var frames: [[UInt8]] = []
   var isTruncated = false
 }

@@ -8,7 +8,8 @@ package import QubusEngine
 #endif
 
 /// The daemon's face on the wire: listens on its endpoints and serves the methods of protocol
-/// version 1 with what `service` does.
+/// version 1 with what `service` and
+/// `sessions` do.
 package final class Server: Sendable {
   private struct State {
     var thread: pthread_t?
@@ -27,7 +28,8 @@ package final class Server: Sendable {
   /// - Throws: `invalid_configuration` (path too long, address not loopback, unknown group),
   ///   `endpoint_in_use`.
   package init(
-    configuration: ServerConfiguration, service: any JobService, clock: any Clock, logger: Logger
+    configuration: ServerConfiguration, service: any JobService, sessions: any SessionService,
+    clock: any Clock, logger: Logger
   ) throws(QubusError) {
     Descriptors.raiseLimit()
     guard !configuration.endpoints.isEmpty else {
@@ -45,7 +47,8 @@ package final class Server: Sendable {
       threads: configuration.readerThreads, capacity: configuration.callsInFlight)
     let start = TransportStart(
       configuration: configuration, endpoints: parsed, files: files, service: service,
-      clock: clock, logger: logger, instanceID: instanceID, outbox: outbox, readers: readers)
+      sessions: sessions, clock: clock, logger: logger, instanceID: instanceID, outbox: outbox,
+      readers: readers)
     let thread = ServerThread.start(name: "qubus-transport") { start.run() }
     let outcome =
       thread == nil
@@ -90,6 +93,7 @@ private final class TransportStart: Sendable {
   /// Held by the transport thread alone once it runs; the locks live as long as the sockets.
   private let files: Lock<[SocketFile]>
   private let service: any JobService
+  private let sessions: any SessionService
   private let clock: any Clock
   private let logger: Logger
   private let instanceID: String
@@ -100,13 +104,14 @@ private final class TransportStart: Sendable {
 
   init(
     configuration: ServerConfiguration, endpoints: [Endpoint], files: [SocketFile],
-    service: any JobService, clock: any Clock, logger: Logger, instanceID: String, outbox: Outbox,
-    readers: ReaderPool
+    service: any JobService, sessions: any SessionService, clock: any Clock, logger: Logger,
+    instanceID: String, outbox: Outbox, readers: ReaderPool
   ) {
     self.configuration = configuration
     self.endpoints = endpoints
     self.files = Lock(files)
     self.service = service
+    self.sessions = sessions
     self.clock = clock
     self.logger = logger
     self.instanceID = instanceID
@@ -123,8 +128,8 @@ private final class TransportStart: Sendable {
     let transport: Transport
     do throws(QubusError) {
       transport = try Transport(
-        configuration: configuration, service: service, clock: clock, logger: logger,
-        instanceID: instanceID, outbox: outbox, readers: readers)
+        configuration: configuration, service: service, sessions: sessions, clock: clock,
+        logger: logger, instanceID: instanceID, outbox: outbox, readers: readers)
     } catch {
       finish(.failure(error))
       return

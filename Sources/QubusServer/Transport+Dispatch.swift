@@ -59,6 +59,10 @@ extension Transport {
     case .watchJob: try watch(call, try decoder.watchJob(body))
     case .getResult: try getResult(call, try decoder.getResult(body))
     case .replayJob: try replay(call, try decoder.replayJob(body))
+    case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
+      try dispatchSession(call, body)
+    case .step, .optimize:
+      throw QubusError(.internalError, "\(call.method.rawValue) is served before this")
     }
   }
 

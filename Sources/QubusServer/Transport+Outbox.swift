@@ -7,12 +7,18 @@ internal import QubusWire
 extension Transport {
   /// Carries out what other threads left.
   func drainOutbox() {
-    let (events, progress) = outbox.take()
-    for event in events { handle(event) }
-    for (key, mark) in progress {
+    // Taken out of the property: what is handled here may look into the outbox again.
+    var taken = Outbox.Taken()
+    swap(&taken, &self.taken)
+    outbox.take(into: &taken)
+    for event in taken.events { handle(event) }
+    for step in taken.steps { stepEnded(step) }
+    for (key, mark) in taken.progress {
       guard let call = call(key) else { continue }
       progressed(call, sequence: mark.sequence, status: mark.status)
     }
+    taken.clear()
+    swap(&taken, &self.taken)
   }
 
   private func handle(_ event: TransportEvent) {
@@ -34,6 +40,8 @@ extension Transport {
       if let call = call(key) {
         replayStarted(call, original: original, waitMilliseconds: wait, result)
       }
+    case .optimization(let key, let news):
+      if let call = call(key) { optimization(call, news) }
     case .stopping: stop()
     case .closing:
       stop()
@@ -50,7 +58,7 @@ extension Transport {
       retryAfterMilliseconds: 1000)
     for connection in Array(connections.values) {
       var envelope = Envelope(.goAway)
-      envelope.status = WireStatus(error, traceID: traceID(of: nil))
+      envelope.status = WireStatus(error, traceID: traceID(of: ""))
       envelope.serverInstanceID = instanceID
       send(envelope, [], to: connection)
       for call in Array(connection.calls.values) where call.isWaiting {
@@ -72,7 +80,7 @@ extension Transport {
       if status.isTerminal { openResult(call, request) }
     case .awaitingReplay(let original, let replay):
       if status.isTerminal { compareReplay(call, original: original, replay: replay) }
-    case .working, .sendingResult: break
+    case .working, .sendingResult, .stepping, .optimizing: break
     }
   }
 
@@ -82,7 +90,7 @@ extension Transport {
     case .awaitingResult(let request): openResult(call, request)
     case .awaitingReplay(let original, let replay):
       compareReplay(call, original: original, replay: replay)
-    case .working, .watching, .sendingResult: break
+    case .working, .watching, .sendingResult, .stepping, .optimizing: break
     }
   }
 
@@ -91,7 +99,8 @@ extension Transport {
     switch call.state {
     case .watching: pumpEvents(call)
     case .sendingResult: pumpChunks(call)
-    case .working, .awaitingResult, .awaitingReplay: break
+    case .optimizing(let stream): pumpOptimization(call, stream)
+    case .working, .awaitingResult, .awaitingReplay, .stepping: break
     }
   }
 
@@ -116,10 +125,10 @@ extension Transport {
 }
 
 extension Call {
-  /// True when the call ends only by what happens to a job.
+  /// True when the call ends only by what happens to a job or within a session.
   var isWaiting: Bool {
     switch state {
-    case .watching, .awaitingResult, .awaitingReplay: true
+    case .watching, .awaitingResult, .awaitingReplay, .stepping, .optimizing: true
     case .working, .sendingResult: false
     }
   }

@@ -5,16 +5,24 @@ internal import QubusJobs
 internal import QubusWire
 
 extension Transport {
-  /// Takes one message from the ROUTER. Whatever is in it, the thread goes on.
-  func received(_ message: ReceivedMessage) {
+  /// Takes the message whose head was received. Whatever is in it, the thread goes on.
+  func received() {
     let now = clock.monotonic()
-    guard let connection = connection(of: message, now: now) else { return }
+    guard let connection = connection(now) else {
+      socket.skipRest()
+      return
+    }
     connection.lastHeard = now
     if connection.isBroken {
       resynchronize(connection)
       // It still does not read: work whose answer cannot be sent is not begun.
-      if connection.isBroken { return }
+      if connection.isBroken {
+        socket.skipRest()
+        return
+      }
     }
+    if takeStep(connection, now: now) { return }
+    socket.complete(maximumFrames: configuration.framesPerMessage, into: &message)
     let envelope: Envelope
     do throws(QubusError) {
       envelope = try checkedEnvelope(message)
@@ -29,17 +37,17 @@ extension Transport {
     }
   }
 
-  private func connection(of message: ReceivedMessage, now: Microseconds) -> Connection? {
-    let id = message.routingID
+  private func connection(_ now: Microseconds) -> Connection? {
+    let id = socket.headFrame(0)
     // ZeroMQ's own routing ids are 0 and a number; those that clients choose begin otherwise.
     guard id.count == 5, id[0] == 0 else {
       logMalformed("a client chose its routing id; its messages are dropped", now)
       return nil
     }
-    let key = id[1...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    let key = UInt32(bigEndian: id.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
     if let known = connections[key] { return known }
     let connection = Connection(
-      key: key, routingID: id,
+      key: key, routingID: [UInt8](id),
       principal: PeerAddress(property: socket.peerAddress).principal, now: now)
     guard connections.count < configuration.connections else {
       refuse(
@@ -104,41 +112,54 @@ extension Transport {
     guard frames.count >= 2 else {
       throw QubusError(.malformedFrame, "a CALL needs a body frame, empty or not")
     }
-    guard envelope.attachments.isEmpty, frames.count == 2 else {
-      throw .field(.invalidAttachment, "attachments", "\(method.rawValue) takes none", limit: "0")
+    try decoder.attachmentCount(envelope, frames: frames.count - 2, method)
+    if method == .step {
+      startStep(envelope, frames, connection, now: now)
+      return
     }
-    guard connection.calls[envelope.callID] == nil else {
-      throw .field(
-        .duplicateCallID, "call_id", "call \(envelope.callID) has not ended; it goes on")
-    }
-    try checkRoom(for: method, connection)
+    try checkRoom(for: method, callID: envelope.callID, connection)
     let call = makeCall(method, envelope, connection, now: now)
     do throws(QubusError) {
-      try dispatch(call, frames[1], connection)
+      if method == .optimize {
+        try optimize(call, try decoder.optimize(envelope, frames))
+      } else {
+        try dispatch(call, frames[1], connection)
+      }
     } catch {
       finish(call, Answer(error))
     }
   }
 
   private func checkRoom(
-    for method: Method, _ connection: Connection
+    for method: Method, callID: UInt64, _ connection: Connection
   ) throws(QubusError) {
     let declaration = method.declaration
-    if isStopping && !declaration.isServedWhileStopping {
-      throw QubusError(
-        .serverShuttingDown, "the server stops and takes no new calls",
-        retryAfterMilliseconds: 1000)
-    }
+    try checkRoom(
+      callID: callID, connection, isServedWhileStopping: declaration.isServedWhileStopping)
     let limits = configuration.limits
-    guard connection.calls.count < limits.callsInFlightPerConnection else {
-      throw QubusError(
-        .tooManyCallsInFlight,
-        "\(connection.calls.count) calls in flight (limit: \(limits.callsInFlightPerConnection))")
-    }
     guard declaration.shape == .unary || connection.streams < limits.streamsPerConnection else {
       throw QubusError(
         .tooManyStreams,
         "\(connection.streams) streams are open (limit: \(limits.streamsPerConnection))")
+    }
+  }
+
+  /// What holds for every call, a Step that will be answered in place included.
+  func checkRoom(
+    callID: UInt64, _ connection: Connection, isServedWhileStopping: Bool = false
+  ) throws(QubusError) {
+    guard connection.calls[callID] == nil else {
+      throw .field(.duplicateCallID, "call_id", "call \(callID) has not ended; it goes on")
+    }
+    if isStopping && !isServedWhileStopping {
+      throw QubusError(
+        .serverShuttingDown, "the server stops and takes no new calls",
+        retryAfterMilliseconds: 1000)
+    }
+    let limit = configuration.limits.callsInFlightPerConnection
+    guard connection.calls.count < limit else {
+      throw QubusError(
+        .tooManyCallsInFlight, "\(connection.calls.count) calls in flight (limit: \(limit))")
     }
     guard callsInFlight < configuration.callsInFlight else {
       throw QubusError(
@@ -157,17 +178,9 @@ extension Transport {
       method: method,
       context: CallContext(
         principal: connection.principal, clientVersion: connection.clientVersion,
-        traceID: traceID(of: envelope)),
+        traceID: traceID(of: envelope.traceContext)),
       credit: envelope.creditBytes, startedAt: now)
-    connection.calls[envelope.callID] = call
-    callsInFlight += 1
-    if call.isStream { connection.streams += 1 }
-    if envelope.timeoutMilliseconds > 0 {
-      timers.add(
-        TimerQueue.Entry(
-          time: now + Microseconds(envelope.timeoutMilliseconds) * 1000, key: call.key,
-          purpose: .timeout))
-    }
+    enter(call, connection, timeoutMilliseconds: envelope.timeoutMilliseconds)
     logger.trace(
       "call",
       metadata: [
@@ -177,10 +190,21 @@ extension Transport {
     return call
   }
 
-  func traceID(of envelope: Envelope?) -> String {
-    if let parent = envelope?.traceContext, !parent.isEmpty,
-      let id = TraceContext.traceID(of: parent)
-    {
+  /// Counts a call as in flight until it is forgotten.
+  func enter(_ call: Call, _ connection: Connection, timeoutMilliseconds: UInt32) {
+    connection.calls[call.key.callID] = call
+    callsInFlight += 1
+    if call.isStream { connection.streams += 1 }
+    guard timeoutMilliseconds > 0 else { return }
+    timers.add(
+      TimerQueue.Entry(
+        time: call.startedAt + Microseconds(timeoutMilliseconds) * 1000, key: call.key,
+        purpose: .timeout))
+  }
+
+  /// - Parameter parent: a `traceparent`; empty, or not valid: an id is made.
+  func traceID(of parent: String) -> String {
+    if !parent.isEmpty, let id = TraceContext.traceID(of: parent) {
       return id
     }
     return TraceContext.makeTraceID(&generator)
@@ -212,7 +236,7 @@ extension Transport {
     _ error: QubusError, callID: UInt64, _ connection: Connection, now: Microseconds,
     envelope: Envelope? = nil
   ) {
-    let traceID = traceID(of: envelope)
+    let traceID = traceID(of: envelope?.traceContext ?? "")
     logMalformed("refused: \(error.description) trace_id=\(traceID)", now)
     var final = Envelope(.final, callID: callID)
     final.status = WireStatus(error, traceID: traceID)

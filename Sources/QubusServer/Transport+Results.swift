@@ -106,7 +106,7 @@ extension Transport {
       let chunk = stream.opened.chunks[stream.next - 1]
       stream.loaded = nil
       sendPartial(
-        call, body: Responses.chunk(chunk), attachment: Attachment(chunk.dataType, bytes))
+        call, body: Responses.chunk(chunk), attachments: [Attachment(chunk.dataType, bytes)])
     }
     do throws(QubusError) {
       if stream.loaded == nil, !stream.isReading, stream.next < stream.opened.chunks.count {

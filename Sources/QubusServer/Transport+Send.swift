@@ -21,29 +21,32 @@ extension Transport {
     var envelope = Envelope(.final, callID: call.key.callID)
     if let error = answer.error {
       envelope.status = WireStatus(error, traceID: call.traceID)
-      logger.info(
-        "call failed",
-        metadata: [
-          "method": "\(call.method.rawValue)", "error": "\(error.code.name)",
-          "message": "\(error.message)", "cause": "\(error.cause ?? "")",
-          "trace_id": "\(call.traceID)", "principal": "\(connection.principal.name)",
-        ])
+      logFailure(of: call.method, error, traceID: call.traceID, connection)
     }
     envelope.attachments = answer.attachments.map(\.descriptor)
     send(envelope, [answer.body()] + answer.attachments.map(\.frame), to: connection)
   }
 
+  func logFailure(
+    of method: Method, _ error: QubusError, traceID: String, _ connection: Connection
+  ) {
+    logger.info(
+      "call failed",
+      metadata: [
+        "method": "\(method.rawValue)", "error": "\(error.code.name)",
+        "message": "\(error.message)", "cause": "\(error.cause ?? "")",
+        "trace_id": "\(traceID)", "principal": "\(connection.principal.name)",
+      ])
+  }
+
   /// Sends one element of a stream within its credit.
-  func sendPartial(_ call: Call, body: [UInt8], attachment: Attachment? = nil) {
+  func sendPartial(_ call: Call, body: [UInt8], attachments: [Attachment] = []) {
     guard let connection = connections[call.key.connection] else { return }
     var envelope = Envelope(.partial, callID: call.key.callID)
-    envelope.streamSequence = call.credit.spend(body.count + (attachment?.frame.count ?? 0))
-    guard let attachment else {
-      send(envelope, [body], to: connection)
-      return
-    }
-    envelope.attachments = [attachment.descriptor]
-    send(envelope, [body, attachment.frame], to: connection)
+    envelope.streamSequence = call.credit.spend(
+      attachments.reduce(body.count) { $0 + $1.frame.count })
+    envelope.attachments = attachments.map(\.descriptor)
+    send(envelope, [body] + attachments.map(\.frame), to: connection)
   }
 
   func send(_ envelope: Envelope, _ frames: [[UInt8]], to connection: Connection) {
@@ -53,6 +56,11 @@ extension Transport {
       frames.isEmpty
       ? socket.send(connection.routingID, [first, []])
       : socket.send(connection.routingID, [first] + frames)
+    delivered(delivery, connection)
+  }
+
+  /// Draws the consequences of a send.
+  func delivered(_ delivery: RouterSocket.Delivery, _ connection: Connection) {
     switch delivery {
     case .queued: break
     case .unreachable:
@@ -74,7 +82,7 @@ extension Transport {
     envelope.status = WireStatus(
       QubusError(
         .connectionLost, "answers were not read in time; the calls in flight are lost: reconnect"),
-      traceID: traceID(of: nil))
+      traceID: traceID(of: ""))
     envelope.serverInstanceID = instanceID
     send(envelope, [], to: connection)
   }
@@ -83,9 +91,13 @@ extension Transport {
     for call in Array(connection.calls.values) { forget(call, connection) }
   }
 
-  private func forget(_ call: Call, _ connection: Connection) {
+  func forget(_ call: Call, _ connection: Connection) {
     connection.calls[call.key.callID] = nil
     callsInFlight -= 1
+    if case .stepping(let step) = call.state {
+      connection.pendingSteps -= 1
+      if !step.isAnswered { sessions.abandonStep(step.session, call.key.stepTag) }
+    }
     if call.isStream { connection.streams -= 1 }
     call.observation?.end()
     call.observation = nil

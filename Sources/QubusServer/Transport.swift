@@ -17,6 +17,7 @@ internal import QubusWire
 final class Transport {
   let configuration: ServerConfiguration
   let service: any JobService
+  let sessions: any SessionService
   let clock: any Clock
   let logger: Logger
   let instanceID: String
@@ -24,6 +25,7 @@ final class Transport {
   let readers: ReaderPool
   let decoder: RequestDecoder
   let socket: RouterSocket
+  let steps: StepExchange
   let startedAt: Microseconds
 
   var connections: [UInt32: Connection] = [:]
@@ -34,6 +36,9 @@ final class Transport {
   var closeBy: Microseconds?
   var generator = SystemRandomNumberGenerator()
   var malformedLog = LogRateLimit()
+  /// Used again by every message that is copied, and by every look into the outbox.
+  var message = ReceivedMessage()
+  var taken = Outbox.Taken()
   private var nextHousekeeping: Microseconds
   private var nextDescriptorLog: Microseconds = 0
   private let descriptors: Descriptors
@@ -43,11 +48,13 @@ final class Transport {
   static let housekeepingMicroseconds: Microseconds = 5_000_000
 
   init(
-    configuration: ServerConfiguration, service: any JobService, clock: any Clock,
-    logger: Logger, instanceID: String, outbox: Outbox, readers: ReaderPool
+    configuration: ServerConfiguration, service: any JobService, sessions: any SessionService,
+    clock: any Clock, logger: Logger, instanceID: String, outbox: Outbox, readers: ReaderPool
   ) throws(QubusError) {
     self.configuration = configuration
     self.service = service
+    self.sessions = sessions
+    steps = StepExchange(limits: configuration.limits)
     self.clock = clock
     self.logger = logger
     self.instanceID = instanceID
@@ -62,34 +69,36 @@ final class Transport {
 
   /// Runs until the outbox says `closing` and the calls in flight are done or out of time.
   func run() {
-    var message = ReceivedMessage()
     var items = [
       zmq_pollitem_t(socket: socket.router, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
       zmq_pollitem_t(socket: nil, fd: outbox.descriptor, events: Int16(ZMQ_POLLIN), revents: 0),
       zmq_pollitem_t(socket: socket.admission, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
     ]
+    var hasDueSteps = false
     while !isDone {
-      guard zmq_poll(&items, Int32(items.count), pollMilliseconds()) >= 0 else {
+      let mustLook = hasDueSteps || !outbox.mayRest()
+      guard zmq_poll(&items, Int32(items.count), mustLook ? 0 : pollMilliseconds()) >= 0 else {
         if zmq_errno() == EINTR { continue }
         logger.critical("poll failed", metadata: ["error": "\(zmq_errno())"])
         break
       }
       if items[2].revents != 0 { while socket.admitOne(admission) {} }
-      if items[1].revents != 0 { drainOutbox() }
+      if items[1].revents != 0 { outbox.acknowledge() }
+      drainOutbox()
       if items[0].revents != 0 {
         for _ in 0..<Self.messagesPerRound {
-          guard
-            socket.receive(maximumFrames: configuration.framesPerMessage, into: &message)
-          else { break }
-          received(message)
+          guard socket.receiveHead() else { break }
+          received()
         }
       }
+      // One turn at a time, so that new messages, also a CANCEL, are taken in between.
+      hasDueSteps = sessions.runDueSteps(sink: outbox)
       let now = clock.monotonic()
       fireTimers(now)
       if now >= nextHousekeeping { keepHouse(now) }
     }
     for connection in connections.values {
-      for call in connection.calls.values { call.observation?.end() }
+      for call in Array(connection.calls.values) { forget(call, connection) }
     }
     socket.close(lingerMilliseconds: 500)
   }
@@ -135,7 +144,9 @@ final class Transport {
           Answer(
             QubusError(
               .deadlineExceeded,
-              "\(call.method.rawValue) did not end within its time-out; the job goes on")))
+              "\(call.method.rawValue) did not end within its time-out; "
+                + (call.method.isOfSessions
+                  ? "what the session does goes on" : "the job goes on"))))
       case .wait: waitEnded(call)
       }
     }

@@ -45,6 +45,19 @@ extension BlockedState {
     }
   }
 
+  /// The same without allocations.
+  /// - Parameter sums: room for one number for each chunk.
+  func normSquared(
+    _ sums: UnsafeMutablePointer<Double>, _ context: KernelContext
+  ) throws(QubusError) -> Double {
+    if chunkCount == 1 { return chunkNorm(0) }
+    nonisolated(unsafe) let sums = sums
+    try context.forRuns(chunkCount, grain: Self.chunkGrain) { run in
+      for chunk in run { sums[chunk] = chunkNorm(chunk) }
+    }
+    return foldByHalves(sums, count: chunkCount)
+  }
+
   /// Probabilities (before normalisation) that `qubit` is 0 and 1.
   package func probabilities(
     qubit: Int, _ context: KernelContext

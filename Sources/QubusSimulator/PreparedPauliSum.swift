@@ -24,6 +24,9 @@ package final class PreparedPauliSum: Sendable {
     var groups: Range<Int>
     /// Independent masks; the highest bit of each is set in no other.
     var basis: [UInt64]
+    /// The space that the masks span, and the chunk number's bits that number its cosets.
+    var members: [UInt64] = []
+    var free: UInt64 = 0
   }
 
   /// - Parameter positions: those of the states to come, one for each qubit of the observable.
@@ -50,7 +53,13 @@ package final class PreparedPauliSum: Sendable {
     }
     let bits = chunkBits
     let (order, passes) = Self.plan(byMask.map { $0[0].x >> UInt64(bits) })
-    self.passes = passes
+    let chunkMask = (UInt64(1) << UInt64(bitCount - bits)) - 1
+    self.passes = passes.map { pass in
+      var pass = pass
+      pass.members = Self.span(pass.basis)
+      pass.free = chunkMask & ~pass.basis.reduce(0) { $0 | Self.highestBit($1) }
+      return pass
+    }
     var groups: [qr_group] = []
     var terms: [qr_term] = []
     for index in order {
@@ -148,6 +157,23 @@ package final class PreparedPauliSum: Sendable {
   /// The exact expectation value ⟨ψ|O|ψ⟩, not divided by the norm.
   /// - Complexity: O(2^n groups + terms 2^(n - 12)).
   package func value(_ state: BlockedState, _ context: KernelContext) throws(QubusError) -> Double {
+    if state.chunkCount == 1 {
+      return try withUnsafeTemporaryAllocation(of: Double.self, capacity: 1) {
+        (sums) throws(QubusError) in
+        try value(state, sums.baseAddress.unsafelyUnwrapped, context)
+      }
+    }
+    var sums = [Double](repeating: 0, count: state.chunkCount)
+    return try sums.withUnsafeMutableBufferPointer { (sums) throws(QubusError) in
+      try value(state, sums.baseAddress.unsafelyUnwrapped, context)
+    }
+  }
+
+  /// The same without allocations.
+  /// - Parameter sums: room for one number for each chunk of the state.
+  func value(
+    _ state: BlockedState, _ sums: UnsafeMutablePointer<Double>, _ context: KernelContext
+  ) throws(QubusError) -> Double {
     precondition(state.positions == positions)
     if terms.isEmpty { return 0 }
     let chunks = 1 << (bitCount - chunkBits)
@@ -160,26 +186,22 @@ package final class PreparedPauliSum: Sendable {
       }
       return total
     }
-    var sums = [Double](repeating: 0, count: chunks)
-    return try sums.withUnsafeMutableBufferPointer { (sums) throws(QubusError) in
-      nonisolated(unsafe) let start = sums.baseAddress.unsafelyUnwrapped
-      for pass in passes {
-        let members = Self.span(pass.basis)
-        // Chunk numbers of a coset differ in the space that the pass pairs up.
-        let free = (UInt64(chunks) - 1) & ~pass.basis.reduce(0) { $0 | Self.highestBit($1) }
-        let cosets = chunks / members.count
-        let grain = max(1, min(cosets / 16, 8 / members.count))
-        try context.forRuns(cosets, grain: grain) { run in
-          for coset in run {
-            let base = UInt64(BlockedState.deposit(coset, into: Int(free)))
-            for member in members {
-              start[Int(base ^ member)] += sum(state, chunk: base ^ member, pass.groups)
-            }
+    sums.update(repeating: 0, count: chunks)
+    nonisolated(unsafe) let sums = sums
+    for pass in passes {
+      // Chunk numbers of a coset differ in the space that the pass pairs up.
+      let cosets = chunks / pass.members.count
+      let grain = max(1, min(cosets / 16, 8 / pass.members.count))
+      try context.forRuns(cosets, grain: grain) { run in
+        for coset in run {
+          let base = UInt64(BlockedState.deposit(coset, into: Int(pass.free)))
+          for member in pass.members {
+            sums[Int(base ^ member)] += sum(state, chunk: base ^ member, pass.groups)
           }
         }
       }
-      return foldByHalves(start, count: chunks)
     }
+    return foldByHalves(sums, count: chunks)
   }
 
   private static func highestBit(_ mask: UInt64) -> UInt64 {

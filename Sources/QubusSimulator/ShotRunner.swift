@@ -125,7 +125,9 @@ extension ShotRunner.Outcome {
 struct ShotSource: Sendable {
   let philox: Philox
   let pub: UInt16
-  let row: UInt32
+  var row: UInt32
+  /// Of the uniforms that choose final outcomes.
+  var purpose = Philox.Purpose.terminalSampling
 }
 
 /// What one thread needs to run shots; lent to one thread at a time.

@@ -183,7 +183,7 @@ struct ShotRun: Sendable {
     self.first = first
     self.count = count
     philox = source.philox
-    word2 = UInt32(Philox.Purpose.terminalSampling.rawValue) << 8 | UInt32(source.pub) << 16
+    word2 = UInt32(source.purpose.rawValue) << 8 | UInt32(source.pub) << 16
     row = source.row
   }
 

@@ -13,6 +13,7 @@ struct CommandExecutor {
   let codec: any JobCodec
   let daemonID: Identifier
   let clock: any Clock
+  let sessions: SessionStatements
 
   init(_ db: Database, codec: any JobCodec, daemonID: Identifier, clock: any Clock) throws {
     self.db = db
@@ -20,6 +21,7 @@ struct CommandExecutor {
     self.daemonID = daemonID
     self.clock = clock
     sql = try WriterStatements(db)
+    sessions = try SessionStatements(db)
   }
 
   /// Up to here a request lies in the job's own row, which saves a page with every submit; longer
@@ -48,6 +50,8 @@ struct CommandExecutor {
     switch work {
     case .accept(let work): .accepted(try accept(work))
     case .update(let work): .updated(try update(work))
+    case .session(.open(let record, _)): .opened(try open(record))
+    case .session(let command): .done(try execute(command))
     case .flush: .done(.success(()))
     case .control: preconditionFailure("a control command runs outside of transactions")
     }

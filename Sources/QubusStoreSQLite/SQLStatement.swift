@@ -38,6 +38,11 @@ final class SQLStatement {
   func add(_ value: UInt32) { add(Int64(value)) }
   func add(_ value: Bool) { add(Int64(value ? 1 : 0)) }
 
+  func add(_ value: Double) {
+    index += 1
+    check(sqlite3_bind_double(handle, index, value))
+  }
+
   func addNull() {
     index += 1
     check(sqlite3_bind_null(handle, index))
@@ -148,6 +153,11 @@ struct SQLRow {
       return nil
     }
     return integer()
+  }
+
+  mutating func real() -> Double {
+    defer { index += 1 }
+    return sqlite3_column_double(handle, index)
   }
 
   mutating func unsigned() -> UInt64 { UInt64(bitPattern: integer()) }

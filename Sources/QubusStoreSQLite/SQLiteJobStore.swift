@@ -84,6 +84,10 @@ package final class SQLiteJobStore: JobStore {
     for (command, error) in refused { Self.refuse(command, error) }
   }
 
+  func enqueue(_ task: WriteTask) {
+    if let refusal = queue.enqueue([task])[0] { task.fail(refusal) }
+  }
+
   private static func refuse(_ command: StoreCommand, _ error: QubusError) {
     switch command {
     case .accept(_, _, let completion): completion(.failure(error))

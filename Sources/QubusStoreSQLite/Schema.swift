@@ -11,7 +11,7 @@ enum Schema {
   static var version: Int { migrations.count }
 
   /// Migration `i` leads from version `i` to `i + 1`.
-  static let migrations = [version1]
+  static let migrations = [version1, version2]
 
   private static let owner = """
     tenant TEXT NOT NULL DEFAULT 'default',
@@ -121,6 +121,64 @@ enum Schema {
       file BLOB,
       offset INTEGER NOT NULL,
       PRIMARY KEY (job, item, chunk)
+    ) WITHOUT ROWID;
+    """
+
+  /// Sessions and their optimizations. A row has the ownership of jobs; its usage is journaled.
+  private static let version2 = """
+    CREATE TABLE sessions (
+      id BLOB PRIMARY KEY CHECK (length(id) = 16),
+      \(owner),
+      client_version TEXT NOT NULL,
+      trace_id TEXT NOT NULL,
+      secret_sha256 BLOB NOT NULL,
+      idempotency_key TEXT NOT NULL,
+      request_sha256 BLOB NOT NULL,
+      request BLOB NOT NULL,
+      seed INTEGER NOT NULL,
+      device TEXT NOT NULL,
+      name TEXT NOT NULL,
+      tags BLOB NOT NULL,
+      state INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      opened_at INTEGER NOT NULL,
+      last_used_at INTEGER NOT NULL,
+      closed_at INTEGER,
+      idle_seconds REAL NOT NULL,
+      wall_seconds REAL NOT NULL,
+      max_steps INTEGER NOT NULL,
+      max_device_seconds REAL NOT NULL,
+      memory_limit_bytes INTEGER NOT NULL,
+      steps INTEGER NOT NULL,
+      last_sequence INTEGER NOT NULL,
+      device_ns INTEGER NOT NULL,
+      shots_used INTEGER NOT NULL,
+      cost_held INTEGER,
+      cost INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX sessions_by_owner ON sessions (tenant, project, principal, id, state);
+    -- An ended session gives its key free.
+    CREATE UNIQUE INDEX sessions_by_key ON sessions (tenant, project, principal, idempotency_key)
+      WHERE idempotency_key <> '' AND state = 1;
+
+    CREATE TABLE optimizations (
+      id BLOB PRIMARY KEY CHECK (length(id) = 16),
+      session BLOB NOT NULL REFERENCES sessions (id),
+      \(owner),
+      request BLOB NOT NULL,
+      started_at INTEGER NOT NULL,
+      ending TEXT NOT NULL,
+      ended_at INTEGER
+    ) WITHOUT ROWID;
+    CREATE INDEX optimizations_by_session ON optimizations (session);
+
+    CREATE TABLE optimization_checkpoints (
+      optimization BLOB NOT NULL REFERENCES optimizations (id),
+      iteration INTEGER NOT NULL,
+      \(owner),
+      time INTEGER NOT NULL,
+      state BLOB NOT NULL,
+      PRIMARY KEY (optimization, iteration)
     ) WITHOUT ROWID;
     """
 }

@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import QubusCore
+internal import QubusJobs
 
 /// The bounded queue between callers and the writer, with a side lane for results that must be
 /// compressed or written to files first.
@@ -68,7 +69,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .flush: !state.isPreparationEmpty
       case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
-      case .accept, .control: false
+      case .accept, .session, .control: false
       }
     if task.needsPreparation || follows {
       state.preparing.append(task)
@@ -85,7 +86,8 @@ final class WriteQueue: Sendable {
     let (limit, bytes): (Int, Int) =
       switch task.work {
       case .accept: (capacity, task.bytes)
-      case .update: (2 * capacity, 0)
+      case .session(.open): (capacity, task.bytes)
+      case .update, .session: (2 * capacity, 0)
       case .flush, .control: (.max, 0)
       }
     guard state.waiting >= limit || (bytes > 0 && state.acceptBytes + bytes > byteCapacity) else {

@@ -24,6 +24,7 @@ final class WriteTask: Sendable {
     case accept(Accept)
     case update(Update)
     case flush(@Sendable (Result<Void, QubusError>) -> Void)
+    case session(SessionCommand)
     /// Runs between transactions, on the writer's connection.
     case control(@Sendable (Database) throws -> Void, @Sendable (Result<Void, QubusError>) -> Void)
   }
@@ -32,6 +33,7 @@ final class WriteTask: Sendable {
   enum Outcome {
     case accepted(Result<AcceptOutcome, QubusError>)
     case updated(Result<[JobEvent], QubusError>)
+    case opened(Result<SessionRecord, QubusError>)
     case done(Result<Void, QubusError>)
   }
 
@@ -57,7 +59,9 @@ final class WriteTask: Sendable {
     case (.update(let work), .updated(let result)): work.completion(result)
     case (.flush(let completion), .done(let result)): completion(result)
     case (.control(_, let completion), .done(let result)): completion(result)
-    case (.accept, _), (.update, _), (.flush, _), (.control, _):
+    case (.session(.open(_, let completion)), .opened(let result)): completion(result)
+    case (.session(let command), .done(let result)): command.done(result)
+    case (.accept, _), (.update, _), (.flush, _), (.control, _), (.session, _):
       preconditionFailure("an outcome of another kind of command")
     }
   }
@@ -73,7 +77,21 @@ final class WriteTask: Sendable {
     switch work {
     case .accept: .accepted(.failure(error))
     case .update: .updated(.failure(error))
-    case .flush, .control: .done(.failure(error))
+    case .session(.open): .opened(.failure(error))
+    case .flush, .control, .session: .done(.failure(error))
+    }
+  }
+}
+
+extension SessionCommand {
+  /// Answers a command that gives nothing but its success.
+  func done(_ result: Result<Void, QubusError>) {
+    switch self {
+    case .open: preconditionFailure("an open answers with its session")
+    case .journal(_, let completion), .end(_, _, _, _, _, let completion),
+      .startOptimization(_, let completion), .checkpoint(_, let completion),
+      .endOptimization(_, _, _, let completion):
+      completion(result)
     }
   }
 }

@@ -49,7 +49,7 @@ extension MessageBuilder {
     return message
   }
 
-  private func observable(
+  package func observable(
     _ observable: ObservableSpec
   ) -> UnsafeMutablePointer<Qubus__V1__Observable> {
     let message = make(qubus__v1__observable__init)
@@ -154,11 +154,7 @@ extension PubSpec {
       try ParameterArray(wire: array, path: "\(path).parameters[\(index)]")
     }
     observables = try readList(message.n_observables, message.observables) {
-      (observable, _) throws(QubusError) in
-      ObservableSpec(
-        terms: try readList(observable.n_terms, observable.terms) { (term, _) in
-          ObservableSpec.Term(pauli: String(wire: term.pauli), coefficient: term.coefficient)
-        })
+      (observable, _) throws(QubusError) in try ObservableSpec(wire: observable)
     }
     observablesShape = try readShape(
       message.n_observables_shape, message.observables_shape, field: "\(path).observables_shape")

@@ -13,6 +13,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case cancelJob = "CancelJob"
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
+  case openSession = "OpenSession"
+  case step = "Step"
+  case resumeSession = "ResumeSession"
+  case closeSession = "CloseSession"
+  case getSession = "GetSession"
+  case listSessions = "ListSessions"
+  case optimize = "Optimize"
+  case cancelOptimize = "CancelOptimize"
   case listDevices = "ListDevices"
   case getDevice = "GetDevice"
   case health = "Health"
@@ -49,6 +57,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     package let isIdempotent: Bool
     /// Whether the server still takes it while it stops.
     package let isServedWhileStopping: Bool
+    /// How many the client may send.
+    package let attachments: ClosedRange<Int>
   }
 
   package var declaration: Declaration {
@@ -64,6 +74,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .cancelJob: row("jobs.cancel", .engine)
     case .annotateJob: row("jobs.annotate", .engine)
     case .replayJob: row("jobs.submit", .engine, idempotent: false)
+    case .openSession: row("sessions.open", .engine, idempotent: false)
+    case .step: row("sessions.step", .transport, attachments: 1...1)
+    case .resumeSession: row("sessions.open", .engine)
+    case .closeSession: row("sessions.close", .engine)
+    case .getSession: row("sessions.read", .reader)
+    case .listSessions: row("sessions.read", .reader)
+    case .optimize: row("sessions.step", .engine, .stream, idempotent: false, attachments: 0...3)
+    case .cancelOptimize: row("sessions.step", .reader)
     case .listDevices: row("devices.read", .transport)
     case .getDevice: row("devices.read", .transport)
     case .health: row("connect", .transport, whileStopping: true)
@@ -72,14 +90,17 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// What it starts belongs to a session, not to a job.
+  package var isOfSessions: Bool { declaration.permission.hasPrefix("sessions.") }
+
   private func row(
     _ permission: String, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,
-    whileStopping: Bool = false
+    whileStopping: Bool = false, attachments: ClosedRange<Int> = 0...0
   ) -> Declaration {
     Declaration(
       request: rawValue + "Request", response: rawValue + "Response", shape: shape,
       permission: permission, place: place, isIdempotent: idempotent,
-      isServedWhileStopping: whileStopping)
+      isServedWhileStopping: whileStopping, attachments: attachments)
   }
 
   /// Of the request message.

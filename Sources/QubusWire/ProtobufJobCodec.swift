@@ -75,6 +75,18 @@ package struct ProtobufJobCodec: JobCodec {
     }
   }
 
+  package func encode(_ spec: SessionSpec) -> [UInt8] {
+    let builder = MessageBuilder()
+    return MessageBuilder.pack(builder.openSession(spec))
+  }
+
+  package func decodeSession(_ bytes: [UInt8]) throws(QubusError) -> SessionSpec {
+    try decode(bytes, qubus_descriptor_open_session_request()) {
+      (message: Qubus__V1__OpenSessionRequest) throws(QubusError) in
+      try SessionSpec(wire: message)
+    }
+  }
+
   private func decode<Message, Value>(
     _ bytes: [UInt8], _ descriptor: UnsafePointer<ProtobufCMessageDescriptor>,
     _ body: (Message) throws(QubusError) -> Value

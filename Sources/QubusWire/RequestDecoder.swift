@@ -5,7 +5,7 @@ package import QubusJobs
 /// Reads requests from bytes that a client sent. Every refusal names field and limit.
 package struct RequestDecoder: Sendable {
   package let limits: Limits
-  private let wire: WireLimits
+  let wire: WireLimits
 
   package init(limits: Limits) {
     self.limits = limits
@@ -71,19 +71,9 @@ package struct RequestDecoder: Sendable {
       for (index, status) in [Qubus__V1__JobStatus](wire: m.n_statuses, m.statuses).enumerated() {
         filter.statuses.append(try readEnum(status.rawValue, field: "statuses[\(index)]"))
       }
-      guard m.page_size <= Self.maximumPageSize else {
-        throw .field(
-          .invalidRequest, "page_size", "\(m.page_size) is too large",
-          limit: "\(Self.maximumPageSize)")
-      }
-      filter.limit = m.page_size == 0 ? 100 : Int(m.page_size)
-      let token = String(wire: m.page_token)
-      if !token.isEmpty {
-        guard let before = Identifier(token) else {
-          throw .field(.invalidCursor, "page_token", "is not one that this server gave")
-        }
-        filter.before = before
-      }
+      let page = try self.page(m.page_size, m.page_token)
+      filter.limit = page.limit
+      filter.before = page.before
       filter.tags = readTexts(m.n_tags, m.tags)
       try RequestValidation(limits: limits).tags(filter.tags, path: "tags")
       filter.name = try name(m.name, "name")
@@ -194,7 +184,24 @@ package struct RequestDecoder: Sendable {
     }
   }
 
-  private func name(
+  /// What a list is asked for.
+  func page(
+    _ size: UInt32, _ token: UnsafeMutablePointer<CChar>?
+  ) throws(QubusError) -> (limit: Int, before: Identifier?) {
+    guard size <= Self.maximumPageSize else {
+      throw .field(
+        .invalidRequest, "page_size", "\(size) is too large", limit: "\(Self.maximumPageSize)")
+    }
+    let limit = size == 0 ? 100 : Int(size)
+    let token = String(wire: token)
+    guard !token.isEmpty else { return (limit, nil) }
+    guard let before = Identifier(token) else {
+      throw .field(.invalidCursor, "page_token", "is not one that this server gave")
+    }
+    return (limit, before)
+  }
+
+  func name(
     _ pointer: UnsafeMutablePointer<CChar>?, _ field: String
   ) throws(QubusError) -> String {
     let text = String(wire: pointer)

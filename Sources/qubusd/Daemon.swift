@@ -58,7 +58,8 @@ final class Daemon: Sendable {
     try engine.start()
     do throws(QubusError) {
       server = try Server(
-        configuration: serverConfiguration, service: engine, clock: clock, logger: logger)
+        configuration: serverConfiguration, service: engine, sessions: engine, clock: clock,
+        logger: logger)
     } catch {
       engine.stop(graceMicroseconds: 0)
       // The server's error is the one to tell; the store has nothing new to lose.

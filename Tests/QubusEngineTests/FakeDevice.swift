@@ -27,6 +27,8 @@ final class FakeDevice: Device {
   let state: Monitor<State>
   let estimate: ResourceEstimate
   let memoryPerQubit: UInt64
+  let steps = Monitor(FakeSteps())
+  let time = FakeTime()
 
   init(
     name: String = "sim.fake", permits: Int? = nil, seconds: Double = 0.001,

@@ -156,6 +156,57 @@ import Testing
     }
   }
 
+  @Test("X and Y of single positions, inside octets, chunks and across", arguments: [3, 4, 6, 9])
+  func flips(bits: Int) {
+    let octets = 1 << (bits - 3)
+    // Eight chunks and more: up to five bits choose one.
+    let left = Amplitudes(bits: max(bits, 6) + 5, seed: 8)
+    let right = Amplitudes(bits: max(bits, 6) + 5, seed: 9)
+    let all = (UInt64(1) << UInt64(bits + 5)) - 1
+    for positions in [all, 0, 1, 4, 0b1001, 0x2D & all, all ^ 0b1010] {
+      for parts in 1...3 as ClosedRange<UInt32> {
+        for chunk in [0, 5, 31] as [UInt64] {
+          check(
+            { table in
+              var values = [Double](repeating: 0, count: 2 * positions.nonzeroBitCount + 1)
+              table.flip_values_f64(
+                left.doubles, right.doubles, octets, chunk, positions, parts, &values)
+              if octets < 2 { return values }
+              var single = values
+              table.flip_values_f32(
+                left.floats, right.floats, octets, chunk, positions, parts, &single)
+              return values + single
+            }, tolerance: 1e-13 * Double(1 << bits), "positions \(positions) parts \(parts)")
+        }
+      }
+    }
+  }
+
+  @Test("applying many strings of I and Z", arguments: [7, 9])
+  func diagonalApply(bits: Int) {
+    let octets = 1 << (bits - 3)
+    let source = Amplitudes(bits: bits + 1, seed: 10)
+    for count in [0, 1, 5, 40] {
+      let strings = (0..<count).map { k in
+        qr_string(
+          weight: 0.75 - Double(k) / 8, x_high: 0, z_high: UInt64(k & 1), x_low: 0,
+          z_low: UInt32(k * 37 & 127), part: 0)
+      }
+      check(
+        { table in
+          let target = Amplitudes(bits: bits + 1, seed: 7)
+          for chunk in 0..<2 as Range<UInt64> {
+            table.diagonal_apply_f64(
+              target.doubles, source.doubles, octets, chunk, strings, strings.count)
+            table.diagonal_apply_f32(
+              target.floats, source.floats, octets, chunk, strings, strings.count)
+          }
+          return (0..<target.count).map { target.doubles[$0] }
+            + (0..<target.count).map { Double(target.floats[$0]) }
+        }, tolerance: 1e-4, "strings \(count)")
+    }
+  }
+
   @Test("applying Pauli strings", arguments: [7, 8])
   func pauliApply(bits: Int) {
     let octets = 1 << (bits - 3)

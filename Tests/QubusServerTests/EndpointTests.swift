@@ -10,7 +10,8 @@ struct EndpointTests {
     var configuration = ServerConfiguration(endpoints: endpoints)
     configuration.socketGroup = group
     return try Server(
-      configuration: configuration, service: FakeService(), clock: SystemClock(),
+      configuration: configuration, service: FakeService(),
+      sessions: FakeSessionService(), clock: SystemClock(),
       logger: Fixture.quiet)
   }
 

@@ -7,6 +7,7 @@ import QubusServer
 final class Fixture {
   let directory: String
   let service: FakeService
+  let sessions = FakeSessionService()
   let server: Server
 
   init(
@@ -19,7 +20,8 @@ final class Fixture {
       endpoints: ["ipc://\(directory)/run/q.sock"] + endpoints)
     change(&configuration)
     server = try Server(
-      configuration: configuration, service: service, clock: SystemClock(), logger: Self.quiet)
+      configuration: configuration, service: service, sessions: sessions, clock: SystemClock(),
+      logger: Self.quiet)
   }
 
   deinit {

@@ -11,6 +11,10 @@ final class TestClient {
     var envelope: Envelope
     var frames: [[UInt8]]
     var body: [UInt8] { frames.first ?? [] }
+    /// An attachment as numbers.
+    func numbers(_ index: Int) -> [Double] {
+      frames[index + 1].withUnsafeBytes { Array($0.bindMemory(to: Double.self)) }
+    }
     var isOK: Bool { envelope.kind == .final && envelope.status == nil }
     var code: ErrorCode? { envelope.status?.error?.code }
   }
@@ -60,6 +64,27 @@ final class TestClient {
     envelope.timeoutMilliseconds = timeout
     envelope.traceContext = trace
     sendRaw([envelope.encoded(), body])
+    return envelope.callID
+  }
+
+  /// Starts a call with arrays of numbers.
+  @discardableResult
+  func call(
+    _ method: String, _ body: [UInt8], numbers: [([UInt64], [Double])], credit: UInt64 = 1 << 20,
+    timeout: UInt32 = 0, _ change: (inout Envelope, inout [[UInt8]]) -> Void = { _, _ in }
+  ) -> UInt64 {
+    nextCall += 1
+    var envelope = Envelope(.call, callID: nextCall)
+    envelope.method = method
+    envelope.creditBytes = credit
+    envelope.timeoutMilliseconds = timeout
+    var frames = numbers.map { entry in entry.1.withUnsafeBytes { [UInt8]($0) } }
+    envelope.attachments = zip(numbers, frames).map {
+      AttachmentDescriptor(dataType: .float64, shape: $0.0, frame: $1)
+    }
+    frames.insert(body, at: 0)
+    change(&envelope, &frames)
+    sendRaw([envelope.encoded()] + frames)
     return envelope.callID
   }
 

@@ -58,6 +58,7 @@ struct MigrationTests {
       jobID: jobs[2].id, attempt: 1, moves: [.canceled],
       events: [NewEvent(time: 1, kind: .statusChanged, status: .canceled, attempt: 1)])
     #expect(try await store.update(again).map(\.sequence) == [3])
+    if version >= 2 { try checkSession(store) }
   }
 
   @Test(
@@ -83,8 +84,44 @@ struct MigrationTests {
     let large = try await fixture.accept(long)
     _ = try await fixture.store.update(fixture.move(large.id, .reserved, .running))
     _ = try await fixture.finish(large.id, with: [Array(repeating: 8, count: 9000)])
+    try await writeSession(fixture)
     try fixture.store.close()
     try FileManager.default.copyItem(
       atPath: fixture.directory.file("qubus.sqlite"), toPath: path)
+  }
+
+  private func writeSession(_ fixture: StoreFixture) async throws {
+    let store = fixture.sqlite
+    var record = SessionRecord(
+      id: fixture.ids.next(), principal: .init(tenant: "t", project: "p", name: "alice"),
+      request: [4, 5, 6], seed: .max, openedAt: 17)
+    record.tags = ["fixture"]
+    record.wallSeconds = 60.5
+    let session = record
+    store.perform(.open(session) { _ in })
+    let run = OptimizationRecord(
+      id: fixture.ids.next(), session: session.id, principal: session.principal, request: [7],
+      startedAt: 18)
+    store.perform(.startOptimization(run) { _ in })
+    store.perform(
+      .checkpoint(.init(optimization: run.id, iteration: 12, time: 19, state: [8, 9])) { _ in })
+    try await store.flush()
+  }
+
+  private func checkSession(_ store: SQLiteJobStore) throws {
+    let session = try #require(try store.openSessions().first)
+    #expect(session.request == [4, 5, 6])
+    #expect(session.seed == .max)
+    #expect(session.tags == ["fixture"])
+    #expect(session.wallSeconds == 60.5)
+    let runs = Lock<[Identifier]>([])
+    try store.control { db in
+      let ids = try Data.fetchAll(db, sql: "SELECT id FROM optimizations")
+      runs.withLock { $0 = ids.compactMap { Identifier(bytes: $0) } }
+    }
+    let run = try #require(runs.withLock { $0.first })
+    #expect(try store.optimization(run)?.session == session.id)
+    #expect(try store.checkpoint(run, atOrBefore: 100)?.state == [8, 9])
+    #expect(try store.checkpoint(run, atOrBefore: 11) == nil)
   }
 }

@@ -53,4 +53,42 @@ struct WorkedExampleTests {
     // What is stored is what was sent, less the field's header.
     #expect(submit.request == Array(body.dropFirst(3)))
   }
+
+  @Test("the step and its answer are what the text says, by both ways of reading and writing")
+  func step() throws {
+    var expected = StepMessage()
+    expected.callID = 3
+    expected.timeoutMilliseconds = 5000
+    expected.session = Samples.id
+    expected.sequence = 1
+    expected.outputs = 1
+    expected.rows = 1
+    expected.columns = 2
+    expected.checksum = 0x5374_76EA
+    let frames = try [frame("step-envelope"), frame("step-body"), frame("step-numbers")]
+    let scan = frames[0].withUnsafeBytes { envelope in
+      frames[1].withUnsafeBytes { body in
+        frames[2].withUnsafeBytes {
+          StepScanner(limits: Limits()).scan(envelope: envelope, body: body, numbers: $0)
+        }
+      }
+    }
+    #expect(scan?.message == expected)
+    let call = try envelope("step-envelope")
+    #expect(call.encoded() == frames[0])
+    #expect(try RequestDecoder(limits: Limits()).step(call, frames) == expected)
+    let answer = StepAnswerFrames()
+    answer.begin(callID: 3)
+    var response = StepAnswerFrames.Response()
+    response.sequence = 1
+    response.arrays = 1
+    response.deviceNanoseconds = 2000
+    try [-0.75].withUnsafeBytes { values in
+      answer.attach(.float64, 1, 1, values)
+      answer.finish(response)
+      #expect([UInt8](answer.envelope) == (try frame("step-final-envelope")))
+      #expect([UInt8](answer.body) == (try frame("step-final-body")))
+      #expect([UInt8](answer.attachments[0]) == (try frame("step-final-values")))
+    }
+  }
 }

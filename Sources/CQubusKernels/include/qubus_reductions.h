@@ -112,6 +112,22 @@ typedef struct qr_table {
                            const qr_group *groups, size_t count, const qr_term *terms,
                            double *values);
 
+  /// The imaginary parts of <left|X|right> and <left|Y|right> for every index bit in `positions`, as
+  /// far as left indices in chunk number `chunk` make them: values[2 k] and values[2 k + 1] of the
+  /// k-th lowest bit. Bits from the chunk's size on choose another chunk of `right`. `parts` 1 asks for
+  /// X alone, 2 for Y alone, 3 for both; what was not asked for is 0.
+  void (*flip_values_f64)(const double *left, const double *right, size_t octets, uint64_t chunk,
+                          uint64_t positions, unsigned parts, double *values);
+  void (*flip_values_f32)(const float *left, const float *right, size_t octets, uint64_t chunk,
+                          uint64_t positions, unsigned parts, double *values);
+
+  /// Sets chunk number `chunk` of `target` to the sum of `count` strings without X masks (part 0)
+  /// applied to `source`.
+  void (*diagonal_apply_f64)(double *target, const double *source, size_t octets, uint64_t chunk,
+                             const qr_string *strings, size_t count);
+  void (*diagonal_apply_f32)(float *target, const float *source, size_t octets, uint64_t chunk,
+                             const qr_string *strings, size_t count);
+
   /// Adds `count` Pauli strings applied to `source` to chunk number `chunk` of `target`; four in a
   /// row with equal `x_low & 7` and `part` are taken together.
   void (*pauli_apply_f64)(double *target, const double *source, size_t octets, uint64_t chunk,

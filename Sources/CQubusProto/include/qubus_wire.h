@@ -14,6 +14,7 @@
 #include "envelope.pb-c.h"
 #include "job.pb-c.h"
 #include "service.pb-c.h"
+#include "session.pb-c.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -157,7 +158,13 @@ void qubus_json_append(qubus_json *json, const ProtobufCMessage *message);
   X(list_devices_request) X(list_devices_response) X(get_device_request) X(get_device_response)  \
   X(health_request) X(health_response) X(version_request) X(version_response)                    \
   X(error_catalogue_request) X(error_catalogue_entry) X(error_catalogue_response)                \
-  X(chunk_request) X(chunk_result)
+  X(chunk_request) X(chunk_result)                                                                \
+  X(session) X(open_session_request) X(open_session_response) X(step_request) X(step_response)   \
+  X(resume_session_request) X(resume_session_response) X(close_session_request)                  \
+  X(close_session_response) X(get_session_request) X(get_session_response)                       \
+  X(list_sessions_request) X(list_sessions_response) X(named_number) X(optimize_request)         \
+  X(optimize_progress) X(optimize_response) X(cancel_optimize_request)                           \
+  X(cancel_optimize_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

@@ -1,70 +1,138 @@
 internal import QubusCircuit
 
-/// Computes the numbers of one operation from its terms.
-struct BlockProduct: Sendable {
-  /// Row-major matrix or list of diagonal entries; large enough for every operation of the plan.
-  private var entries: [Complex]
+/// Where the numbers of operations come from: arrays of the plan's recipe and of a row's gates, as
+/// pointers, because a copied array costs more than the numbers of a small block.
+struct BlockSources {
+  let terms: UnsafePointer<RecipeTerm>
+  let starts: UnsafePointer<Int32>
+  let productTerms: UnsafePointer<RecipeTerm>
+  let productStarts: UnsafePointer<Int32>
+  let constants: UnsafePointer<Complex>
+  let gates: UnsafePointer<BoundGate>
+  let coefficients: UnsafePointer<Double>
 
-  init(_ plan: Plan) {
-    let largest = plan.operations.map(\.coefficientCount).max() ?? 0
-    entries = [Complex](repeating: .zero, count: max(2 * largest, 4))
+  /// Calls `body` while the arrays are borrowed.
+  @inline(__always)
+  static func borrow(
+    _ recipe: PlanRecipe, _ list: BoundGateList, _ body: (BlockSources) -> Void
+  ) {
+    borrow(recipe.terms) { terms in
+      borrow(recipe.starts) { starts in
+        borrow(recipe.productTerms) { productTerms in
+          borrow(recipe.productStarts) { productStarts in
+            borrow(recipe.constants) { constants in
+              borrow(list.gates) { gates in
+                borrow(list.coefficients) { coefficients in
+                  body(
+                    BlockSources(
+                      terms: terms, starts: starts, productTerms: productTerms,
+                      productStarts: productStarts, constants: constants, gates: gates,
+                      coefficients: coefficients))
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// An empty array lends a place that nobody reads.
+  @inline(__always)
+  private static func borrow<T>(_ array: [T], _ body: (UnsafePointer<T>) -> Void) {
+    array.withUnsafeBufferPointer { buffer in
+      body(buffer.baseAddress ?? UnsafePointer(bitPattern: 64).unsafelyUnwrapped)
+    }
+  }
+
+  /// Complex number `index` of a gate.
+  @inline(__always)
+  func number(_ gate: Int32, _ index: Int) -> Complex {
+    let place = coefficients + gates[Int(gate)].offset + 2 * index
+    return Complex(place[0], place[1])
+  }
+}
+
+/// What `BlockProduct` needs to know of an operation.
+struct BlockShape: Sendable {
+  var kind: OperationKind
+  var targetCount: UInt8
+  var factorCount: UInt8
+  var offset: Int32
+  var coefficientCount: Int32
+
+  init(_ operation: PlanOperation) {
+    kind = operation.kind
+    targetCount = UInt8(operation.targets.count)
+    factorCount = UInt8(operation.factorMask.nonzeroBitCount)
+    offset = Int32(operation.offset)
+    coefficientCount = Int32(operation.coefficientCount)
+  }
+}
+
+/// Computes the numbers of one operation from its terms.
+struct BlockProduct {
+  /// Row-major matrix or list of diagonal entries; large enough for every operation of the plan.
+  let entries: UnsafeMutablePointer<Complex>
+  let sources: BlockSources
+  /// Where numbers go.
+  let raw: UnsafeMutablePointer<Double>
+
+  /// Entries that a plan needs.
+  static func entryCount(_ plan: Plan) -> Int {
+    max(2 * (plan.operations.map(\.coefficientCount).max() ?? 0), 4)
   }
 
   /// Writes the operation's numbers at its offset.
-  mutating func compute(
-    _ plan: Plan, _ index: Int, _ gates: BoundGateList, into raw: inout [Double]
-  ) {
-    let operation = plan.operations[index]
-    let recipe = plan.recipe
-    let terms = Int(recipe.starts[index])..<Int(recipe.starts[index + 1])
+  func compute(_ operation: BlockShape, _ index: Int) {
+    let terms = Int(sources.starts[index])..<Int(sources.starts[index + 1])
+    let offset = Int(operation.offset)
     switch operation.kind {
     case .negate, .flip, .swap: return
     case .phase:
-      multiply(count: 1, recipe, terms, gates) { _, _ in true }
-      store(1, at: operation.offset, &raw)
+      multiply(count: 1, terms) { _, _ in true }
+      store(1, at: offset)
     case .diagonal:
-      let count = 1 << operation.targets.count
-      multiply(count: count, recipe, terms, gates) { term, entry in
+      let count = 1 << Int(operation.targetCount)
+      multiply(count: count, terms) { term, entry in
         UInt8(entry) & term.controlMask == term.controlValue
       }
-      store(count, at: operation.offset, &raw)
+      store(count, at: offset)
     case .linear:
-      let count = 1 + operation.factorMask.nonzeroBitCount
-      multiply(count: count, recipe, terms, gates) { term, entry in Int(term.slot) == entry }
-      store(count, at: operation.offset, &raw)
+      let count = 1 + Int(operation.factorCount)
+      multiply(count: count, terms) { term, entry in Int(term.slot) == entry }
+      store(count, at: offset)
     case .real, .cross, .dense:
-      let dimension = 1 << operation.targets.count
-      product(dimension, recipe.terms, recipe, terms, gates)
-      storeMatrix(operation, dimension, &raw)
+      let dimension = 1 << Int(operation.targetCount)
+      product(dimension, sources.terms, terms)
+      storeMatrix(operation.kind, offset, dimension)
     }
   }
 
   /// Multiplies factors into the entries they belong to.
   @inline(__always)
-  private mutating func multiply(
-    count: Int, _ recipe: PlanRecipe, _ terms: Range<Int>, _ gates: BoundGateList,
-    _ belongs: (RecipeTerm, Int) -> Bool
+  private func multiply(
+    count: Int, _ terms: Range<Int>, _ belongs: (RecipeTerm, Int) -> Bool
   ) {
     for entry in 0..<count { entries[entry] = .one }
     for place in terms {
-      let term = recipe.terms[place]
-      let number = factor(term, recipe, gates)
+      let term = sources.terms[place]
+      let number = factor(term)
       for entry in 0..<count where belongs(term, entry) {
         entries[entry] = entries[entry] * number
       }
     }
   }
 
-  private func store(_ count: Int, at offset: Int, _ raw: inout [Double]) {
+  private func store(_ count: Int, at offset: Int) {
     for entry in 0..<count {
       raw[offset + 2 * entry] = entries[entry].re
       raw[offset + 2 * entry + 1] = entries[entry].im
     }
   }
 
-  private func storeMatrix(_ operation: PlanOperation, _ dimension: Int, _ raw: inout [Double]) {
-    let offset = operation.offset
-    switch operation.kind {
+  private func storeMatrix(_ kind: OperationKind, _ offset: Int, _ dimension: Int) {
+    switch kind {
     case .real:
       for entry in 0..<dimension * dimension { raw[offset + entry] = entries[entry].re }
     case .cross:
@@ -73,30 +141,27 @@ struct BlockProduct: Sendable {
       raw[offset + 2] = entries[2].im
       raw[offset + 3] = entries[3].re
     case .phase, .negate, .flip, .swap, .diagonal, .linear, .dense:
-      store(dimension * dimension, at: offset, &raw)
+      store(dimension * dimension, at: offset)
     }
   }
 
   /// A number of a diagonal source.
   @inline(__always)
-  private mutating func factor(
-    _ term: RecipeTerm, _ recipe: PlanRecipe, _ gates: BoundGateList
-  ) -> Complex {
+  private func factor(_ term: RecipeTerm) -> Complex {
     if term.action == .eulerPhase {
-      return angles(Int(term.source), recipe, gates).phase(term.component)
+      return angles(Int(term.source)).phase(term.component)
     }
-    if term.source < 0 { return recipe.constants[Int(~term.source)] }
-    let gate = gates.gates[Int(term.source)]
-    return term.component.number(flippedBits: term.flippedBits) { gates.number(gate, $0) }
+    if term.source < 0 { return sources.constants[Int(~term.source)] }
+    return term.component.number(flippedBits: term.flippedBits) {
+      sources.number(term.source, $0)
+    }
   }
 
   /// The Euler angles of a product of one-qubit gates; what was in `entries` stays.
-  private mutating func angles(
-    _ product: Int, _ recipe: PlanRecipe, _ gates: BoundGateList
-  ) -> EulerAngles {
+  private func angles(_ product: Int) -> EulerAngles {
     let kept = (entries[0], entries[1], entries[2], entries[3])
-    let terms = Int(recipe.productStarts[product])..<Int(recipe.productStarts[product + 1])
-    self.product(2, recipe.productTerms, recipe, terms, gates)
+    let terms = Int(sources.productStarts[product])..<Int(sources.productStarts[product + 1])
+    self.product(2, sources.productTerms, terms)
     let angles = EulerAngles((entries[0], entries[1], entries[2], entries[3]))
     (entries[0], entries[1], entries[2], entries[3]) = kept
     return angles
@@ -104,19 +169,15 @@ struct BlockProduct: Sendable {
 
   /// Entry of a matrix source.
   @inline(__always)
-  private static func entry(
-    _ term: RecipeTerm, _ index: Int, _ dimension: Int, _ recipe: PlanRecipe,
-    _ gates: BoundGateList
-  ) -> Complex {
+  private func entry(_ term: RecipeTerm, _ index: Int, _ dimension: Int) -> Complex {
     let flip = Int(term.flippedBits) * (dimension + 1)
-    if term.source < 0 { return recipe.constants[Int(~term.source) + (index ^ flip)] }
-    return gates.number(gates.gates[Int(term.source)], index ^ flip)
+    if term.source < 0 { return sources.constants[Int(~term.source) + (index ^ flip)] }
+    return sources.number(term.source, index ^ flip)
   }
 
   /// The product of the terms' matrices, each on its bits of a block.
-  private mutating func product(
-    _ dimension: Int, _ list: [RecipeTerm], _ recipe: PlanRecipe, _ terms: Range<Int>,
-    _ gates: BoundGateList
+  private func product(
+    _ dimension: Int, _ list: UnsafePointer<RecipeTerm>, _ terms: Range<Int>
   ) {
     var isFirst = true
     for place in terms {
@@ -124,24 +185,22 @@ struct BlockProduct: Sendable {
       if isFirst {
         isFirst = false
         if dimension == 2, term.action == .matrix1 {
-          for index in 0..<4 { entries[index] = Self.entry(term, index, 2, recipe, gates) }
+          for index in 0..<4 { entries[index] = entry(term, index, 2) }
           continue
         }
         for index in 0..<dimension * dimension { entries[index] = .zero }
         for index in 0..<dimension { entries[index * (dimension + 1)] = .one }
       }
-      apply(term, dimension, recipe, gates)
+      apply(term, dimension)
     }
   }
 
-  private mutating func apply(
-    _ term: RecipeTerm, _ dimension: Int, _ recipe: PlanRecipe, _ gates: BoundGateList
-  ) {
+  private func apply(_ term: RecipeTerm, _ dimension: Int) {
     let mask = Int(term.controlMask)
     let value = Int(term.controlValue)
     switch term.action {
     case .factor, .eulerPhase:
-      let number = factor(term, recipe, gates)
+      let number = factor(term)
       for row in 0..<dimension where row & mask == value {
         for column in row * dimension..<(row + 1) * dimension {
           entries[column] = entries[column] * number
@@ -159,23 +218,23 @@ struct BlockProduct: Sendable {
       }
     case .matrix1:
       let matrix = (
-        Self.entry(term, 0, 2, recipe, gates), Self.entry(term, 1, 2, recipe, gates),
-        Self.entry(term, 2, 2, recipe, gates), Self.entry(term, 3, 2, recipe, gates)
+        entry(term, 0, 2), entry(term, 1, 2),
+        entry(term, 2, 2), entry(term, 3, 2)
       )
       multiply(matrix, bit: 1 << Int(term.bit0), dimension, mask, value)
     case .eulerRotation:
-      let angles = angles(Int(term.source), recipe, gates)
+      let angles = angles(Int(term.source))
       multiply(
         (
           Complex(angles.cosine), Complex(-angles.sine), Complex(angles.sine),
           Complex(angles.cosine)
         ), bit: 1 << Int(term.bit0), dimension, mask, value)
-    case .matrix2: applyMatrix2(term, dimension, mask, value, recipe, gates)
+    case .matrix2: applyMatrix2(term, dimension, mask, value)
     }
   }
 
   /// Applies a 2 × 2 matrix to the rows that differ in `bit` and satisfy the controls.
-  private mutating func multiply(
+  private func multiply(
     _ matrix: (Complex, Complex, Complex, Complex), bit: Int, _ dimension: Int, _ mask: Int,
     _ value: Int
   ) {
@@ -189,15 +248,16 @@ struct BlockProduct: Sendable {
     }
   }
 
-  private mutating func exchange(_ row: Int, _ other: Int, _ dimension: Int) {
+  private func exchange(_ row: Int, _ other: Int, _ dimension: Int) {
     for column in 0..<dimension {
-      entries.swapAt(row * dimension + column, other * dimension + column)
+      let kept = entries[row * dimension + column]
+      entries[row * dimension + column] = entries[other * dimension + column]
+      entries[other * dimension + column] = kept
     }
   }
 
-  private mutating func applyMatrix2(
-    _ term: RecipeTerm, _ dimension: Int, _ mask: Int, _ value: Int, _ recipe: PlanRecipe,
-    _ gates: BoundGateList
+  private func applyMatrix2(
+    _ term: RecipeTerm, _ dimension: Int, _ mask: Int, _ value: Int
   ) {
     let (bit0, bit1) = (1 << Int(term.bit0), 1 << Int(term.bit1))
     for row in 0..<dimension where row & mask == value && row & (bit0 | bit1) == 0 {
@@ -209,10 +269,10 @@ struct BlockProduct: Sendable {
         )
         let x = (entries[places.0], entries[places.1], entries[places.2], entries[places.3])
         @inline(__always) func sum(_ row: Int) -> Complex {
-          Self.entry(term, 4 * row, 4, recipe, gates) * x.0
-            + Self.entry(term, 4 * row + 1, 4, recipe, gates) * x.1
-            + Self.entry(term, 4 * row + 2, 4, recipe, gates) * x.2
-            + Self.entry(term, 4 * row + 3, 4, recipe, gates) * x.3
+          entry(term, 4 * row, 4) * x.0
+            + entry(term, 4 * row + 1, 4) * x.1
+            + entry(term, 4 * row + 2, 4) * x.2
+            + entry(term, 4 * row + 3, 4) * x.3
         }
         let y = (sum(0), sum(1), sum(2), sum(3))
         (entries[places.0], entries[places.1]) = (y.0, y.1)

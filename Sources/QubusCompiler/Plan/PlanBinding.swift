@@ -16,7 +16,8 @@ package struct PlanBinding: Sendable {
   private let scales: [StageScale]
   private var isOperationDirty: [Bool]
   private var isStageDirty: [Bool]
-  private var scratch: BlockProduct
+  private let shapes: [BlockShape]
+  private var entries: [Complex]
 
   /// - Parameter gates: of the structure that the plan was made for.
   /// - Throws: `invariant_violated` when the structure differs.
@@ -32,8 +33,11 @@ package struct PlanBinding: Sendable {
     scales = plan.stages.map { StageScale(plan, $0) }
     isOperationDirty = [Bool](repeating: false, count: plan.operations.count)
     isStageDirty = [Bool](repeating: false, count: plan.stages.count)
-    scratch = BlockProduct(plan)
-    for index in plan.operations.indices { scratch.compute(plan, index, gates, into: &raw) }
+    shapes = plan.operations.map { BlockShape($0) }
+    entries = [Complex](repeating: .zero, count: BlockProduct.entryCount(plan))
+    compute(gates) { product, shapes in
+      for index in shapes.indices { product.compute(shapes[index], index) }
+    }
     // Only blocks without parameters change, so that no update has to do this again.
     BasisChoice(plan, dependents).apply(plan, &raw)
     numbers.coefficients = raw
@@ -69,16 +73,48 @@ package struct PlanBinding: Sendable {
     if changed { recompute(gates) }
   }
 
-  private mutating func recompute(_ gates: BoundGateList) {
-    for stage in plan.stages.indices where isStageDirty[stage] {
-      for index in plan.stages[stage].operations where isOperationDirty[index] {
-        let operation = plan.operations[index]
-        scratch.compute(plan, index, gates, into: &raw)
-        for place in operation.offset..<operation.offset + operation.coefficientCount {
-          numbers.coefficients[place] = raw[place]
+  /// Lends what computing operations into `raw` takes.
+  @inline(__always)
+  private mutating func compute(
+    _ gates: BoundGateList,
+    _ body: (BlockProduct, UnsafeBufferPointer<BlockShape>) -> Void
+  ) {
+    raw.withUnsafeMutableBufferPointer { raw in
+      entries.withUnsafeMutableBufferPointer { entries in
+        shapes.withUnsafeBufferPointer { shapes in
+          // A plan without numbers has nowhere to write them.
+          guard let raw = raw.baseAddress, let entries = entries.baseAddress else { return }
+          BlockSources.borrow(plan.recipe, gates) { sources in
+            body(BlockProduct(entries: entries, sources: sources, raw: raw), shapes)
+          }
         }
-        isOperationDirty[index] = false
       }
+    }
+  }
+
+  private mutating func recompute(_ gates: BoundGateList) {
+    // Taken out, because lending one part of this value forbids touching another.
+    var numbers = PlanNumbers(coefficients: [], forms: [], stageScales: [])
+    swap(&numbers, &self.numbers)
+    let (stages, dirtyStages, dirty) = (plan.stages, isStageDirty, isOperationDirty)
+    compute(gates) { product, shapes in
+      for stage in stages.indices where dirtyStages[stage] {
+        for index in stages[stage].operations where dirty[index] {
+          product.compute(shapes[index], index)
+          let offset = Int(shapes[index].offset)
+          for place in offset..<offset + Int(shapes[index].coefficientCount) {
+            numbers.coefficients[place] = product.raw[place]
+          }
+        }
+      }
+    }
+    swap(&numbers, &self.numbers)
+    clean(stages)
+  }
+
+  private mutating func clean(_ stages: [PlanStage]) {
+    for stage in stages.indices where isStageDirty[stage] {
+      for index in stages[stage].operations { isOperationDirty[index] = false }
       scales[stage].apply(plan, raw: raw, &numbers, stage: stage)
       isStageDirty[stage] = false
     }

@@ -145,15 +145,19 @@ extension BlockedState {
   /// The amplitudes in order of basis states (qubit q is bit q) as 2^(qubitCount + 1) numbers: re,
   /// im, re, im, …
   package func interleaved() -> [Double] {
-    let size = 1 << qubitCount
+    [Double](unsafeUninitializedCapacity: 2 << qubitCount) { target, initialized in
+      write(to: target.baseAddress.unsafelyUnwrapped)
+      initialized = 2 << qubitCount
+    }
+  }
+
+  /// Writes the same to room for 2^(qubitCount + 1) numbers.
+  func write(to target: UnsafeMutablePointer<Double>) {
     let isOrdered = hasIdentityPositions
-    return [Double](unsafeUninitializedCapacity: 2 * size) { target, initialized in
-      for basis in 0..<size {
-        let value = self[isOrdered ? basis : index(ofBasisState: UInt64(basis))]
-        target[2 * basis] = value.x
-        target[2 * basis + 1] = value.y
-      }
-      initialized = 2 * size
+    for basis in 0..<1 << qubitCount {
+      let value = self[isOrdered ? basis : index(ofBasisState: UInt64(basis))]
+      target[2 * basis] = value.x
+      target[2 * basis + 1] = value.y
     }
   }
 }

@@ -58,6 +58,11 @@ package final class BlockedState: @unchecked Sendable {
   package var count: Int { 1 << bitCount }
   /// Mask of the index bits that belong to qubits.
   package var qubitMask: UInt64 { positions.reduce(0) { $0 | 1 << UInt64($1) } }
+  /// Takes over positions without sharing the array, so that changing them allocates nothing.
+  func setPositions(_ other: [UInt8]) {
+    for qubit in positions.indices { positions[qubit] = other[qubit] }
+  }
+
   package var hasIdentityPositions: Bool {
     for (qubit, position) in positions.enumerated() where qubit != Int(position) { return false }
     return true

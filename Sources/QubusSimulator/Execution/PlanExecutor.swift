@@ -71,15 +71,39 @@ package final class PlanExecutor {
     try evolve(state, startsFromZero: false, numbers, context)
   }
 
+  /// Evolves two states by the same numbers.
+  func run(
+    _ numbers: PlanNumbers, continuing first: BlockedState, _ second: BlockedState,
+    _ context: KernelContext
+  ) throws(QubusError) {
+    precondition(
+      first.positions == plan.initialPositions && second.positions == plan.initialPositions,
+      "qubits at other positions")
+    check(numbers)
+    bind(numbers)
+    try evolveBound(first, startsFromZero: false, numbers, context)
+    try evolveBound(second, startsFromZero: false, numbers, context)
+  }
+
   private func evolve(
     _ state: BlockedState, startsFromZero: Bool, _ numbers: PlanNumbers, _ context: KernelContext
   ) throws(QubusError) {
-    precondition(state.precision == plan.precision && state.qubitCount == plan.qubitCount)
+    check(numbers)
+    bind(numbers)
+    try evolveBound(state, startsFromZero: startsFromZero, numbers, context)
+  }
+
+  private func check(_ numbers: PlanNumbers) {
     precondition(
       numbers.coefficients.count >= plan.coefficientCount
         && numbers.forms.count == plan.operations.count
         && numbers.stageScales.count == stages.count, "numbers of another plan")
-    bind(numbers)
+  }
+
+  private func evolveBound(
+    _ state: BlockedState, startsFromZero: Bool, _ numbers: PlanNumbers, _ context: KernelContext
+  ) throws(QubusError) {
+    precondition(state.precision == plan.precision && state.qubitCount == plan.qubitCount)
     if stages.contains(where: { $0.chunkCount > 1 }) {
       try context.team.activate { () throws(QubusError) in
         try evolve(state, startsFromZero: startsFromZero, scales: numbers.stageScales, context)

@@ -6,6 +6,8 @@ internal import QubusCore
 
 /// An observable as an operator on states.
 final class PauliSumOperator: Sendable {
+  /// Those of I and Z only, and the others.
+  private let diagonal: [qr_string]
   private let strings: [qr_string]
   private let positions: [UInt8]
 
@@ -28,7 +30,9 @@ final class PauliSumOperator: Sendable {
       let (x, y) = (strings[a], strings[b])
       return (x.x_low & 7, x.part, x.x_high, a) < (y.x_low & 7, y.part, y.x_high, b)
     }
-    self.strings = order.map { strings[$0] }
+    let sorted = order.map { strings[$0] }
+    diagonal = sorted.filter { $0.x_low == 0 && $0.x_high == 0 }
+    self.strings = sorted.filter { $0.x_low != 0 || $0.x_high != 0 }
   }
 
   /// Sets `target` to O `source`.
@@ -41,17 +45,19 @@ final class PauliSumOperator: Sendable {
       for chunk in run {
         switch source.precision {
         case .double:
-          target.doubles(chunk: chunk).update(repeating: 0, count: 16 * octets)
+          Reductions.table.diagonal_apply_f64(
+            target.doubles, source.doubles, octets, UInt64(chunk), diagonal, diagonal.count)
           Reductions.table.pauli_apply_f64(
             target.doubles, source.doubles, octets, UInt64(chunk), strings, strings.count)
         case .single:
-          target.floats(chunk: chunk).update(repeating: 0, count: 16 * octets)
+          Reductions.table.diagonal_apply_f32(
+            target.floats, source.floats, octets, UInt64(chunk), diagonal, diagonal.count)
           Reductions.table.pauli_apply_f32(
             target.floats, source.floats, octets, UInt64(chunk), strings, strings.count)
         }
       }
     }
-    target.positions = source.positions
+    target.setPositions(source.positions)
     target.liveCount = source.liveCount
     target.dirtyCount = source.bitCount
   }

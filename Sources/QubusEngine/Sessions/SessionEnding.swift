@@ -1,0 +1,27 @@
+/// Why a session is no longer open; reasons are those of the wire.
+enum SessionEnding: UInt8, Sendable, CaseIterable {
+  case closed = 1
+  case maxSteps = 2
+  case idle = 3
+  case wallTime = 4
+  case deviceTime = 5
+  /// Never was: its open was a repetition of another.
+  case withdrawn = 6
+
+  var reason: String {
+    switch self {
+    case .closed, .withdrawn: ""
+    case .maxSteps: "MAX_STEPS"
+    case .idle: "IDLE"
+    case .wallTime: "WALL_TIME"
+    case .deviceTime: "DEVICE_TIME"
+    }
+  }
+
+  var isByLimit: Bool {
+    switch self {
+    case .closed, .withdrawn: false
+    case .maxSteps, .idle, .wallTime, .deviceTime: true
+    }
+  }
+}

@@ -1,0 +1,73 @@
+internal import QubusCore
+internal import QubusEngine
+internal import QubusWire
+
+extension Transport {
+  /// Calls about sessions but Step and Optimize.
+  func dispatchSession(_ call: Call, _ body: [UInt8]) throws(QubusError) {
+    let holder = UInt64(call.key.connection)
+    switch call.method {
+    case .openSession:
+      let request = try decoder.openSession(body)
+      sessions.openSession(
+        request.spec, request: request.request, holder: holder, context: call.context
+      ) { [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.opened($0) }))
+      }
+    case .resumeSession:
+      let request = try decoder.resumeSession(body)
+      sessions.resumeSession(
+        request.session, secret: request.secret, lastSequence: request.lastSequence,
+        holder: holder, context: call.context
+      ) { [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.resumed($0) }))
+      }
+    case .closeSession:
+      sessions.closeSession(try decoder.closeSession(body), context: call.context) {
+        [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.closed($0) }))
+      }
+    case .getSession:
+      let id = try decoder.getSession(body)
+      try readSession(call) { (sessions, context) throws(QubusError) in
+        let view = try sessions.session(id, context: context)
+        return Answer { Responses.session(view) }
+      }
+    case .listSessions: try listSessions(call, try decoder.listSessions(body))
+    case .cancelOptimize:
+      let request = try decoder.cancelOptimize(body)
+      try readSession(call) { (sessions, context) throws(QubusError) in
+        let wasRunning = try sessions.cancelOptimization(
+          request.optimization, session: request.session, context: context)
+        return Answer { Responses.canceledOptimize(wasRunning: wasRunning) }
+      }
+    default: throw QubusError(.internalError, "\(call.method.rawValue) is not about sessions")
+    }
+  }
+
+  private func listSessions(
+    _ call: Call, _ request: ListSessionsRequest
+  ) throws(QubusError) {
+    try readSession(call) { (sessions, context) throws(QubusError) in
+      // One more than asked for tells whether there is a next page.
+      let views = try sessions.sessions(
+        includeEnded: request.includesEnded, before: request.before, limit: request.limit + 1,
+        context: context)
+      return Answer { Responses.sessions(views, limit: request.limit) }
+    }
+  }
+
+  /// On a thread that may block.
+  private func readSession(
+    _ call: Call,
+    _ body: @escaping @Sendable (any SessionService, CallContext) throws(QubusError) -> Answer
+  ) throws(QubusError) {
+    try read(call) { [sessions, key = call.key] _, context in
+      do throws(QubusError) {
+        return .answered(key, try body(sessions, context))
+      } catch {
+        return .answered(key, Answer(error))
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/// Mean and spread of an observable's part in one group, over shots that come in batches.
+struct GroupEstimate: Sendable {
+  private(set) var shots: UInt64 = 0
+  private(set) var mean = 0.0
+  /// Sum of squared distances from the mean.
+  private var squares = 0.0
+  /// Most that one shot can be from 0.
+  private let bound: Double
+
+  init(_ terms: [MeasurementGroup.Term]) {
+    bound = terms.reduce(0) { $0 + abs($1.coefficient) }
+  }
+
+  /// Adds a batch: outcomes and how often each came, in a fixed order.
+  /// - Source: Chan, Golub & LeVeque 1983, eq. 2.1 for joining two batches.
+  mutating func add(
+    _ keys: [UInt64], _ counts: [UInt64], _ terms: [MeasurementGroup.Term]
+  ) {
+    var total = 0.0
+    var count: UInt64 = 0
+    for (key, times) in zip(keys, counts) {
+      total += Double(times) * Self.value(key, terms)
+      count += times
+    }
+    if count == 0 { return }
+    let batchMean = total / Double(count)
+    var batchSquares = 0.0
+    for (key, times) in zip(keys, counts) {
+      let distance = Self.value(key, terms) - batchMean
+      batchSquares += Double(times) * distance * distance
+    }
+    let (n, m) = (Double(shots), Double(count))
+    let difference = batchMean - mean
+    mean += difference * m / (n + m)
+    squares += batchSquares + difference * difference * n * m / (n + m)
+    shots += count
+  }
+
+  /// Squared standard error of the mean; a bound for a single shot.
+  var variance: Double {
+    if bound == 0 { return 0 }
+    if shots < 2 { return bound * bound }
+    return squares / Double(shots - 1) / Double(shots)
+  }
+
+  @inline(__always)
+  private static func value(_ key: UInt64, _ terms: [MeasurementGroup.Term]) -> Double {
+    var value = 0.0
+    for term in terms {
+      value +=
+        (key & term.mask).nonzeroBitCount & 1 == 1 ? -term.coefficient : term.coefficient
+    }
+    return value
+  }
+}

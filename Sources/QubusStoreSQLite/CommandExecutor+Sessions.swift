@@ -1,0 +1,172 @@
+internal import GRDBSQLite
+internal import QubusCore
+internal import QubusJobs
+
+/// Changes of sessions, within the open transaction of the writer.
+extension CommandExecutor {
+  func open(
+    _ record: SessionRecord
+  ) throws(SQLiteFailure) -> Result<SessionRecord, QubusError> {
+    if !record.idempotencyKey.isEmpty, let known = try openSession(underKeyOf: record) {
+      return known.flatMap { known in
+        known.requestHash == record.requestHash
+          ? .success(known)
+          : .failure(
+            .idempotencyConflict(
+              key: record.idempotencyKey, of: "session", existing: known.id,
+              existingFingerprint: known.requestHash, fingerprint: record.requestHash))
+      }
+    }
+    guard try !exists(record.id) else {
+      return .failure(QubusError(.invariantViolated, "session id \(record.id) is taken"))
+    }
+    try insert(record)
+    return .success(record)
+  }
+
+  private func exists(_ id: Identifier) throws(SQLiteFailure) -> Bool {
+    sessions.byID.rewind()
+    sessions.byID.add(id)
+    defer { sessions.byID.rewind() }
+    return try sessions.byID.step()
+  }
+
+  private func openSession(
+    underKeyOf record: SessionRecord
+  ) throws(SQLiteFailure) -> Result<SessionRecord, QubusError>? {
+    let select = sessions.byKey
+    select.rewind()
+    add(record.principal, to: select)
+    select.add(record.idempotencyKey)
+    defer { select.rewind() }
+    guard try select.step() else { return nil }
+    do throws(QubusError) {
+      return .success(try SessionReader.record(select.row))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func insert(_ record: SessionRecord) throws(SQLiteFailure) {
+    let insert = sessions.insert
+    insert.rewind()
+    insert.add(record.id)
+    add(record.principal, to: insert)
+    insert.add(record.clientVersion)
+    insert.add(record.traceID)
+    insert.add(record.secretHash)
+    insert.add(record.idempotencyKey)
+    insert.add(record.requestHash)
+    insert.add(record.request)
+    insert.add(record.seed)
+    insert.add(record.device)
+    insert.add(record.name)
+    insert.add(PackedStrings.pack(record.tags))
+    insert.add(Int64(record.state.rawValue))
+    insert.add(record.reason)
+    insert.add(record.openedAt)
+    insert.add(record.lastUsedAt)
+    insert.add(record.closedAt)
+    insert.add(record.idleSeconds)
+    insert.add(record.wallSeconds)
+    insert.add(record.maxSteps)
+    insert.add(record.maxDeviceSeconds)
+    insert.add(record.memoryLimitBytes)
+    add(record.usage, to: insert)
+    try insert.run()
+  }
+
+  private func add(_ usage: SessionUsage, to statement: SQLStatement) {
+    statement.add(usage.steps)
+    statement.add(usage.lastSequence)
+    statement.add(usage.deviceNanoseconds)
+    statement.add(usage.shotsUsed)
+  }
+
+  /// Everything but an open.
+  func execute(_ command: SessionCommand) throws(SQLiteFailure) -> Result<Void, QubusError> {
+    switch command {
+    case .open: preconditionFailure("an open answers with its session")
+    case .journal(let entries, _):
+      for entry in entries {
+        sessions.journal.rewind()
+        add(entry.usage, to: sessions.journal)
+        sessions.journal.add(entry.lastUsedAt)
+        sessions.journal.add(entry.id)
+        try sessions.journal.run()
+      }
+    case .end(let id, let state, let reason, let usage, let time, _):
+      let end = sessions.end
+      end.rewind()
+      end.add(Int64(state.rawValue))
+      end.add(reason)
+      end.add(time)
+      add(usage, to: end)
+      end.add(id)
+      try end.run()
+    case .startOptimization(let record, _):
+      guard try exists(record.session) else { return .failure(.sessionNotFound(record.session)) }
+      let start = sessions.startOptimization
+      start.rewind()
+      start.add(record.id)
+      start.add(record.session)
+      add(record.principal, to: start)
+      start.add(record.request)
+      start.add(record.startedAt)
+      start.add(record.ending)
+      start.add(record.endedAt)
+      try start.run()
+    case .checkpoint(let checkpoint, _): return try keep(checkpoint)
+    case .endOptimization(let id, let ending, let time, _):
+      sessions.endOptimization.rewind()
+      sessions.endOptimization.add(ending)
+      sessions.endOptimization.add(time)
+      sessions.endOptimization.add(id)
+      try sessions.endOptimization.run()
+    }
+    return .success(())
+  }
+
+  private func keep(
+    _ checkpoint: OptimizationCheckpoint
+  ) throws(SQLiteFailure) -> Result<Void, QubusError> {
+    guard let owner = try owner(of: checkpoint.optimization) else {
+      return .failure(.optimizationNotFound(checkpoint.optimization))
+    }
+    let insert = sessions.checkpoint
+    insert.rewind()
+    insert.add(checkpoint.optimization)
+    insert.add(checkpoint.iteration)
+    add(owner, to: insert)
+    insert.add(checkpoint.time)
+    insert.add(checkpoint.state)
+    try insert.run()
+    let select = sessions.checkpoints
+    select.rewind()
+    select.add(checkpoint.optimization)
+    var kept: [UInt64] = []
+    while try select.step() {
+      var row = select.row
+      kept.append(row.unsigned())
+    }
+    guard let spare = OptimizationCheckpoint.spare(of: kept) else { return .success(()) }
+    sessions.dropCheckpoint.rewind()
+    sessions.dropCheckpoint.add(checkpoint.optimization)
+    sessions.dropCheckpoint.add(spare)
+    try sessions.dropCheckpoint.run()
+    return .success(())
+  }
+
+  private func owner(of id: Identifier) throws(SQLiteFailure) -> Principal? {
+    let select = sessions.optimization
+    select.rewind()
+    select.add(id)
+    defer { select.rewind() }
+    guard try select.step() else { return nil }
+    do throws(QubusError) {
+      return try SessionReader.optimization(select.row).principal
+    } catch {
+      throw SQLiteFailure(code: SQLITE_CORRUPT, message: error.message)
+    }
+  }
+}

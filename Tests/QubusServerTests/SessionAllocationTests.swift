@@ -1,0 +1,77 @@
+import CAllocationCounter
+import QubusCore
+import QubusEngine
+import QubusJobs
+import QubusServer
+import QubusWire
+import Testing
+
+/// A sink that nothing may come to.
+private final class NoSink: StepSink {
+  func stepAnswered(_ tag: StepTag, _ result: StepResult) {}
+  func stepFailed(_ tag: StepTag, _ error: QubusError) {}
+}
+
+@Suite("Server: allocations of a step")
+struct SessionAllocationTests {
+  /// From the bytes of the message to those of the answer; what ZeroMQ allocates for frames that
+  /// travel is its own.
+  @Test("a thousand steps in place allocate nothing", arguments: [UInt32(1), 3])
+  func none(outputs: UInt32) throws {
+    let service = FakeSessionService()
+    let id = service.add()
+    let principal = Principal(tenant: "default", project: "default", name: "test")
+    let sink = NoSink()
+    let exchange = StepExchange(limits: Limits())
+    // One byte too far, so that every message must be copied to where numbers may lie.
+    let numbers = [UInt8](repeating: 7, count: 8 * 28 + 1)
+    let messages = (UInt64(1)...1100).map { sequence -> ([UInt8], [UInt8]) in
+      var envelope = Envelope(.call, callID: sequence * 1000)
+      envelope.method = "Step"
+      envelope.timeoutMilliseconds = 5000
+      envelope.attachments = [
+        AttachmentDescriptor(dataType: .float64, shape: [1, 28], frame: Array(numbers.dropFirst()))
+      ]
+      return (envelope.encoded(), Bodies.step(id, sequence, outputs: outputs))
+    }
+    // The counter counts: what follows would pass without it otherwise.
+    let before = allocation_count()
+    let probe = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 8)
+    probe.storeBytes(of: 1, as: Int.self)
+    let isCounting = allocation_count() > before
+    probe.deallocate()
+    var bytes = 0
+    var start: UInt64 = 0
+    var answered = 0
+    numbers.withUnsafeBytes { raw in
+      let attached = UnsafeRawBufferPointer(rebasing: raw.dropFirst())
+      for (index, (envelope, body)) in messages.enumerated() {
+        if index == 100 { start = allocation_count() }
+        envelope.withUnsafeBytes { envelope in
+          body.withUnsafeBytes { body in
+            guard let scan = exchange.read(envelope: envelope, body: body, numbers: attached)
+            else { return }
+            let tag = StepTag(connection: 1, callID: scan.message.callID, serial: 1)
+            guard
+              case .answered(let result) = service.step(
+                StepExchange.call(scan.message, tag), parameters: exchange.aligned(attached),
+                principal: principal, holder: 1, sink: sink)
+            else { return }
+            exchange.write(callID: tag.callID, outputs: scan.message.outputs, result)
+            bytes += exchange.answer.envelope.count + exchange.answer.body.count
+            for index in exchange.answer.attachments.indices {
+              bytes += exchange.answer.attachments[index].count
+            }
+            answered += 1
+          }
+        }
+      }
+    }
+    let allocations = allocation_count() - start
+    #expect(answered == 1100)
+    #expect(bytes > 1100 * 16)
+    #if os(Linux)
+      if isCounting { #expect(allocations == 0) }
+    #endif
+  }
+}
