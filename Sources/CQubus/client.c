@@ -111,6 +111,7 @@ static int32_t read_options(
   client->stream_credit = (uint64_t)credit;
   client->submit_retries = (uint32_t)retries;
   client->backoff = client->reconnect_minimum;
+  client->patience = connection_first_patience(client->connect_timeout);
   client->name = strdup(options.client_name != NULL ? options.client_name : "libqubus");
   if (client->name == NULL) {
     return error_set(error, QUBUS_E_OUT_OF_MEMORY, "no memory for a client");

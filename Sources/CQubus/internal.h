@@ -163,6 +163,7 @@ struct qubus_client {
   qubus_call hello;
   monotonic next_attempt, attempt_deadline;
   int64_t backoff;          ///< ms
+  int64_t patience;         ///< ms for which the answer to a HELLO is waited for
   uint64_t random_state;
   char instance[64];
   uint64_t message_limit;   ///< bytes of a body that the server takes; 0: it did not say
@@ -263,6 +264,9 @@ monotonic deadline_after(int64_t milliseconds);
 uint64_t random_next(qubus_client *client);
 
 void connection_start(qubus_client *client);
+/// Milliseconds for which the first HELLO's answer is waited for: a third of the time to connect, so
+/// that one that was swallowed leaves time for another on a fresh socket.
+int64_t connection_first_patience(int64_t connect_timeout);
 void connection_stop(qubus_client *client);
 void connection_lost(qubus_client *client, int32_t code, const char *reason);
 /// Reads what the socket monitor says.
@@ -271,9 +275,11 @@ void connection_watch(qubus_client *client);
 void connection_timers(qubus_client *client);
 monotonic connection_next_timer(const qubus_client *client);
 void connection_hello_done(qubus_client *client);
-/// Sends the frames of a call. 0: the connection is gone.
+/// Sends frames that are the caller's. 0: the connection is gone.
 int32_t connection_send(qubus_client *client, const void *const *frames, const size_t *sizes,
                         size_t count);
+/// Sends a call as its envelope, request and attachments. 0: the connection is gone.
+int32_t connection_send_call(qubus_client *client, qubus_call *call);
 /// Milliseconds that a call has left, for its envelope; 0 without a deadline.
 uint32_t connection_time_left(const qubus_call *call);
 /// Sends a request whose answer nobody waits for; nothing without a connection.
@@ -390,18 +396,6 @@ int32_t result_place(
 /// Number of chunks of an item, and whether one has arrived.
 size_t result_chunk_count(const qubus_result *result, size_t item);
 int32_t result_has_chunk(const qubus_result *result, size_t item, size_t chunk);
-/// One array of a result that did not come by a manifest.
-typedef struct plain_array {
-  const char *name;     ///< constant
-  int32_t data_type;
-  uint32_t rank;
-  uint64_t shape[3];
-  const void *data;     ///< copied
-} plain_array;
-/// A result of arrays; `told` goes out as its provenance.
-int32_t result_of_arrays(
-    const plain_array *arrays, size_t count, uint32_t bit_count, const ProtobufCMessage *told,
-    qubus_result **out, qubus_error *error);
 /// Status of the job that the response told; 0 when it did not.
 int32_t result_job_status(const qubus_result *result);
 

@@ -97,7 +97,11 @@ static void receive_final(
   reply_free(&call->final);
   call->answered_on = client->monitor_number;
   const char *problem = receive_frames(client, envelope, more, &call->final);
-  if (problem != NULL) {
+  if (problem != NULL && call->kind == call_step && outcome == QUBUS_OK) {
+    step_settle(call, problem, 0);
+    return;
+  }
+  if (problem != NULL && call->kind != call_step) {
     call_fail(call, QUBUS_E_PROTOCOL_ERROR, "the answer to %s is malformed: %s",
               call->method ? call->method->name : "ping", problem);
     return;

@@ -14,7 +14,8 @@
 enum {
   session_id_bytes = 16,
   step_attachments_maximum = 8,
-  step_ghosts_maximum = 64,
+  step_window = 48,           ///< numbers in flight; the server takes 64
+  step_ghosts_maximum = 32,
 };
 
 /// What a StepResponse tells.
@@ -157,6 +158,21 @@ const char *step_judge_reply(qubus_call *call, int32_t *is_corrupt);
 void step_settle(qubus_call *call, const char *problem, int32_t is_corrupt);
 /// Makes the result of an ended step that did not come synchronously.
 int32_t step_result(qubus_call *call, qubus_result **out, qubus_error *error);
+
+// ---------------------------------------------------------------------------------- result.c
+
+/// One array of a result that did not come by a manifest.
+typedef struct plain_array {
+  const char *name;     ///< constant
+  int32_t data_type;
+  uint32_t rank;
+  uint64_t shape[3];
+  const void *data;     ///< copied
+} plain_array;
+/// A result of arrays; `told` goes out as its provenance.
+int32_t result_of_arrays(
+    const plain_array *arrays, size_t count, uint32_t bit_count, const ProtobufCMessage *told,
+    qubus_result **out, qubus_error *error);
 
 // ---------------------------------------------------------------------------- optimization.c …
 

@@ -117,11 +117,6 @@ int32_t step_begin(step *given, qubus_error *error) {
   }
   step *same = session->ghost_count > 0 ? session->first_step : NULL;
   while (same != NULL && !(same->is_ghost && is_same(same, given))) same = same->next;
-  if (same == NULL && session->ghost_count >= step_ghosts_maximum) {
-    return error_set(error, QUBUS_E_SESSION_BUSY,
-                     "%d steps of session %s were left without an answer, and the server has not "
-                     "ended them yet", session->ghost_count, session->id);
-  }
   if (session->ghost_count > 0) send_ghosts(session, same);
   enlist(given, same);
   if (same != NULL) {
@@ -138,8 +133,15 @@ int32_t step_begin(step *given, qubus_error *error) {
 int32_t step_is_due(step *step) {
   qubus_session *session = step->session;
   if (!session_is_ready(session)) return 0;
-  // Until it is known whether the number of a former client's step counts, nothing follows it.
+  // Nobody may pile up steps that are left: then the next one has to wait for an answer.
+  if (step->sequence == 0 && session->ghost_count >= step_ghosts_maximum) return 0;
+  // The server lets a bounded number wait, and refuses more.
   const struct step *first = session->first_step;
+  if (step->sequence == 0 && first != NULL && first->sequence != 0 &&
+      session->next_sequence - first->sequence >= step_window) {
+    return 0;
+  }
+  // Until it is known whether the number of a former client's step counts, nothing follows it.
   return first == step || first == NULL || !first->is_guess;
 }
 
@@ -159,9 +161,15 @@ int32_t step_send(step *step) {
 
 void step_send_waiting(qubus_session *session) {
   qubus_client *client = session->client;
+  const step *last = session->last_step;
+  while (last != NULL && last->is_ghost) last = last->previous;
+  int32_t is_needed = last != NULL;  // ghosts behind the last step that somebody waits for are not
   for (step *s = session->first_step, *next; s != NULL; s = next) {
     next = s->next;
+    if (s == last) is_needed = 0;
     if (s->call->state == call_queued) connection_transmit(client, s->call);
+    if (s->sequence == 0) return;  // not due yet, and what follows neither
+    if (is_needed && s->is_ghost && s->call->state == call_new) open_call(s);
     if (client->connection != connection_ready) return;
   }
 }
@@ -190,6 +198,11 @@ static int32_t renumber(qubus_call *call) {
   return 1;
 }
 
+/// Whether steps wait until others are answered.
+static int32_t has_waiting(const qubus_session *session) {
+  return session->last_step != NULL && session->last_step->sequence == 0;
+}
+
 void step_settle(qubus_call *call, const char *problem, int32_t is_corrupt) {
   step *step = call->step;
   qubus_session *session = step->session;
@@ -206,7 +219,11 @@ void step_settle(qubus_call *call, const char *problem, int32_t is_corrupt) {
   step->is_answered = 1;
   step->is_guess = 0;
   if (step->sequence > session->last_sequence) session->last_sequence = step->sequence;
-  session->is_suspect = 0;
+  // The server answers in order: what was left before this one is settled.
+  while (session->first_step != step && session->first_step->is_ghost) {
+    step_drop_ghost(session->first_step);
+  }
+  if (session->ghost_count - step->is_ghost == 0) session->is_suspect = 0;
   if (session->was_rebuilt && !step->is_ghost) {
     step->facts.was_rebuilt = 1;
     session->was_rebuilt = 0;
@@ -218,7 +235,7 @@ void step_settle(qubus_call *call, const char *problem, int32_t is_corrupt) {
               "the answer to step %llu of session %s is malformed: %s",
               (unsigned long long)step->sequence, session->id, problem);
   }
-  if (was_guess) step_send_waiting(session);
+  if (was_guess || has_waiting(session)) step_send_waiting(session);
 }
 
 void step_answered(qubus_call *call, int32_t outcome) {
@@ -243,7 +260,7 @@ void step_answered(qubus_call *call, int32_t outcome) {
     if (outcome == QUBUS_E_SESSION_HELD_ELSEWHERE) session->is_usurped = 1;
   }
   call_finish(call, outcome);
-  if (was_guess) step_send_waiting(session);
+  if (was_guess || has_waiting(session)) step_send_waiting(session);
 }
 
 void step_ended(qubus_call *call) {
@@ -253,6 +270,9 @@ void step_ended(qubus_call *call) {
   if (step->is_ghost) {
     step_unlist(step);
     call_release(call);
+    if (session->ghost_count == step_ghosts_maximum - 1 && !session->client->is_closed) {
+      step_send_waiting(session);
+    }
     return;
   }
   if (step->sequence != 0 && !step->is_answered && !session->client->is_closed &&

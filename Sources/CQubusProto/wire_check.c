@@ -5,7 +5,10 @@
 
 #include "qubus_wire.h"
 
-enum { tracked_fields = 64 };
+enum {
+  tracked_fields = 64,
+  varint32_bytes = 5,  // of a tag or a length: protobuf-c takes no longer form of the same number
+};
 
 typedef struct walk {
   const qubus_wire_limits *limits;
@@ -212,7 +215,8 @@ static int32_t check_field(
     }
     case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED: {
       const uint8_t *contents = read_varint(*p, end, &value);
-      if (contents == NULL || value > (uint64_t)(end - contents)) {
+      if (contents == NULL || contents - *p > varint32_bytes ||
+          value > (uint64_t)(end - contents)) {
         return refuse(w, at, QUBUS_WIRE_MALFORMED_FRAME,
                       "the length at byte %zu reaches beyond the end", offset);
       }
@@ -235,8 +239,9 @@ static int32_t check_message(walk *w, level *at, const uint8_t *p, const uint8_t
                     w->limits->maximum_fields);
     }
     uint64_t tag;
+    const uint8_t *start = p;
     p = read_varint(p, end, &tag);
-    if (p == NULL || tag > UINT32_MAX || tag >> 3 == 0) {
+    if (p == NULL || p - start > varint32_bytes || tag > UINT32_MAX || tag >> 3 == 0) {
       return refuse(w, at, QUBUS_WIRE_MALFORMED_FRAME, "no valid field tag at byte %zu", offset);
     }
     at->field = protobuf_c_message_descriptor_get_field(at->descriptor, (unsigned)(tag >> 3));

@@ -343,6 +343,32 @@ static void another_protocol_version_is_refused(void) {
   mock_stop(server);
 }
 
+static void a_swallowed_hello_is_sent_again_on_a_fresh_socket(void) {
+  mock *server = mock_start(endpoint);
+  qubus_client_options options = QUBUS_CLIENT_OPTIONS_INIT;
+  options.endpoint = endpoint;
+  options.connect_timeout_milliseconds = 3000;
+  qubus_error error = QUBUS_ERROR_INIT;
+  qubus_client *client;
+  atomic_store(&server->behaviour.swallowed_hellos, 1);
+  CHECK_OK(qubus_client_open(&options, &client, &error), error);
+  CHECK(atomic_load(&server->record.hellos) == 2);
+  CHECK(atomic_load(&server->record.connections) == 2);
+  qubus_text *text;
+  CHECK_OK(qubus_client_request(client, QUBUS_METHOD_HEALTH, NULL, NULL, 0, 5000, &text, &error),
+           error);
+  qubus_text_free(&text);
+  CHECK(atomic_load(&server->record.calls_before_hello) == 0);
+  qubus_client_free(&client);
+  // A server that answers no HELLO at all is named when the time is over.
+  atomic_store(&server->behaviour.swallowed_hellos, 1000);
+  options.connect_timeout_milliseconds = 300;
+  CHECK_CODE(QUBUS_E_CONNECTION_FAILED, qubus_client_open(&options, &client, &error), error);
+  CHECK(strstr(error.message, "no answer to HELLO") != NULL);
+  CHECK(atomic_load(&server->record.hellos) > 3);
+  mock_stop(server);
+}
+
 static void malformed_answers_do_no_harm(void) {
   mock *server = mock_start(endpoint);
   qubus_client *client = open_client();
@@ -812,6 +838,7 @@ int main(int argc, char **argv) {
   RUN(an_absent_server_is_named);
   RUN(a_silent_server_ends_in_a_time_out);
   RUN(another_protocol_version_is_refused);
+  RUN(a_swallowed_hello_is_sent_again_on_a_fresh_socket);
   RUN(malformed_answers_do_no_harm);
   RUN(damaged_chunks_are_fetched_again_once);
   RUN(a_job_without_a_result_tells_why);

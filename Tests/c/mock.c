@@ -1,57 +1,15 @@
+#include "mock_server.h"
 
-#include "mock.h"
-
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include "check.h"
-#include "qubus.h"
-#include "qubus_wire.h"
 
-enum { keys_maximum = 200000, watches_maximum = 4096, chunk_bytes = 64, state_bytes = 16 * 64 };
-
-typedef struct peer {
-  uint8_t id[16];
-  size_t count;
-} peer;
-
-typedef struct watch {
-  peer who;
-  uint64_t call, next, credit, sequence;
-  int is_open;
-  char job[64];
-} watch;
-
-typedef struct server {
-  mock shared;
-  char endpoint[256];
-  char instance[64];
-  int generation;
-  void *context, *socket;
-  int control;
-  atomic_int order;  // 0 none, 1 restart, 2 down, 3 up, 4 goaway, 5 stop
-  sem_t obeyed;
-  pthread_t thread;
-  watch watches[watches_maximum];
-  char **keys;
-  int key_count;
-  peer last_peers[64];
-  int peer_count;
-} server;
-
-typedef struct message {
-  peer who;
-  Qubus__V1__Envelope *envelope;
-  ProtobufCMessage *body;
-} message;
-
-static int spend(atomic_int *counter) {
+int mock_spend(atomic_int *counter) {
   if (atomic_load(counter) <= 0) return 0;
   atomic_fetch_sub(counter, 1);
   return 1;
@@ -69,6 +27,7 @@ static void bind_socket(server *s) {
   while (zmq_bind(s->socket, s->endpoint) != 0) CHECK(zmq_errno() == EADDRINUSE);
   s->peer_count = 0;
   memset(s->watches, 0, sizeof s->watches);
+  mock_sessions_disconnect(s);
 }
 
 static void send_packed(server *s, const ProtobufCMessage *m, int flags, int cut) {
@@ -79,13 +38,7 @@ static void send_packed(server *s, const ProtobufCMessage *m, int flags, int cut
   free(bytes);
 }
 
-typedef struct array {
-  const void *data;
-  size_t bytes;
-  int type;
-} array;
-
-static void send_answer(
+void mock_answer(
     server *s, const message *to, Qubus__V1__MessageKind kind, const Qubus__V1__Status *status,
     const ProtobufCMessage *body, const array *arrays, size_t array_count, uint64_t sequence) {
   mock_behaviour *b = &s->shared.behaviour;
@@ -104,17 +57,22 @@ static void send_answer(
     descriptors[i].data_type = QUBUS__V1__DATA_TYPE__DATA_TYPE_UINT8;
     descriptors[i].shape = &shapes[i];
     descriptors[i].n_shape = 1;
+    if (arrays[i].rank > 0) {
+      descriptors[i].data_type = (Qubus__V1__DataType)arrays[i].type;
+      descriptors[i].shape = (uint64_t *)(uintptr_t)arrays[i].shape;
+      descriptors[i].n_shape = arrays[i].rank;
+    }
     descriptors[i].bytes = arrays[i].bytes;
     descriptors[i].crc32c = qubus_crc32c(0, arrays[i].data, arrays[i].bytes);
-    if (spend(&b->corrupt_checksums)) descriptors[i].crc32c ^= 1;
+    if (mock_spend(&b->corrupt_checksums)) descriptors[i].crc32c ^= 1;
     pointers[i] = &descriptors[i];
   }
   envelope.attachments = pointers;
   envelope.n_attachments = array_count;
   int is_hello = to->envelope->method && strcmp(to->envelope->method, "Hello") == 0;
-  int cut_envelope = !is_hello && spend(&b->truncated_envelopes);
-  int cut_body = !is_hello && body != NULL && spend(&b->truncated_bodies);
-  int drop_attachment = array_count > 0 && spend(&b->missing_attachments);
+  int cut_envelope = !is_hello && mock_spend(&b->truncated_envelopes);
+  int cut_body = !is_hello && body != NULL && mock_spend(&b->truncated_bodies);
+  int drop_attachment = array_count > 0 && mock_spend(&b->missing_attachments);
   int times = atomic_load(&b->has_double_finals) && kind == QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_FINAL ? 2 : 1;
   if (atomic_load(&b->has_strangers) && !is_hello) {
     Qubus__V1__Envelope stranger = envelope;
@@ -126,6 +84,7 @@ static void send_answer(
   }
   while (times-- > 0) {
     if (zmq_send(s->socket, to->who.id, to->who.count, ZMQ_SNDMORE) < 0) return;
+    if (atomic_load(&b->has_unknown_fields)) envelope.trace_context = (char *)"of a newer server";
     send_packed(s, &envelope.base, ZMQ_SNDMORE, cut_envelope);
     size_t frames = drop_attachment ? array_count - 1 : array_count;
     if (body != NULL) {
@@ -136,19 +95,19 @@ static void send_answer(
     for (size_t i = 0; i < frames; i++) {
       uint8_t *copy = malloc(arrays[i].bytes + 1);
       memcpy(copy, arrays[i].data, arrays[i].bytes);
-      if (arrays[i].bytes > 0 && spend(&b->corrupt_chunks)) copy[arrays[i].bytes / 2] ^= 4;
+      if (arrays[i].bytes > 0 && mock_spend(&b->corrupt_chunks)) copy[arrays[i].bytes / 2] ^= 4;
       zmq_send(s->socket, copy, arrays[i].bytes, i + 1 < frames ? ZMQ_SNDMORE : 0);
       free(copy);
     }
   }
 }
 
-static void finish(server *s, const message *to, const ProtobufCMessage *body) {
+void mock_finish(server *s, const message *to, const ProtobufCMessage *body) {
   Qubus__V1__Status ok = QUBUS__V1__STATUS__INIT;
-  send_answer(s, to, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_FINAL, &ok, body, NULL, 0, 0);
+  mock_answer(s, to, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_FINAL, &ok, body, NULL, 0, 0);
 }
 
-static void refuse(server *s, const message *to, int32_t number, const char *why) {
+void mock_refuse(server *s, const message *to, int32_t number, const char *why) {
   Qubus__V1__Status status = QUBUS__V1__STATUS__INIT;
   Qubus__V1__ErrorDetail detail = QUBUS__V1__ERROR_DETAIL__INIT;
   Qubus__V1__FieldViolation violation = QUBUS__V1__FIELD_VIOLATION__INIT, *violations = &violation;
@@ -172,14 +131,15 @@ static void refuse(server *s, const message *to, int32_t number, const char *why
   detail.location = &location;
   status.code = 9;
   status.error = &detail;
-  send_answer(s, to, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_FINAL, &status, NULL, NULL, 0, 0);
+  mock_answer(s, to, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_FINAL, &status, NULL, NULL, 0, 0);
 }
 
 static void answer_hello(server *s, const message *m) {
   atomic_fetch_add(&s->shared.record.hellos, 1);
   mock_behaviour *b = &s->shared.behaviour;
-  if (spend(&b->hello_refusals)) {
-    refuse(s, m, atomic_load(&b->hello_error), "refused for the test");
+  if (mock_spend(&b->swallowed_hellos)) return;
+  if (mock_spend(&b->hello_refusals)) {
+    mock_refuse(s, m, atomic_load(&b->hello_error), "refused for the test");
     return;
   }
   Qubus__V1__HelloResponse response = QUBUS__V1__HELLO_RESPONSE__INIT;
@@ -191,7 +151,7 @@ static void answer_hello(server *s, const message *m) {
   response.limits = &limits;
   response.n_limits = 1;
   response.server_instance_id = s->instance;
-  finish(s, m, &response.base);
+  mock_finish(s, m, &response.base);
 }
 
 /// The job of an idempotency key: the same number for the same key, over restarts too.
@@ -218,7 +178,7 @@ static int answer_submit(server *s, const message *m) {
   const Qubus__V1__SubmitRequest *request = (const void *)m->body;
   atomic_fetch_add(&s->shared.record.submits, 1);
   if (atomic_load(&b->submit_error)) {
-    refuse(s, m, atomic_load(&b->submit_error), "refused for the test");
+    mock_refuse(s, m, atomic_load(&b->submit_error), "refused for the test");
     return 0;
   }
   Qubus__V1__SubmitResponse response = QUBUS__V1__SUBMIT_RESPONSE__INIT;
@@ -226,12 +186,12 @@ static int answer_submit(server *s, const message *m) {
   char id[64];
   int is_duplicate;
   name_job(id, sizeof id, job_of(s, request->job->idempotency_key, &is_duplicate));
-  if (spend(&b->lost_acknowledgements)) return 1;
+  if (mock_spend(&b->lost_acknowledgements)) return 1;
   job.job_id = id;
   job.status = QUBUS__V1__JOB_STATUS__JOB_STATUS_QUEUED;
   response.job = &job;
   response.is_duplicate = is_duplicate;
-  finish(s, m, &response.base);
+  mock_finish(s, m, &response.base);
   return 0;
 }
 
@@ -263,7 +223,7 @@ static void answer_batch(server *s, const message *m) {
   }
   response.items = pointers;
   response.n_items = request->n_jobs;
-  finish(s, m, &response.base);
+  mock_finish(s, m, &response.base);
 }
 
 static void fill_job(server *s, Qubus__V1__Job *job, const char *id) {
@@ -283,7 +243,7 @@ static int pump(server *s, watch *w) {
   while (w->is_open && w->next <= last && w->credit > 0) {
     Qubus__V1__JobEvent event = QUBUS__V1__JOB_EVENT__INIT;
     uint64_t sequence = w->next++;
-    if (atomic_load(&b->gap_after) > 0 && sequence == (uint64_t)atomic_load(&b->gap_after) + 1 && spend(&b->gaps)) {
+    if (atomic_load(&b->gap_after) > 0 && sequence == (uint64_t)atomic_load(&b->gap_after) + 1 && mock_spend(&b->gaps)) {
       continue;
     }
     event.job_id = w->job;
@@ -294,7 +254,7 @@ static int pump(server *s, watch *w) {
     uint64_t bytes = protobuf_c_message_get_packed_size(&event.base);
     int times = atomic_load(&b->has_double_events) ? 2 : 1;
     while (times-- > 0) {
-      send_answer(s, &to, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PARTIAL, NULL, &event.base, NULL,
+      mock_answer(s, &to, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PARTIAL, NULL, &event.base, NULL,
                   0, ++w->sequence);
       w->credit = w->credit > bytes ? w->credit - bytes : 0;
     }
@@ -309,7 +269,7 @@ static int pump(server *s, watch *w) {
     fill_job(s, &job, w->job);
     response.job = &job;
     w->is_open = 0;
-    finish(s, &to, &response.base);
+    mock_finish(s, &to, &response.base);
   }
   return 0;
 }
@@ -339,8 +299,8 @@ static void answer_result(server *s, const message *m) {
   mock_behaviour *b = &s->shared.behaviour;
   const Qubus__V1__GetResultRequest *request = (const void *)m->body;
   atomic_fetch_add(&s->shared.record.get_results, 1);
-  if (spend(&b->not_ready)) {
-    refuse(s, m, QUBUS_E_RESULT_NOT_READY, "not yet: queued");
+  if (mock_spend(&b->not_ready)) {
+    mock_refuse(s, m, QUBUS_E_RESULT_NOT_READY, "not yet: queued");
     return;
   }
   Qubus__V1__GetResultResponse response = QUBUS__V1__GET_RESULT_RESPONSE__INIT;
@@ -352,11 +312,11 @@ static void answer_result(server *s, const message *m) {
     failure.number = QUBUS_E_DIVISION_BY_ZERO;
     failure.message = (char *)"x / 0";
     job.error = &failure;
-    finish(s, m, &response.base);
+    mock_finish(s, m, &response.base);
     return;
   }
   if (job.status == QUBUS__V1__JOB_STATUS__JOB_STATUS_EXPIRED) {
-    finish(s, m, &response.base);
+    mock_finish(s, m, &response.base);
     return;
   }
   static const struct { const char *name; const void *data; uint64_t bytes; int type; int axes; uint64_t shape[2]; } arrays[4] = {
@@ -408,7 +368,7 @@ static void answer_result(server *s, const message *m) {
         chunks[sent].item = (uint32_t)i;
         chunks[sent].chunk = (uint32_t)k;
         chunks[sent].sha256 = infos[total].sha256;
-        data[sent++] = (array){start, bytes, 1};
+        data[sent++] = (array){start, bytes, 1, 0, {0}};
       }
       total++;
     }
@@ -423,16 +383,16 @@ static void answer_result(server *s, const message *m) {
   response.provenance = &provenance;
   if (atomic_load(&b->is_chunked)) {
     for (size_t i = 0; i < sent; i++) {
-      send_answer(s, m, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PARTIAL, NULL, &chunks[i].base,
+      mock_answer(s, m, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PARTIAL, NULL, &chunks[i].base,
                   &data[i], 1, i + 1);
     }
-    finish(s, m, &response.base);
+    mock_finish(s, m, &response.base);
     return;
   }
   Qubus__V1__Status ok = QUBUS__V1__STATUS__INIT;
   response.inline_chunks = chunk_pointers;
   response.n_inline_chunks = sent;
-  send_answer(s, m, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_FINAL, &ok, &response.base, data, sent,
+  mock_answer(s, m, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_FINAL, &ok, &response.base, data, sent,
               0);
 }
 
@@ -440,8 +400,8 @@ static void answer_result(server *s, const message *m) {
 static int answer_call(server *s, const message *m) {
   const char *method = m->envelope->method;
   if (strcmp(method, "Hello") == 0) return answer_hello(s, m), 0;
-  if (spend(&s->shared.behaviour.shutting_down)) {
-    refuse(s, m, QUBUS_E_SERVER_SHUTTING_DOWN, "stopping");
+  if (mock_spend(&s->shared.behaviour.shutting_down)) {
+    mock_refuse(s, m, QUBUS_E_SERVER_SHUTTING_DOWN, "stopping");
     return 0;
   }
   if (strcmp(method, "Submit") == 0) return answer_submit(s, m);
@@ -453,27 +413,26 @@ static int answer_call(server *s, const message *m) {
     Qubus__V1__Job job;
     fill_job(s, &job, ((const Qubus__V1__GetJobRequest *)(const void *)m->body)->job_id);
     response.job = &job;
-    return finish(s, m, &response.base), 0;
+    return mock_finish(s, m, &response.base), 0;
   }
   if (strcmp(method, "CancelJob") == 0) {
     Qubus__V1__CancelJobResponse response = QUBUS__V1__CANCEL_JOB_RESPONSE__INIT;
     response.outcome = QUBUS__V1__CANCEL_OUTCOME__CANCEL_OUTCOME_DURING_RUN;
     response.shots_done = 77;
-    return finish(s, m, &response.base), 0;
+    return mock_finish(s, m, &response.base), 0;
   }
   if (strcmp(method, "Health") == 0) {
     Qubus__V1__HealthResponse response = QUBUS__V1__HEALTH_RESPONSE__INIT;
     response.state = QUBUS__V1__HEALTH_STATE__HEALTH_STATE_SERVING;
     response.server_instance_id = s->instance;
-    return finish(s, m, &response.base), 0;
+    return mock_finish(s, m, &response.base), 0;
   }
   if (strcmp(method, "Plan") == 0) {
     Qubus__V1__PlanResponse response = QUBUS__V1__PLAN_RESPONSE__INIT;
     response.device = (char *)"sim.statevector";
-    return finish(s, m, &response.base), 0;
+    return mock_finish(s, m, &response.base), 0;
   }
-  refuse(s, m, QUBUS_E_UNKNOWN_METHOD, "unknown method");
-  return 0;
+  return mock_session_call(s, m);
 }
 
 static void remember(server *s, const peer *who) {
@@ -508,12 +467,13 @@ static int handle(server *s, const message *m) {
       return answer_call(s, m);
     case QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PING:
       atomic_fetch_add(&r->pings, 1);
-      send_answer(s, m, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PONG, NULL, NULL, NULL, 0, 0);
+      mock_answer(s, m, QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_PONG, NULL, NULL, NULL, 0, 0);
       return 0;
     case QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CANCEL:
     case QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CREDIT: {
       int is_cancel = m->envelope->kind == QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CANCEL;
       atomic_fetch_add(is_cancel ? &r->cancels : &r->credits, 1);
+      mock_session_control(s, m, is_cancel);
       for (int i = 0; i < watches_maximum; i++) {
         watch *w = &s->watches[i];
         if (!w->is_open || w->call != m->envelope->call_id ||
@@ -537,10 +497,11 @@ static int handle(server *s, const message *m) {
 
 /// Receives one message; 0 when none waits.
 static int receive(server *s, int *wants_restart) {
-  zmq_msg_t frames[3];
+  enum { frames_maximum = 6 };
+  zmq_msg_t frames[frames_maximum];
   int count = 0, more = 1;
   message m = {.body = NULL};
-  while (more && count < 3) {
+  while (more && count < frames_maximum) {
     zmq_msg_init(&frames[count]);
     if (zmq_msg_recv(&frames[count], s->socket, ZMQ_DONTWAIT) < 0) {
       zmq_msg_close(&frames[count]);
@@ -560,11 +521,23 @@ static int receive(server *s, int *wants_restart) {
     char name[96];
     snprintf(name, sizeof name, "%sRequest", m.envelope->method);
     const ProtobufCMessageDescriptor *d = qubus_descriptor_named(name);
-    CHECK(count == 3 && d != NULL);
+    if (d == NULL) d = mock_session_descriptor(name);
+    CHECK(d != NULL && (size_t)count == 3 + m.envelope->n_attachments);
+    for (int i = 3; i < count; i++) {
+      const Qubus__V1__AttachmentDescriptor *told = m.envelope->attachments[i - 3];
+      m.attachments[i - 3] = malloc(told->bytes + 1);
+      memcpy(m.attachments[i - 3], zmq_msg_data(&frames[i]), zmq_msg_size(&frames[i]));
+      uint64_t numbers = 1;
+      for (size_t k = 0; k < told->n_shape; k++) numbers *= told->shape[k];
+      CHECK(told->data_type == QUBUS__V1__DATA_TYPE__DATA_TYPE_FLOAT64);
+      CHECK(told->bytes == zmq_msg_size(&frames[i]) && told->bytes == 8 * numbers);
+      CHECK(told->crc32c == qubus_crc32c(0, zmq_msg_data(&frames[i]), told->bytes));
+    }
     CHECK(qubus_wire_check(d, zmq_msg_data(&frames[2]), zmq_msg_size(&frames[2]), &limits, NULL, 0) == 0);
     m.body = protobuf_c_message_unpack(d, NULL, zmq_msg_size(&frames[2]), zmq_msg_data(&frames[2]));
   }
   *wants_restart |= handle(s, &m);
+  for (int i = 0; i < 3; i++) free(m.attachments[i]);
   if (m.body) protobuf_c_message_free_unpacked(m.body, NULL);
   qubus__v1__envelope__free_unpacked(m.envelope, NULL);
   while (count > 0) zmq_msg_close(&frames[--count]);
@@ -595,10 +568,13 @@ static void *serve(void *argument) {
     int order = 0;
     if (read(s->control, &count, sizeof count) > 0) order = atomic_exchange(&s->order, 0);
     if (order == 4) send_goaway(s);
+    if (order == 6) mock_sessions_release(s);
     if (s->socket && (wants_restart || order == 1 || order == 2 || order == 5)) {
       zmq_close(s->socket);
       s->socket = NULL;
     }
+    if (wants_restart == 2) s->generation--;  // the same instance behind a new socket
+    s->is_same_instance = wants_restart == 2;
     if (wants_restart || order == 1 || order == 3) bind_socket(s);
     if (order) sem_post(&s->obeyed);
     if (order == 5) return NULL;
@@ -617,6 +593,8 @@ mock *mock_start(const char *endpoint) {
   snprintf(s->endpoint, sizeof s->endpoint, "%s", endpoint);
   atomic_store(&s->shared.behaviour.protocol_version, 1);
   atomic_store(&s->shared.behaviour.events, 5);
+  atomic_store(&s->shared.behaviour.iterations, 20);
+  s->sessions = mock_sessions_create();
   atomic_store(&s->shared.behaviour.job_status, QUBUS_JOB_SUCCEEDED);
   for (size_t i = 0; i < state_bytes / 8; i++) state_values[i] = (double)i / 8;
   s->keys = calloc(keys_maximum, sizeof *s->keys);
@@ -632,6 +610,7 @@ void mock_restart(mock *m) { command(m, 1); }
 void mock_down(mock *m) { command(m, 2); }
 void mock_up(mock *m) { command(m, 3); }
 void mock_goaway(mock *m) { command(m, 4); }
+void mock_release(mock *m) { command(m, 6); }
 
 void mock_stop(mock *m) {
   server *s = (server *)m;
@@ -640,6 +619,7 @@ void mock_stop(mock *m) {
   zmq_ctx_term(s->context);
   for (int i = 0; i < s->key_count; i++) free(s->keys[i]);
   free(s->keys);
+  mock_sessions_destroy(s->sessions);
   close(s->control);
   sem_destroy(&s->obeyed);
   free(s);

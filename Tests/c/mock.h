@@ -13,6 +13,7 @@ typedef struct mock_behaviour {
   atomic_int protocol_version;    ///< of HELLO; 1
   atomic_int hello_refusals;      ///< so many HELLOs are answered with `hello_error`
   atomic_int hello_error;
+  atomic_int swallowed_hellos;    ///< so many HELLOs are read and never answered
   atomic_int lost_acknowledgements;  ///< so many submits are made durable, then the server restarts
   atomic_int truncated_envelopes;
   atomic_int truncated_bodies;
@@ -31,6 +32,22 @@ typedef struct mock_behaviour {
   atomic_int job_status;          ///< of a job in GetResult and GetJob; QUBUS_JOB_SUCCEEDED
   atomic_int submit_error;        ///< answers submits with this registry number
   atomic_int shutting_down;       ///< so many calls are answered with server_shutting_down
+
+  // Sessions: see mock_session.c for what a step gives.
+  atomic_int lost_openings;       ///< so many OpenSessions are durable, then the server restarts
+  atomic_int restart_at_step;     ///< restarts once instead of answering the step of this number
+  atomic_int drop_at_step;        ///< closes all connections once, likewise; the instance stays
+  atomic_int is_step_lost;        ///< 1: the two above come before the step was evaluated
+  atomic_int swallowed_steps;     ///< so many steps are read and forgotten
+  atomic_int swallowed_resumes;
+  atomic_int holds_steps;         ///< steps wait until `mock_release`; a cancel drops all but the first
+  atomic_int has_other_sequence;  ///< so many answers tell a wrong sequence number
+  atomic_int has_unknown_fields;  ///< envelopes have a field that the library does not know
+  atomic_int step_error;          ///< so many steps are refused with execution_failed
+  atomic_int iterations;          ///< of each optimization
+  atomic_int restart_at_iteration;  ///< restarts once after a batch that reaches this number
+  atomic_int skipped_batches;     ///< so many batches are left out
+  atomic_int is_endless;          ///< optimizations send what they have and never end
 } mock_behaviour;
 
 /// What the mock saw.
@@ -38,6 +55,9 @@ typedef struct mock_record {
   atomic_int hellos, submits, jobs, cancels, credits, watches, get_results, pings, connections;
   atomic_int resumed_after;       ///< after_sequence of the last WatchJob
   atomic_int calls_before_hello;
+  atomic_int opens, sessions, closes, steps, evaluations, repeats, resumes, optimizations;
+
+  atomic_int held;                ///< steps that wait
 } mock_record;
 
 struct mock {
@@ -52,6 +72,8 @@ void mock_restart(mock *server);
 void mock_down(mock *server);
 void mock_up(mock *server);
 void mock_goaway(mock *server);
+/// Answers the steps that wait; `holds_steps` is off afterwards.
+void mock_release(mock *server);
 void mock_stop(mock *server);
 
 #endif

@@ -99,6 +99,8 @@ static void malformed_bytes_are_refused(void) {
       {"\x00\x01", 2},                  // field number 0
       {"\x80", 1},                      // a tag that does not end
       {"\xF8\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x00", 11},  // a tag beyond 32 bits
+      {"\xF8\xB7\xA6\x90\x89\x00\x01", 7},  // a tag in six bytes
+      {"\x0A\x81\x80\x80\x80\x80\x00""a", 8},  // a length in six bytes
       {"\x0B\x0C", 2},                  // a group
       {"\x0E", 1},                      // wire type 6
       {"\x08\x01", 2},                  // a varint where a string belongs
