@@ -382,3 +382,60 @@ func TestClosingTheClientEndsItsSessions(t *testing.T) {
 		}
 	}
 }
+
+func TestClosingDuringAStepEndsTheStep(t *testing.T) {
+	for name, end := range map[string]func(*qubus.Client, *qubus.Session) error{
+		"session": func(_ *qubus.Client, s *qubus.Session) error { return s.Close() },
+		"client":  func(c *qubus.Client, _ *qubus.Session) error { return c.Close() },
+	} {
+		client := withSessions(t)
+		session := slowSession(t, client)
+		ended := make(chan error)
+		ready := make(chan struct{})
+		go func() {
+			close(ready)
+			for {
+				if _, err := session.Step(context.Background(), []float64{0}); err != nil {
+					ended <- err
+					return
+				}
+			}
+		}()
+		<-ready
+		if err := end(client, session); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		select {
+		case err := <-ended:
+			wantError(t, err, qubus.ErrSessionNotFound, qubus.ErrClientClosed, qubus.ErrCallCanceled)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: the step goes on after the close", name)
+		}
+	}
+}
+
+func TestALongStepUnderACancelableContextIsCanceled(t *testing.T) {
+	client := withSessions(t)
+	session := slowSession(t, client)
+	rows := 64 // seconds of work
+	step := &qubus.Step{Parameters: make([]float64, rows), Rows: rows, Values: make([]float64, rows)}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- session.Evaluate(ctx, step) }()
+	timer := time.AfterFunc(500*time.Millisecond, cancel)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the step goes on after its context")
+	}
+	if err := session.Evaluate(within(t, 60*time.Second), step); err != nil {
+		t.Fatal(err)
+	}
+	if !near(step.Values[rows-1], 1) || step.Sequence == 0 || step.DeviceTime <= 0 {
+		t.Fatalf("%+v", step)
+	}
+}

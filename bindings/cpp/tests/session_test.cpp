@@ -1,10 +1,24 @@
+#include <atomic>
+#include <cstdlib>
 #include <limits>
+#include <new>
 #include <random>
 #include <thread>
 
 #include "check.hpp"
 
 using namespace std::chrono_literals;
+
+/// Allocations of this program; those of the library are counted by its own tests.
+static std::atomic<std::uint64_t> allocations{0};
+
+void *operator new(std::size_t bytes) {
+  allocations++;
+  if (void *memory = std::malloc(bytes > 0 ? bytes : 1)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void *memory) noexcept { std::free(memory); }
+void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
 
 TEST("a session tells what it holds") {
   const qubus::client client = connect_with_sessions();
@@ -60,6 +74,19 @@ TEST("what a step tells besides") {
   session.evaluate(step);
   CHECK(step.sequence == 1 && step.device_time.count() > 0 && !step.was_repeated && !step.was_rebuilt);
   CHECK(std::isnan(errors[0]) && step.shots_used == 0);
+}
+
+TEST("a step in place allocates nothing") {
+  const qubus::client client = connect_with_sessions();
+  const qubus::session session = open_rotation(client);
+  std::vector<double> at{0.2, 0.4}, values(2), gradients(4);
+  session.step_gradient(at, values, gradients);
+  const std::uint64_t before = allocations;
+  for (int i = 0; i < 1000; i++) {
+    at[0] += 0.001;
+    session.step_gradient(at, values, gradients);
+  }
+  CHECK(allocations == before && near(values[0], std::cos(at[0])));
 }
 
 TEST("counts and states of a session") {
