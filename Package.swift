@@ -58,8 +58,8 @@ let package = Package(
         "gates.inc", "gates_builder.inc", "gates_dense_2.inc", "gates_diagonal.inc",
         "gates_matrix.inc", "gates_move.inc", "gates_precisions.inc", "gates_prepare.inc",
         "gates_rotate.inc", "gates_scalar.inc", "gates_signs.inc", "gates_step.inc",
-        "gates_vector.inc", "reference.inc", "reductions.inc", "reductions_isa.inc",
-        "reductions_reference.inc", "reductions_vector.inc",
+        "gates_vector.inc", "reference.inc", "reductions.inc", "reductions_flips.inc",
+        "reductions_isa.inc", "reductions_reference.inc", "reductions_vector.inc",
       ],
       cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O3"])]),
     .target(
@@ -181,7 +181,7 @@ let package = Package(
       "QubusSimulatorTests",
       [
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
-        "QubusDevices",
+        "QubusDevices", "CAllocationCounter",
       ]),
     .testTarget(
       name: "QubusStoreTests",

@@ -23,7 +23,7 @@ with qubus.Client(sys.argv[1]) as client:
         start = numpy.random.default_rng(7).uniform(-0.1, 0.1, len(session.parameters))
         floors = sorted(
             session.evaluate(start + n / 1000, outputs=["values", "gradients"]).device_nanoseconds
-            for n in range(2000))
+            for n in range(min(2000, iterations)))
         rates, optimum = [], None
         for _ in range(3):
             began = time.perf_counter()

@@ -13,7 +13,8 @@ import qubus
 from case import program, rotations
 
 qubits = int(sys.argv[2])
-angles = {f"t{number}": numpy.linspace(0, 1, 100_000) for number in range(len(rotations(qubits)))}
+angles = {f"t{number}": 0.1 * number for number in range(len(rotations(qubits)))}
+angles["t0"] = numpy.linspace(0, 1, 10_000)
 with qubus.Client(sys.argv[1]) as client:
     job = client.submit(program(qubits), observables="Z" * qubits, parameters=angles,
                         priority="batch", name="beside the loop")

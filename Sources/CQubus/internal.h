@@ -183,7 +183,6 @@ struct qubus_client {
   qubus_session *first_session;
   int32_t synchronous_steps;  ///< in flight: whose answers are looked for without unpacking
   int32_t has_farewell;       ///< a message was sent that must leave although nobody waits
-
   // driver.c
   int32_t has_driver, driver_sleeps;
   monotonic sleeps_until;   ///< of the thread that fell asleep last
@@ -276,8 +275,8 @@ void connection_timers(qubus_client *client);
 monotonic connection_next_timer(const qubus_client *client);
 void connection_hello_done(qubus_client *client);
 /// Sends frames that are the caller's. 0: the connection is gone.
-int32_t connection_send(qubus_client *client, const void *const *frames, const size_t *sizes,
-                        size_t count);
+int32_t connection_send(
+    qubus_client *client, const void *const *frames, const size_t *sizes, size_t count);
 /// Sends a call as its envelope, request and attachments. 0: the connection is gone.
 int32_t connection_send_call(qubus_client *client, qubus_call *call);
 /// Milliseconds that a call has left, for its envelope; 0 without a deadline.

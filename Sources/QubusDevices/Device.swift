@@ -147,9 +147,9 @@ package protocol Device: Sendable {
 
   /// Refuses sessions that the device cannot hold and says what one takes, before it is built.
   /// - Parameter outputs: all that steps will ask for.
-  /// - Returns: bytes of the plan's states and results; of programs this size the rest is little.
-  /// - Throws: `too_many_qubits`, `invalid_outputs`, `invalid_observable`, `insufficient_memory` with
-  ///   both figures.
+  /// - Returns: bytes of states, plan and results, from the program's size alone.
+  /// - Throws: `too_many_qubits`, `invalid_outputs`, `invalid_observable`, `insufficient_memory`
+  ///   with both figures.
   func stepEstimate(
     _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
     precision: Precision, threadCount: Int, memoryLimitBytes: UInt64

@@ -31,6 +31,7 @@ enum TransportEvent: Sendable {
 struct StepOutcome: Sendable {
   let tag: StepTag
   let result: Result<StepResult, QubusError>
+  var checksums: StepChecksums?
 }
 
 /// How a call ends. The body is made on the transport thread, so that completions only enqueue.
@@ -153,7 +154,10 @@ final class Outbox: Sendable {
 
 extension Outbox: StepSink {
   func stepAnswered(_ tag: StepTag, _ result: StepResult) {
-    signal { $0.steps.append(StepOutcome(tag: tag, result: .success(result))) }
+    let checksums = StepChecksums(ofLarge: result)
+    signal {
+      $0.steps.append(StepOutcome(tag: tag, result: .success(result), checksums: checksums))
+    }
   }
 
   func stepFailed(_ tag: StepTag, _ error: QubusError) {

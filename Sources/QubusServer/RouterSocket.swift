@@ -29,8 +29,10 @@ final class RouterSocket {
 
   /// Frames of a Step: routing id, envelope, body, numbers.
   static let headFrames = 4
-  /// Content above this is given back at once, not when the next message comes.
+  /// Content above this is not kept until the next message comes.
   private static let keptFrameBytes = 64 << 10
+  /// Bytes from which on an attachment is sent from where it lies.
+  private static let sharedFrameBytes = 64 << 10
 
   init(configuration: ServerConfiguration) throws(QubusError) {
     guard let context = zmq_ctx_new(), let router = zmq_socket(context, ZMQ_ROUTER),
@@ -175,7 +177,11 @@ final class RouterSocket {
   }
 
   /// The same for the answer to a step, without an allocation but ZeroMQ's own.
-  func send(_ routingID: [UInt8], _ answer: StepAnswerFrames) -> Delivery {
+  /// - Parameter owner: of the memory of lasting attachments; a large one is not copied but held
+  ///   until it has left.
+  func send(
+    _ routingID: [UInt8], _ answer: StepAnswerFrames, of owner: AnyObject
+  ) -> Delivery {
     let delivery = begin(routingID)
     guard delivery == .queued else { return delivery }
     let count = answer.attachments.count
@@ -183,11 +189,41 @@ final class RouterSocket {
       return .unreachable
     }
     for index in 0..<count {
-      guard send(answer.attachments[index], hasMore: index + 1 < count) else {
-        return .unreachable
-      }
+      let bytes = answer.attachments[index]
+      let hasMore = index + 1 < count
+      let isSent =
+        bytes.count >= Self.sharedFrameBytes && answer.isLasting(index)
+        ? share(bytes, of: owner, hasMore: hasMore) : send(bytes, hasMore: hasMore)
+      guard isSent else { return .unreachable }
     }
     return .queued
+  }
+
+  /// Sends memory of `owner`, which is held until ZeroMQ has sent or dropped it.
+  private func share(
+    _ bytes: UnsafeRawBufferPointer, of owner: AnyObject, hasMore: Bool
+  ) -> Bool {
+    let hold = Unmanaged.passRetained(owner).toOpaque()
+    let memory = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+    var message = zmq_msg_t()
+    guard
+      zmq_msg_init_data(
+        &message, memory, bytes.count,
+        { _, hold in
+          if let hold { Unmanaged<AnyObject>.fromOpaque(hold).release() }
+        }, hold) == 0
+    else {
+      Unmanaged<AnyObject>.fromOpaque(hold).release()
+      return false
+    }
+    let flags = ZMQ_DONTWAIT | (hasMore ? ZMQ_SNDMORE : 0)
+    while zmq_msg_send(&message, router, flags) < 0 {
+      guard zmq_errno() == EINTR else {
+        zmq_msg_close(&message)
+        return false
+      }
+    }
+    return true
   }
 
   private func begin(_ routingID: [UInt8]) -> Delivery {

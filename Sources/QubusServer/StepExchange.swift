@@ -16,6 +16,8 @@ package final class StepExchange {
   private var keys: [UInt64] = []
   private var values: [UInt64] = []
 
+  /// Bytes of numbers kept for the next step, however short it is.
+  private static let keptBytes = 1 << 20
   /// Words kept for the next counts; more are given back once sent.
   private static let keptWords = 64 << 10
 
@@ -38,7 +40,7 @@ package final class StepExchange {
     guard let base = bytes.baseAddress,
       UInt(bitPattern: base) % UInt(MemoryLayout<Double>.alignment) != 0
     else { return bytes }
-    if numbers.count < bytes.count {
+    if numbers.count < bytes.count || numbers.count > max(Self.keptBytes, 4 * bytes.count) {
       numbers.deallocate()
       numbers = .allocate(byteCount: bytes.count, alignment: 64)
     }
@@ -57,10 +59,14 @@ package final class StepExchange {
   }
 
   /// Writes the FINAL into `answer`, which points into `result` until the next one is written.
-  /// - Parameter outputs: as asked for.
-  package func write(callID: UInt64, outputs: UInt32, _ result: StepResult) {
+  /// - Parameters:
+  ///   - outputs: as asked for.
+  ///   - checksums: of the arrays, where they were computed before.
+  package func write(
+    callID: UInt64, outputs: UInt32, _ result: StepResult, _ checksums: StepChecksums? = nil
+  ) {
     let numbers = result.answer
-    let rows = result.rows
+    let (rows, observables) = (result.rows, result.observables)
     var response = StepAnswerFrames.Response()
     response.sequence = result.sequence
     response.shotsUsed = numbers.shotsUsed
@@ -72,20 +78,23 @@ package final class StepExchange {
     if !numbers.values.isEmpty {
       response.arrays |= StepOutputs.values.rawValue
       answer.attach(
-        .float64, rows, result.observables, UnsafeRawBufferPointer(numbers.values))
+        .float64, rows, observables, bytes: UnsafeRawBufferPointer(numbers.values), isLasting: true,
+        checksum: checksums?.values)
     }
     if !numbers.standardErrors.isEmpty {
       response.arrays |= Self.standardErrors
       answer.attach(
-        .float64, rows, result.observables, UnsafeRawBufferPointer(numbers.standardErrors))
+        .float64, rows, observables, bytes: UnsafeRawBufferPointer(numbers.standardErrors),
+        isLasting: true, checksum: checksums?.standardErrors)
     }
     // Of a program without parameters there is a gradient, too, without an element.
     let hasEmptyGradient = result.columns == 0 && outputs & StepOutputs.gradients.rawValue != 0
     if !numbers.gradients.isEmpty || hasEmptyGradient {
       response.arrays |= StepOutputs.gradients.rawValue
       answer.attach(
-        .float64, rows, result.observables, result.columns,
-        UnsafeRawBufferPointer(numbers.gradients))
+        .float64, rows, observables, result.columns,
+        bytes: UnsafeRawBufferPointer(numbers.gradients),
+        isLasting: true, checksum: checksums?.gradients)
     }
     if !numbers.counts.isEmpty {
       response.arrays |= StepOutputs.counts.rawValue
@@ -94,7 +103,9 @@ package final class StepExchange {
     if !numbers.amplitudes.isEmpty {
       response.arrays |= StepOutputs.stateVector.rawValue
       answer.attach(
-        .complex128, rows, 1 << result.qubitCount, UnsafeRawBufferPointer(numbers.amplitudes))
+        .complex128, rows, 1 << result.qubitCount,
+        bytes: UnsafeRawBufferPointer(numbers.amplitudes),
+        isLasting: true, checksum: checksums?.amplitudes)
     }
     answer.finish(response)
   }
@@ -114,8 +125,8 @@ package final class StepExchange {
     }
     // The arrays stay as they are until the next counts: what points to them stays valid.
     let words = max(1, (bitCount + 63) / 64)
-    offsets.withUnsafeBytes { answer.attach(.uint64, offsets.count, $0) }
-    keys.withUnsafeBytes { answer.attach(.uint64, values.count, words, $0) }
-    values.withUnsafeBytes { answer.attach(.uint64, values.count, $0) }
+    offsets.withUnsafeBytes { answer.attach(.uint64, offsets.count, bytes: $0) }
+    keys.withUnsafeBytes { answer.attach(.uint64, values.count, words, bytes: $0) }
+    values.withUnsafeBytes { answer.attach(.uint64, values.count, bytes: $0) }
   }
 }

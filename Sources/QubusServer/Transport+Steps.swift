@@ -80,7 +80,7 @@ extension Transport {
     case .answered(let result):
       // The answer to an earlier step may wait in the outbox: it goes first.
       if connection.pendingSteps > 0 { drainOutbox() }
-      send(result, callID: message.callID, outputs: message.outputs, to: connection)
+      send(result, nil, callID: message.callID, outputs: message.outputs, to: connection)
       return .answered
     case .pending: return .pending(serial: tag.serial)
     case .refused(let error): return .refused(error)
@@ -122,16 +122,18 @@ extension Transport {
     case .failure(let error): finish(call, Answer(error))
     case .success(let result):
       forget(call, connection)
-      send(result, callID: call.key.callID, outputs: step.outputs, to: connection)
+      send(
+        result, outcome.checksums, callID: call.key.callID, outputs: step.outputs, to: connection)
     }
   }
 
   private func send(
-    _ result: StepResult, callID: UInt64, outputs: UInt32, to connection: Connection
+    _ result: StepResult, _ checksums: StepChecksums?, callID: UInt64, outputs: UInt32,
+    to connection: Connection
   ) {
     guard !connection.isBroken else { return }
-    steps.write(callID: callID, outputs: outputs, result)
-    delivered(socket.send(connection.routingID, steps.answer), connection)
+    steps.write(callID: callID, outputs: outputs, result, checksums)
+    delivered(socket.send(connection.routingID, steps.answer, of: result), connection)
   }
 
   /// Answers a step that never became a call in flight.

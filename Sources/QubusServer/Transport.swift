@@ -93,6 +93,7 @@ final class Transport {
       }
       // One turn at a time, so that new messages, also a CANCEL, are taken in between.
       hasDueSteps = sessions.runDueSteps(sink: outbox)
+      drainOutbox()
       let now = clock.monotonic()
       fireTimers(now)
       if now >= nextHousekeeping { keepHouse(now) }
@@ -109,9 +110,10 @@ final class Transport {
   }
 
   private func pollMilliseconds() -> Int {
-    var due = connections.isEmpty ? nil : Optional(nextHousekeeping)
-    for time in [timers.earliest, closeBy].compactMap({ $0 }) { due = min(due ?? time, time) }
-    guard let due else { return -1 }
+    var due = connections.isEmpty ? Microseconds.max : nextHousekeeping
+    if let time = timers.earliest { due = min(due, time) }
+    if let closeBy { due = min(due, closeBy) }
+    guard due < .max else { return -1 }
     return Int(max(0, (due - clock.monotonic() + 999) / 1000))
   }
 

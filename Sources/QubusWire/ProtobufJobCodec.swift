@@ -2,8 +2,8 @@ package import CQubusProto
 package import QubusCore
 package import QubusJobs
 
-/// The bytes that the store keeps are the messages of `proto/job.proto`.
-package struct ProtobufJobCodec: JobCodec {
+/// The bytes that the store keeps are the messages of `proto/job.proto` and `proto/session.proto`.
+package struct ProtobufJobCodec: JobCodec, SessionCodec {
   /// What the daemon wrote itself is not bound by the limits of a client's message, but still
   /// checked: a damaged row must give an error, not a crash.
   private let limits: WireLimits

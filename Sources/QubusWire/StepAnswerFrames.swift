@@ -23,7 +23,12 @@ package final class StepAnswerFrames {
   /// In order; they point to memory of whoever attached them.
   package private(set) var attachments: [UnsafeRawBufferPointer] = []
 
+  private var lasting: UInt32 = 0
+
   package init() { attachments.reserveCapacity(8) }
+
+  /// Whether an attachment's memory stays as it is for as long as the answer is held.
+  package func isLasting(_ index: Int) -> Bool { lasting & 1 << UInt32(index) != 0 }
 
   /// Valid until the next `begin`.
   package var envelope: UnsafeRawBufferPointer { envelopeBytes.bytes }
@@ -31,6 +36,7 @@ package final class StepAnswerFrames {
 
   package func begin(callID: UInt64) {
     attachments.removeAll(keepingCapacity: true)
+    lasting = 0
     envelopeBytes.clear()
     bodyBytes.clear()
     envelopeBytes.field(0x08, UInt64(Versions.protocol))
@@ -38,29 +44,19 @@ package final class StepAnswerFrames {
     envelopeBytes.field(0x18, callID)
   }
 
-  package func attach(_ dataType: DataType, _ extent: Int, _ bytes: UnsafeRawBufferPointer) {
-    attach(dataType, (UInt64(extent), 0, 0), rank: 1, bytes)
-  }
-
+  /// An array of one to three dimensions, row-major.
+  /// - Parameters:
+  ///   - isLasting: the memory belongs to what is answered, not to whoever writes; see `isLasting`.
+  ///   - checksum: CRC-32C of the bytes where it was computed before.
   package func attach(
-    _ dataType: DataType, _ rows: Int, _ columns: Int, _ bytes: UnsafeRawBufferPointer
+    _ dataType: DataType, _ rows: Int, _ columns: Int? = nil, _ depth: Int? = nil,
+    bytes: UnsafeRawBufferPointer, isLasting: Bool = false, checksum: UInt32? = nil
   ) {
-    attach(dataType, (UInt64(rows), UInt64(columns), 0), rank: 2, bytes)
-  }
-
-  package func attach(
-    _ dataType: DataType, _ rows: Int, _ columns: Int, _ depth: Int,
-    _ bytes: UnsafeRawBufferPointer
-  ) {
-    attach(dataType, (UInt64(rows), UInt64(columns), UInt64(depth)), rank: 3, bytes)
-  }
-
-  private func attach(
-    _ dataType: DataType, _ shape: (UInt64, UInt64, UInt64), rank: Int,
-    _ bytes: UnsafeRawBufferPointer
-  ) {
+    let shape = (UInt64(rows), UInt64(columns ?? 0), UInt64(depth ?? 0))
+    let rank = depth != nil ? 3 : columns != nil ? 2 : 1
     let count = UInt64(bytes.count)
-    let checksum = qubus_crc32c(0, bytes.baseAddress, bytes.count)
+    let checksum = checksum ?? qubus_crc32c(0, bytes.baseAddress, bytes.count)
+    if isLasting { lasting |= 1 << UInt32(attachments.count) }
     var shapeBytes = ReusedBytes.varintBytes(shape.0)
     if rank > 1 { shapeBytes += ReusedBytes.varintBytes(shape.1) }
     if rank > 2 { shapeBytes += ReusedBytes.varintBytes(shape.2) }

@@ -5,8 +5,9 @@ internal import QubusJobs
 /// Reads a Step from its three frames in place, without allocating.
 ///
 /// It knows one kind of message: CALL "Step" of this protocol version with one attachment of
-/// numbers, as encoders write it, fields in any order. For everything else, right or wrong, it gives
-/// nil, and the general decoder (`RequestDecoder.step`) has the word; what both take they read alike.
+/// numbers, as encoders write it, fields in any order. For everything else, right or wrong, it
+/// gives nil, and the general decoder (`RequestDecoder.step`) has the word; what both take they
+/// read alike.
 package struct StepScanner: Sendable {
   package struct Scan {
     package var message: StepMessage
@@ -84,7 +85,8 @@ package struct StepScanner: Sendable {
         message.callID = id
       case 0x22:
         guard let name = fields.contents(), name.count == 4,
-          UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: name.lowerBound, as: UInt32.self))
+          UInt32(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: name.lowerBound, as: UInt32.self))
             == Self.method
         else { return false }
       case 0x28:

@@ -187,10 +187,11 @@ import Testing
     let octets = 1 << (bits - 3)
     let source = Amplitudes(bits: bits + 1, seed: 10)
     for count in [0, 1, 5, 40] {
-      let strings = (0..<count).map { k in
-        qr_string(
-          weight: 0.75 - Double(k) / 8, x_high: 0, z_high: UInt64(k & 1), x_low: 0,
-          z_low: UInt32(k * 37 & 127), part: 0)
+      let strings = (0..<count).map { (k: Int) -> qr_string in
+        let weight = 0.75 - Double(k) / 8
+        let zLow = UInt32(k * 37 & 127)
+        return qr_string(
+          weight: weight, x_high: 0, z_high: UInt64(k & 1), x_low: 0, z_low: zLow, part: 0)
       }
       check(
         { table in
@@ -201,8 +202,9 @@ import Testing
             table.diagonal_apply_f32(
               target.floats, source.floats, octets, chunk, strings, strings.count)
           }
-          return (0..<target.count).map { target.doubles[$0] }
-            + (0..<target.count).map { Double(target.floats[$0]) }
+          var numbers = (0..<target.count).map { target.doubles[$0] }
+          for index in 0..<target.count { numbers.append(Double(target.floats[index])) }
+          return numbers
         }, tolerance: 1e-4, "strings \(count)")
     }
   }

@@ -1,3 +1,4 @@
+import CAllocationCounter
 import QubusCore
 import QubusEngine
 import QubusJobs
@@ -82,6 +83,8 @@ final class FakeSessionService: SessionService {
     var waiting: [Waiting] = []
     var abandoned: [StepTag] = []
     var steps = 0
+    /// Allocations of the transport thread before its latest step, and before step 200.
+    var allocations: (early: UInt64, late: UInt64) = (0, 0)
     var refusal: QubusError?
     var spec: OptimizeSpec?
     var watched: UInt64?
@@ -218,6 +221,8 @@ final class FakeSessionService: SessionService {
   ) -> StepDisposition {
     state.withLock { state in
       state.steps += 1
+      state.allocations.late = allocation_count()
+      if state.steps == 200 { state.allocations.early = state.allocations.late }
       if let refusal = state.refusal { return .refused(refusal) }
       guard let session = state.sessions[call.session], !session.isClosed else {
         return .refused(QubusError(.sessionNotFound, "there is no session \(call.session)"))

@@ -89,7 +89,8 @@ struct SessionOptimizeTests {
     #expect(!watcher.mayReport)
     client.send(.credit, call, credit: 1)
     #expect(try progress(#require(client.receive())).count == 0)
-    // That PARTIAL took more than it was granted: still no window.
+    // That PARTIAL took more than it was granted: still no window, once the server is done with it.
+    #expect(client.isServed)
     #expect(!watcher.mayReport)
     watcher.progressed(report(1, 50))
     watcher.ended(.success(final()))

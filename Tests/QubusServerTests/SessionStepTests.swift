@@ -31,7 +31,8 @@ struct SessionStepTests {
     #expect(try StepReport(batch.body).arrays == 3)
   }
 
-  @Test("counts, standard errors and states have their arrays, and nothing is lost without parameters")
+  @Test(
+    "counts, standard errors and states have their arrays, and nothing is lost without parameters")
   func arrays() throws {
     let fixture = try Fixture()
     let client = fixture.client()
@@ -97,33 +98,48 @@ struct SessionStepTests {
     let good = Bodies.step(id, 1)
     typealias Change = (inout Envelope, inout [[UInt8]]) -> Void
     let cases: [(ErrorCode, String, [UInt8], Change)] = [
-      (.invalidAttachment, "attachments[0].data_type", good, { e, _ in
-        e.attachments[0].dataType = .int64
-      }),
+      (
+        .invalidAttachment, "attachments[0].data_type", good,
+        { e, _ in
+          e.attachments[0].dataType = .int64
+        }
+      ),
       (.invalidAttachment, "attachments[0].shape", good, { e, _ in e.attachments[0].shape = [] }),
-      (.invalidAttachment, "attachments[0].shape", good, { e, _ in
-        e.attachments[0].shape = [1, 1, 2]
-      }),
-      (.invalidAttachment, "attachments[0].bytes", good, { e, _ in
-        e.attachments[0].shape = [3]
-      }),
+      (
+        .invalidAttachment, "attachments[0].shape", good,
+        { e, _ in
+          e.attachments[0].shape = [1, 1, 2]
+        }
+      ),
+      (
+        .invalidAttachment, "attachments[0].bytes", good,
+        { e, _ in
+          e.attachments[0].shape = [3]
+        }
+      ),
       (.invalidAttachment, "attachments[0].bytes", good, { _, f in f[1].removeLast() }),
       (.invalidAttachment, "attachments", good, { e, _ in e.attachments = [] }),
       (.invalidAttachment, "attachments", good, { _, f in f.removeLast() }),
-      (.invalidAttachment, "attachments", good, { e, f in
-        e.attachments.append(e.attachments[0])
-        f.append(f[1])
-      }),
+      (
+        .invalidAttachment, "attachments", good,
+        { e, f in
+          e.attachments.append(e.attachments[0])
+          f.append(f[1])
+        }
+      ),
       (.attachmentChecksumMismatch, "attachments[0].crc32c", good, { _, f in f[1][3] ^= 4 }),
       (.missingField, "session_id", [0x10, 0x01], { _, _ in }),
       (.invalidIdentifier, "session_id", [0x0A, 2, 1, 2, 0x10, 1], { _, _ in }),
       (.invalidStep, "sequence", Bodies.step(id, 0), { _, _ in }),
       (.invalidStep, "outputs", Bodies.step(id, 1, outputs: 32), { _, _ in }),
       (.invalidShots, "shots", Bodies.step(id, 1, shots: .max), { _, _ in }),
-      (.invalidStep, "attachments[0].shape", good, { e, f in
-        e.attachments[0] = AttachmentDescriptor(dataType: .float64, shape: [0, 2], frame: [])
-        f[1] = []
-      }),
+      (
+        .invalidStep, "attachments[0].shape", good,
+        { e, f in
+          e.attachments[0] = AttachmentDescriptor(dataType: .float64, shape: [0, 2], frame: [])
+          f[1] = []
+        }
+      ),
     ]
     for (code, field, body, change) in cases {
       let call = client.call("Step", body, numbers: [([2], [1, 2])], change)
@@ -219,6 +235,29 @@ struct SessionStepTests {
     for call in calls { #expect(client.receive()?.envelope.callID == call) }
   }
 
+  @Test("large answers come whole, in place or not, and their memory is let go of")
+  func large() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    let id = fixture.sessions.add()
+    for (index, mode) in [FakeSessionService.Mode.inPlace, .due, .inPlace].enumerated() {
+      fixture.sessions.set(mode)
+      let rows = 50_000
+      client.step(
+        id, UInt64(index + 1), (0..<rows).map { Double($0 + index) }, shape: [UInt64(rows), 1],
+        outputs: 11)
+      let answer = try #require(client.receive())
+      #expect(answer.isOK)
+      #expect(answer.numbers(0).count == 2 * rows && answer.numbers(2).count == 8 * rows)
+      #expect(answer.numbers(0)[2 * rows - 1] == 2 * Double(rows - 1 + index))
+      for (descriptor, frame) in zip(answer.envelope.attachments, answer.frames.dropFirst()) {
+        #expect(
+          AttachmentDescriptor(
+            dataType: descriptor.dataType, shape: descriptor.shape, frame: frame) == descriptor)
+      }
+    }
+  }
+
   @Test("CANCEL and a time-out end a waiting step and abandon it")
   func abandoned() throws {
     let fixture = try Fixture()
@@ -290,7 +329,8 @@ struct SessionStepTests {
     for round in 0..<3000 {
       fixture.sessions.set([.inPlace, .held, .due][Int(generator.next() % 3)])
       let target = Int(generator.next() % 3)
-      bad.call("Step", Bodies.step(id, UInt64(round)), numbers: [([2], [1, 2])]) { envelope, frames in
+      bad.call("Step", Bodies.step(id, UInt64(round)), numbers: [([2], [1, 2])]) {
+        envelope, frames in
         guard target > 0 else {
           envelope.attachments[0].shape = [generator.next() >> (generator.next() % 64)]
           return

@@ -17,10 +17,15 @@ struct SessionTests {
     let fixture = try Fixture()
     let client = fixture.client()
     let opened = try #require(
-      client.ask("OpenSession", Bodies.open { $0.name = "vqe"; $0.shots = 9; $0.tags = ["t"] }))
+      client.ask(
+        "OpenSession",
+        Bodies.open {
+          $0.name = "vqe"; $0.shots = 9; $0.tags = ["t"]
+        }))
     let session = try decoded(opened.body, qubus_descriptor_open_session_response()) {
       (m: Qubus__V1__OpenSessionResponse) in
-      #expect(Array(UnsafeBufferPointer(start: m.secret.data, count: m.secret.len)) == [1, 2, 3, 4])
+      #expect(
+        Array(UnsafeBufferPointer(start: m.secret.data, count: m.secret.len)) == [1, 2, 3, 4])
       let session = m.session.pointee
       #expect(session.state == QUBUS__V1__SESSION_STATE__SESSION_STATE_OPEN)
       #expect(session.n_parameters == 2 && session.n_tags == 1 && session.n_outputs == 2)

@@ -129,7 +129,8 @@ struct StepScannerTests {
     return fields
   }
 
-  @Test("whatever the fast way takes, the general way reads the same; nothing refused slips through")
+  @Test(
+    "whatever the fast way takes, the general way reads the same; nothing refused slips through")
   func mutations() throws {
     let seed = UInt64.random(in: 0 ... .max)
     var generator = SeededGenerator(state: seed)
@@ -233,9 +234,10 @@ struct StepAnswerFramesTests {
       frames.begin(callID: callID)
       var envelope = Envelope(.final, callID: callID)
       numbers.withUnsafeBytes { raw in
-        frames.attach(.float64, numbers.count, raw)
-        frames.attach(.uint64, 1, numbers.count, raw)
-        frames.attach(.complex128, 0, 300, 70_000, UnsafeRawBufferPointer(start: nil, count: 0))
+        frames.attach(.float64, numbers.count, bytes: raw)
+        frames.attach(.uint64, 1, numbers.count, bytes: raw)
+        frames.attach(
+          .complex128, 0, 300, 70_000, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
         envelope.attachments = [
           AttachmentDescriptor(
             dataType: .float64, shape: [UInt64(numbers.count)], frame: [UInt8](raw)),

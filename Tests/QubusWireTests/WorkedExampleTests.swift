@@ -83,12 +83,11 @@ struct WorkedExampleTests {
     response.sequence = 1
     response.arrays = 1
     response.deviceNanoseconds = 2000
-    try [-0.75].withUnsafeBytes { values in
-      answer.attach(.float64, 1, 1, values)
-      answer.finish(response)
-      #expect([UInt8](answer.envelope) == (try frame("step-final-envelope")))
-      #expect([UInt8](answer.body) == (try frame("step-final-body")))
-      #expect([UInt8](answer.attachments[0]) == (try frame("step-final-values")))
-    }
+    [-0.75].withUnsafeBytes { answer.attach(.float64, 1, 1, bytes: $0) }
+    answer.finish(response)
+    #expect([UInt8](answer.envelope) == (try frame("step-final-envelope")))
+    #expect([UInt8](answer.body) == (try frame("step-final-body")))
+    let values = [-0.75].withUnsafeBytes { [UInt8]($0) }
+    #expect(values == (try frame("step-final-values")))
   }
 }

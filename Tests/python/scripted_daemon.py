@@ -184,7 +184,7 @@ class ScriptedDaemon(ScriptedSessions):
     # Methods
 
     def _Hello(self, identity: bytes, call: int, body: dict) -> None:
-        self._final(identity, call, message({1: 1, 2: "scripted", 3: "scripted", 7: "uid:0"}))
+        self._final(identity, call, message({1: 1, 2: "scripted", 3: "scripted", 4: ["sessions"], 7: "uid:0"}))
 
     def _Health(self, identity: bytes, call: int, body: dict) -> None:
         self._final(identity, call, message({1: 1, 2: "scripted", 3: 5, 4: 0, 5: 0}))

@@ -206,7 +206,8 @@ class ScriptedSessions:
         if body[4][0] == b"refused":
             self._deny(identity, call, 3, 1043, "invalid_optimizer", "validation", "no such method")
             return
-        options = {wire.fields(o)[1][0]: number_of(wire.fields(o)[2][0]) for o in body.get(5, [])}
+        given = [wire.fields(option) for option in body.get(5, [])]
+        options = {o[1][0]: number_of(o[2][0]) if 2 in o else 0.0 for o in given}
         rate = options.get(b"learning_rate", 0.1)
         at = numpy.frombuffer(self.attachments[0]).copy()
         bounds = [numpy.frombuffer(a) for a in self.attachments[1:]] if body.get(7) else None

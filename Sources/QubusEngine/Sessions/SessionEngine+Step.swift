@@ -128,10 +128,12 @@ extension SessionEngine {
 
   /// Ends the session when it has used up one of its limits.
   /// - Throws: `session_limit_exceeded`, naming limit and use.
-  func checkLimits(_ session: Session, _ now: Microseconds) throws(QubusError) {
+  func checkLimits(
+    _ session: Session, _ now: Microseconds, isStep: Bool = true
+  ) throws(QubusError) {
     let usage = session.core.usage
     let ending: SessionEnding
-    if usage.steps >= session.base.maxSteps {
+    if isStep, usage.steps >= session.base.maxSteps {
       ending = .maxSteps
     } else if Double(usage.deviceNanoseconds) >= session.base.maxDeviceSeconds * 1e9 {
       ending = .deviceTime

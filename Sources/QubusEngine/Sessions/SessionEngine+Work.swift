@@ -124,6 +124,7 @@ extension SessionEngine {
     var turn = (goesOn: false, nanoseconds: UInt64(0))
     do throws(QubusError) {
       if session.isEnded { throw overError(session) }
+      try checkLimits(session, clock.now(), isStep: false)
       _ = try residentEvaluator(session)
       turn = task.runSlice(context)
       lease.charge(nanoseconds: turn.nanoseconds * UInt64(context.team.threadCount))
@@ -131,12 +132,10 @@ extension SessionEngine {
       task.fail(blame(session, error))
     }
     leave(session)
-    room.finish(
+    let goesOn = room.finish(
       session, nanoseconds: turn.nanoseconds, by: true, goesOn: turn.goesOn ? task : nil)
     // Closed while the slice ran: nobody else tells the task.
-    if turn.goesOn, session.isEnded || isOver {
-      task.fail(isOver ? .shuttingDown : overError(session))
-    }
+    if turn.goesOn, !goesOn { task.fail(isOver ? .shuttingDown : overError(session)) }
   }
 
   /// What stopped a step that was stopped from outside.

@@ -38,6 +38,10 @@ package final class SessionEngine: Sendable {
   let door = StepDoor()
   let lease: StepLease
   let residency: SessionResidency
+  /// Optimizations that run.
+  let runs = Monitor<[Identifier: OptimizationRun]>([:])
+  /// Logs that somebody watches.
+  let watches = Monitor<[OptimizationLog]>([])
   let isStopping = Atomic<Bool>(false)
   /// Of the transport thread, which computes alone.
   let doorTeam = ComputeTeam(threadCount: 1)

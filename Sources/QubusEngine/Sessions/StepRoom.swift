@@ -54,7 +54,7 @@ final class StepRoom: Sendable {
     let wakes = try state.withLock { (state) throws(QubusError) -> Bool in
       if state.isStopping { throw .shuttingDown }
       if session.line.isClosed { throw .sessionNotFound(session.id) }
-      if session.line.tasks.contains(where: \.isExclusive) { throw .optimizing }
+      if session.isOptimizing.load(ordering: .relaxed) { throw .optimizing }
       let next = max(session.usage.lastSequence, session.line.lastSequence) + 1
       guard sequence <= next else {
         throw .outOfOrder(sequence, next: next, "comes before those between")
@@ -142,12 +142,13 @@ final class StepRoom: Sendable {
   }
 
   /// The turn that was taken is over.
-  /// - Parameters:
-  ///   - task: that goes on.
+  /// - Parameter task: that goes on.
+  /// - Returns: false when the task cannot go on, because the session is over.
+  @discardableResult
   func finish(
     _ session: Session, nanoseconds: UInt64, by worker: Bool, goesOn task: (any SessionTask)? = nil
-  ) {
-    let wakes = state.withLock { state -> Bool in
+  ) -> Bool {
+    let (wakes, goesOn) = state.withLock { state -> (Bool, Bool) in
       if worker { state.busyWorkers -= 1 }
       session.line.running = nil
       session.line.isTaken = false
@@ -156,12 +157,13 @@ final class StepRoom: Sendable {
       state.queue.finish(session: session.number, nanoseconds: Double(nanoseconds))
       if session.line.isClosed {
         forget(session, &state)
-        return false
+        return (false, false)
       }
       let isSmall = session.costHint.load(ordering: .relaxed) <= smallNanoseconds
-      return arrive(session, &state, isLarge: !isSmall)
+      return (arrive(session, &state, isLarge: !isSmall), true)
     }
     if wakes { state.signalOne { _ in } }
+    return goesOn
   }
 
   /// Gives the ticket's memory to later ones. Nobody else holds it.

@@ -33,8 +33,6 @@ struct StepLine {
   var isTaken = false
   /// No step gets in any more.
   var isClosed = false
-  /// Bytes of memory were missing: it waits until some are given back.
-  var isStarved = false
 
   /// The highest sequence of what waits or runs.
   var lastSequence: UInt64 {
@@ -46,8 +44,6 @@ struct StepLine {
 
 /// Work of a session that is done slice by slice: an optimization, or the replay of one.
 protocol SessionTask: AnyObject, Sendable {
-  /// True while steps are refused.
-  var isExclusive: Bool { get }
   /// Works for about a slice; the session is claimed and its plan resident.
   /// - Returns: whether it goes on, and the device time used.
   func runSlice(_ context: KernelContext) -> (goesOn: Bool, nanoseconds: UInt64)

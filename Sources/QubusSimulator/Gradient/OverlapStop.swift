@@ -2,9 +2,10 @@ internal import QubusCircuit
 internal import QubusCompiler
 internal import QubusCore
 
-/// What is read off at one stop of an adjoint sweep: the derivatives by all angles whose gates can be
-/// seen from there. A gate is seen through what commutes with its generator, and through gates of
-/// its own qubit: those turn a Pauli letter into a sum of letters, with numbers that a row decides.
+/// What is read off at one stop of an adjoint sweep: the derivatives by all angles whose gates can
+/// be seen from there. A gate is seen through what commutes with its generator, and through gates
+/// of its own qubit: those turn a Pauli letter into a sum of letters, with numbers that a row
+/// decides.
 struct OverlapStop {
   let overlaps: PreparedOverlaps
   private var locals: TraceBinding
@@ -18,8 +19,8 @@ struct OverlapStop {
     case gate(qubit: Int, index: Int)
     /// A derivative that is a sum of readings from `start` on.
     case plain(start: Int, count: Int)
-    /// A derivative by a letter of one qubit, seen through the qubit's gates so far. Three readings:
-    /// X, Y and Z, or two without Z.
+    /// A derivative by a letter of one qubit, seen through the qubit's gates so far. Three
+    /// readings: X, Y and Z, or two without Z.
     case turned(qubit: Int, letter: PauliLetter, start: Int, coefficient: Double, hasZ: Bool)
   }
 

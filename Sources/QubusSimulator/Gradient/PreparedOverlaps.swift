@@ -142,7 +142,8 @@ final class PreparedOverlaps: Sendable {
         left.doubles, right.doubles, octets, UInt64(chunk), groups, groups.count, terms, rest)
     case .single:
       if flips != 0 {
-        Reductions.table.flip_values_f32(left.floats, right.floats, octets, UInt64(chunk), flips, flipParts, values)
+        Reductions.table.flip_values_f32(
+          left.floats, right.floats, octets, UInt64(chunk), flips, flipParts, values)
       }
       Reductions.table.pauli_values_f32(
         left.floats, right.floats, octets, UInt64(chunk), groups, groups.count, terms, rest)

@@ -2,9 +2,9 @@ internal import QubusCircuit
 internal import QubusCompiler
 internal import QubusCore
 
-/// The evolution of |0…0⟩ by a list of gates, ready for one row of inputs after another. A row costs
-/// what its changed inputs and the operations do, and allocates nothing. Used by one thread at a
-/// time.
+/// The evolution of |0…0⟩ by a list of gates, ready for one row of inputs after another. A row
+/// costs what its changed inputs and the operations do, and allocates nothing. Used by one thread
+/// at a time.
 final class ResidentEvolution {
   let plan: Plan
   let state: BlockedState

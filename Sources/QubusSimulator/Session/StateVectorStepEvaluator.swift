@@ -5,8 +5,8 @@ package import QubusCore
 /// Steps of a session on the state-vector simulator: the plan, the states and the observables stay
 /// in memory from step to step.
 ///
-/// A program whose gates are the same for all inputs is bound in place, and a repeated exact step of
-/// values or gradients on one thread allocates nothing. Programs whose control flow or classical
+/// A program whose gates are the same for all inputs is bound in place, and a repeated exact step
+/// of values or gradients on one thread allocates nothing. Programs whose control flow or classical
 /// variables depend on inputs, and counts, run as rows of a job do.
 ///
 /// Sampled values: groups of strings that commute qubit by qubit share their shots
@@ -32,9 +32,9 @@ package final class StateVectorStepEvaluator: StepEvaluator {
   ///   - outputs: all that steps will ask for.
   ///   - wantedParameters: inputs to differentiate by; nil for all of type float and angle.
   ///   - threadCount: of the teams that steps will come with, at most.
-  /// - Throws: `too_many_qubits`, `insufficient_memory`, `invalid_observable`; `invalid_outputs` for
-  ///   what the program cannot give; `unsupported_program_feature` for gradients by inputs without
-  ///   derivative; `execution_canceled`.
+  /// - Throws: `too_many_qubits`, `insufficient_memory`, `invalid_observable`; `invalid_outputs`
+  ///   for what the program cannot give; `unsupported_program_feature` for gradients by inputs
+  ///   without derivative; `execution_canceled`.
   package init(
     _ program: CompiledProgram, observables: [PauliSum], outputs: StepOutputs,
     wantedParameters: [Bool]? = nil, precision: Precision, seed: UInt64,
@@ -61,8 +61,8 @@ package final class StateVectorStepEvaluator: StepEvaluator {
     try StepProgram.check(program, observables, outputs, limits)
   }
 
-  /// Bytes that a session will take, from the program's size alone: states, chunks that threads work
-  /// on, and what one row's results take.
+  /// Bytes that a session will take, from the program's size alone: states, chunks that threads
+  /// work on, and what one row's results take.
   package static func estimatedBytes(
     _ program: CompiledProgram, _ outputs: StepOutputs, _ precision: Precision, threadCount: Int
   ) -> Double {

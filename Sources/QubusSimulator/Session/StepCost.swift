@@ -5,7 +5,7 @@ internal import QubusCore
 
 /// How long a step should take on one thread.
 ///
-/// Figures measured by `StepBenchmarks` on two cores with AVX-512, complex128; complex64 takes half
+/// Figures measured by `StepBenchmarks` on one core with AVX-512, complex128; complex64 takes half
 /// of what grows with the state.
 struct StepCost: Sendable {
   private let shared: StepProgram
@@ -21,7 +21,10 @@ struct StepCost: Sendable {
   private static let perGate = 0.03e-6
   private static let perOperation = 0.02e-6
   private static let perString = 0.012e-6
-  private static let perStringAmplitude = 0.05e-9
+  /// Of states in the second cache, and of larger ones: reading a string, applying one, and one
+  /// angle's share of the stops.
+  private static let cached = (read: 0.06e-9, apply: 0.1e-9, angle: 0.04e-9)
+  private static let uncached = (read: 0.12e-9, apply: 0.18e-9, angle: 0.08e-9)
   private static let perNormAmplitude = 0.1e-9
   private static let perGroup = 4e-6
   private static let perSampledAmplitude = 2.5e-9
@@ -39,11 +42,13 @@ struct StepCost: Sendable {
       + Double(plan?.operations.count ?? Int(gates)) * Self.perOperation + operations
       + amplitudes * Self.perNormAmplitude
     let strings = Double(shared.observables.reduce(0) { $0 + $1.terms.count })
-    reading = strings * (Self.perString + amplitudes * Self.perStringAmplitude)
-    let count = Double(shared.wanted.count { $0 })
+    let figures = shared.qubitCount <= 12 ? Self.cached : Self.uncached
+    reading = strings * (Self.perString + amplitudes * figures.read)
+    let angles = Double(shared.wanted.count { $0 })
+    let own = strings / Double(max(1, shared.observables.count))
     sweep =
-      2 * evolution + (strings / Double(max(1, shared.observables.count)) + count)
-      * (Self.perString + amplitudes * 4 * Self.perStringAmplitude)
+      2.5 * evolution + own * (Self.perString + amplitudes * figures.apply)
+      + angles * (Self.perString + amplitudes * figures.angle)
     groups = MeasurementGroups(shared.observables).groups.count
     shifted = 2 * shared.wanted.count { $0 }
   }
@@ -52,7 +57,8 @@ struct StepCost: Sendable {
     let amplitudes = Double(sign: .plus, exponent: shared.qubitCount, significand: 1)
     var row = 0.0
     if order.outputs.contains(.counts) {
-      row += evolution + Self.perGroup + amplitudes * Self.perSampledAmplitude
+      row +=
+        evolution + Self.perGroup + amplitudes * Self.perSampledAmplitude
         + Double(order.shots) * Self.perShot
     }
     if !order.outputs.isDisjoint(with: .ofOneState) { row += evolution }
@@ -60,8 +66,10 @@ struct StepCost: Sendable {
       let circuits =
         Double(order.outputs.contains(.values) ? 1 : 0)
         + Double(order.outputs.contains(.gradients) ? shifted : 0)
-      row += circuits * (evolution + Double(groups)
-        * (Self.perGroup + amplitudes * 2 * Self.perSampledAmplitude))
+      row +=
+        circuits
+        * (evolution + Double(groups)
+          * (Self.perGroup + amplitudes * 2 * Self.perSampledAmplitude))
         + Double(order.shots) * Self.perShot
     } else if order.outputs.contains(.gradients) {
       row += Double(shared.observables.count) * (sweep + evolution)

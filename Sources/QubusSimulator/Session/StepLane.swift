@@ -5,8 +5,8 @@ internal import QubusCore
 /// What one thread works with on the rows of a session's steps. Rows leave nothing behind but
 /// memory and what they bound.
 ///
-/// `@unchecked Sendable`: a lane is never used by two threads at once; `StepEvaluatorTests` compares
-/// teams.
+/// `@unchecked Sendable`: a lane is never used by two threads at once; `StepEvaluatorTests`
+/// compares teams.
 final class StepLane: @unchecked Sendable {
   let shared: StepProgram
   private let threadCount: Int

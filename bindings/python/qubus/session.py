@@ -217,7 +217,7 @@ class Session(SessionFacts):
             found.gradients = gradients
             struct.gradients_capacity = gradients.size
             struct.gradients = pointer_of(gradients) if gradients.size else _NULL
-        errors = numpy.full(lines * self.observable_count, numpy.nan)
+        errors = _empty(lines * self.observable_count)
         struct.standard_errors, struct.standard_errors_capacity = pointer_of(errors), errors.size
         with self._lock:
             wait = _first_wait(timeout)
@@ -227,7 +227,7 @@ class Session(SessionFacts):
             self._errors = errors
         if outputs & _VALUES:
             found.values = values if values.ndim else float(values)
-            if not numpy.isnan(errors).all():
+            if struct.shots_used:
                 found.standard_errors = shape.number_or_array(errors, rows)
         found.sequence, found.shots_used = struct.sequence, struct.shots_used
         found.device_nanoseconds, found.norm_drift = struct.device_nanoseconds, struct.norm_drift
@@ -352,7 +352,7 @@ class Session(SessionFacts):
             initial: parameters to start from; None is all zeros.
             bounds: (lower, upper) for each parameter, None where there is none; or an object
                 with `lb` and `ub`, as `scipy.optimize.Bounds`.
-            options: of the method, for example {"learning_rate": 0.1}; docs/sessions.md lists them.
+            options: of the method, for example {"learning_rate": 0.1}; docs/optimizers.md lists them.
             observable: which one is minimized.
             max_iterations, …, max_device_seconds: limits; the first that is reached ends it.
         Returns:

@@ -38,6 +38,8 @@ def read_only_pointer_of(array: Any) -> Any:
 
 def float_array(value: Any, field: str) -> numpy.ndarray[Any, Any]:
     """Any real numbers as a contiguous float64 array; without a copy where it is one."""
+    if type(value) is numpy.ndarray and value.dtype is FLOAT64 and value.flags.c_contiguous:
+        return value
     try:
         given = numpy.asarray(value)
     except ValueError as failure:
