@@ -100,6 +100,20 @@ func (c *Client) Plan(ctx context.Context, spec JobSpec) (Plan, error) {
 	return plan, decode(text, &plan)
 }
 
+// Estimate runs one pub as a job and gives its expectation values, whose shape is that of parameters
+// and observables broadcast against each other. Sessions are the faster way to many of them.
+func (c *Client) Estimate(ctx context.Context, pub Pub) (Array, error) {
+	job, err := c.Submit(ctx, JobSpec{Pubs: []Pub{pub}})
+	if err != nil {
+		return Array{}, err
+	}
+	result, err := job.Result(ctx)
+	if err != nil {
+		return Array{}, err
+	}
+	return result.Array(0, "expectation_values")
+}
+
 // Job gives a job by its id. It does not ask the server.
 func (c *Client) Job(id string) *Job { return &Job{client: c, id: id} }
 

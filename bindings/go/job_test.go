@@ -87,14 +87,16 @@ func TestSweepsAndObservablesBroadcast(t *testing.T) {
 	client := open(t)
 	ctx := within(t, 30*time.Second)
 	thetas := []float64{0, math.Pi / 3, math.Pi / 2}
-	job := must(client.Submit(ctx, qubus.JobSpec{Pubs: []qubus.Pub{{
+	pub := qubus.Pub{
 		Program:     rotation,
 		Parameters:  []qubus.Parameter{qubus.Vector("theta", thetas), qubus.Scalar("phi", 0.1)},
 		Observables: []qubus.Observable{{{Pauli: "IZ", Coefficient: 1}, {Pauli: "II", Coefficient: 0.5}}},
-	}}}))(t)
+	}
+	job := must(client.Submit(ctx, qubus.JobSpec{Pubs: []qubus.Pub{pub}}))(t)
 	values := must(must(job.Result(ctx))(t).ExpectationValues(0))(t)
-	if len(values) != len(thetas) {
-		t.Fatalf("values %v", values)
+	estimate := must(client.Estimate(ctx, pub))(t)
+	if len(values) != len(thetas) || len(estimate.Shape) != 1 || estimate.Float64[1] != values[1] {
+		t.Fatalf("values %v, estimate %+v", values, estimate)
 	}
 	for i, theta := range thetas {
 		if math.Abs(values[i]-math.Cos(theta)-0.5) > 1e-12 {

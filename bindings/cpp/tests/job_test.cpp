@@ -36,6 +36,7 @@ TEST("sweeps and observables broadcast; arrays are views") {
   CHECK(values.size() == 3 && near(values[1], std::cos(0.5) + 0.5));
   CHECK(values.data() == result.expectation_values().data());
   CHECK(result.arrays().size() == 1);
+  CHECK(client.estimate(pub, 30s).expectation_values()[1] == values[1]);
   refused({QUBUS_E_INVALID_ARGUMENT}, [&] { array.as<std::uint64_t>(); });
   refused({QUBUS_E_UNKNOWN_RESULT_ITEM}, [&] { result.statevector(); });
 }

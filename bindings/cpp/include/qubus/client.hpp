@@ -82,6 +82,13 @@ class client {
         handle_.get(), packed.get(), detail::count(timeout), &text, error.get()));
     return detail::take_text(text);
   }
+  /// Runs one pub as a job; `expectation_values` of the result have the shape of parameters and
+  /// observables broadcast against each other. Sessions are the faster way to many of them.
+  result estimate(const pub &what, std::chrono::milliseconds timeout = forever) const {
+    job_spec spec;
+    spec.pubs.push_back(what);
+    return submit(spec).result(timeout);
+  }
   /// A job by its id; does not ask the server.
   job attach(const std::string &job_id) const {
     detail::native_error error;
