@@ -145,8 +145,8 @@ def go_client(folder: pathlib.Path) -> list[str] | None:
     (folder / "qubus.pc").write_text(
         f"Name: qubus\nDescription: this build\nVersion: 0\nCflags: -I{ROOT}/include\n"
         f"Libs: -L{library} -lqubus -Wl,-rpath,{library}\n")
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(folder), "CGO_LDFLAGS_ALLOW": "-Wl,-rpath.*",
-                   "GOFLAGS": "-mod=mod", "GOPROXY": "off"}
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(folder), "GOFLAGS": "-mod=mod",
+                   "GOPROXY": "off"}
     subprocess.run(["go", "build", "-o", str(out), "."], cwd=source, check=True, env=environment)
     return [str(out)]
 
