@@ -144,9 +144,10 @@ def go_client(folder: pathlib.Path) -> list[str] | None:
     # The package asks pkg-config: the answer is this build, not an installed one.
     (folder / "qubus.pc").write_text(
         f"Name: qubus\nDescription: this build\nVersion: 0\nCflags: -I{ROOT}/include\n"
-        f"Libs: -L{library} -lqubus -Wl,-rpath,{library}\n")
+        f"Libs: -L{library} -lqubus\n")
+    # Go's build cache does not see what pkg-config says, so that CGO_LDFLAGS names the place, too.
     environment = {**os.environ, "PKG_CONFIG_PATH": str(folder), "GOFLAGS": "-mod=mod",
-                   "GOPROXY": "off"}
+                   "GOPROXY": "off", "CGO_LDFLAGS": f"-L{library} -Wl,-rpath,{library}"}
     subprocess.run(["go", "build", "-o", str(out), "."], cwd=source, check=True, env=environment)
     return [str(out)]
 
