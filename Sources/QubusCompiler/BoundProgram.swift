@@ -103,9 +103,7 @@ private struct PrefixTracer {
     while true {
       steps += 1
       if steps & 0xFFF == 0 {
-        if cancellation.isCanceled {
-          throw QubusError(.executionCanceled, "the execution was canceled")
-        }
+        try cancellation.check()
         guard steps <= limits.programOperations else {
           throw QubusError(
             .programTooLarge,

@@ -4,6 +4,8 @@ package import QubusCircuit
 package struct ProgramAnalysis: Sendable, Hashable {
   /// Gates as written, loop bodies once.
   package private(set) var gateCount = 0
+  /// Gates with loop bodies as often as is guessed.
+  package private(set) var guessedGateCount = 0.0
   package private(set) var measurementCount = 0
   package private(set) var resetCount = 0
   /// One bit for every qubit that an operation touches.
@@ -79,6 +81,7 @@ package struct ProgramAnalysis: Sendable, Hashable {
 
   private mutating func visit(_ application: GateApplication) {
     gateCount += 1
+    guessedGateCount += weight
     let qubits = application.qubitMask
     if qubits & measured != 0 { notePerShot() }
     if hasOutcome {

@@ -26,7 +26,7 @@ package final class RowBinder {
   ) throws(QubusError) -> BoundProgram {
     if let pattern, inputs.count == program.circuit.inputs.count {
       var row = pattern.row
-      try row.rebind(pattern.gates, inputs)
+      try row.rebind(pattern.gates, inputs, cancellation)
       return row
     }
     // A program may have one row only, so notes are made from the second on.
@@ -54,10 +54,11 @@ struct ParametricGate: Sendable {
 extension BoundProgram {
   /// Replaces the inputs and the numbers that follow from them.
   fileprivate mutating func rebind(
-    _ parametric: [ParametricGate], _ inputs: [Value]
+    _ parametric: [ParametricGate], _ inputs: [Value], _ cancellation: CancellationFlag
   ) throws(QubusError) {
     self.inputs = inputs
-    for gate in parametric {
+    for (step, gate) in parametric.enumerated() {
+      if step > 0 { try cancellation.poll(step) }
       var state = gate.state
       state.inputs = inputs
       try gates.rebind(gate.index, gate.application, state)

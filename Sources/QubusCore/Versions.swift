@@ -5,7 +5,7 @@ package enum Versions {
   /// Wire protocol of the envelope.
   package static let `protocol`: UInt32 = 1
   /// Raised whenever the bits of a result may change.
-  package static let engine: UInt32 = 2
+  package static let engine: UInt32 = 3
   package static let compiler = "1"
   /// Payload schema of requests, manifests and provenance.
   package static let schema: UInt32 = 1

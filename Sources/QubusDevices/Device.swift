@@ -74,7 +74,11 @@ package struct ChunkResult: Sendable {
 
 /// What a row will need, known before the job is accepted.
 package struct ResourceEstimate: Sendable, Hashable {
+  /// State, results and samples.
   package var memoryBytes: UInt64
+  /// Memory of gates and plan at their largest, while the plan is made: for each thread that runs
+  /// rows of its own.
+  package var planBytes: UInt64 = 0
   /// Predicted device time of making the plan, once for all rows; of one row without shots; and of
   /// one shot beyond it.
   package var planSeconds = 0.0

@@ -42,35 +42,83 @@ package struct RowResult: Sendable {
   /// the outcome's words and its count; 2: memory, bytes; 3, 4, 5: probabilities, state vector,
   /// expectation values, doubles by bit pattern. All numbers little-endian.
   package var canonicalBytes: [UInt8] {
-    var bytes: [UInt8] = [1]
-    if let counts {
-      bytes.append(1)
-      Self.append(UInt64(counts.bitCount), to: &bytes)
-      Self.append(UInt64(counts.values.count), to: &bytes)
-      let words = counts.wordsPerKey
-      for (index, value) in counts.values.enumerated() {
-        for word in counts.keys[index * words..<(index + 1) * words] {
-          Self.append(word, to: &bytes)
-        }
-        Self.append(value, to: &bytes)
-      }
-    }
-    if let memory {
-      bytes.append(2)
-      Self.append(UInt64(memory.count), to: &bytes)
-      bytes.append(contentsOf: memory)
-    }
-    for (tag, numbers) in [(3, probabilities), (4, stateVector), (5, expectationValues)] {
-      guard let numbers else { continue }
-      bytes.append(UInt8(tag))
-      Self.append(UInt64(numbers.count), to: &bytes)
-      bytes.reserveCapacity(bytes.count + 8 * numbers.count)
-      for number in numbers { Self.append(number.bitPattern, to: &bytes) }
-    }
+    var bytes: [UInt8] = []
+    forCanonicalPieces { bytes += $0 }
     return bytes
   }
 
-  private static func append(_ number: UInt64, to bytes: inout [UInt8]) {
+  /// The same in pieces of about 64 KiB, one after the other.
+  package func forCanonicalPieces<Failure: Error>(
+    _ body: ([UInt8]) throws(Failure) -> Void
+  ) throws(Failure) {
+    var pieces = CanonicalPieces()
+    pieces.append(byte: 1)
+    if let counts {
+      pieces.append(byte: 1)
+      pieces.append(UInt64(counts.bitCount))
+      pieces.append(UInt64(counts.values.count))
+      let words = counts.wordsPerKey
+      for (index, value) in counts.values.enumerated() {
+        for word in 0..<words { pieces.append(counts.keys[index * words + word]) }
+        pieces.append(value)
+        if pieces.isFull { try pieces.flush(body) }
+      }
+    }
+    if let memory {
+      pieces.append(byte: 2)
+      pieces.append(UInt64(memory.count))
+      try pieces.append(memory.count, body) { memory.withUnsafeBytes($0) }
+    }
+    for (tag, numbers) in [(3, probabilities), (4, stateVector), (5, expectationValues)] {
+      guard let numbers else { continue }
+      pieces.append(byte: UInt8(tag))
+      pieces.append(UInt64(numbers.count))
+      #if _endian(little)
+        try pieces.append(8 * numbers.count, body) { numbers.withUnsafeBytes($0) }
+      #else
+        for number in numbers {
+          pieces.append(number.bitPattern)
+          if pieces.isFull { try pieces.flush(body) }
+        }
+      #endif
+    }
+    try pieces.flush(body)
+  }
+}
+
+/// Bytes gathered until they are a piece.
+private struct CanonicalPieces {
+  private static let size = 1 << 16
+  private var bytes: [UInt8] = []
+
+  var isFull: Bool { bytes.count >= Self.size }
+
+  mutating func append(byte: UInt8) { bytes.append(byte) }
+
+  mutating func append(_ number: UInt64) {
     withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+
+  mutating func flush<Failure: Error>(
+    _ body: ([UInt8]) throws(Failure) -> Void
+  ) throws(Failure) {
+    if bytes.isEmpty { return }
+    try body(bytes)
+    bytes.removeAll(keepingCapacity: true)
+  }
+
+  /// Appends `count` bytes as they lie in memory.
+  /// - Parameter access: calls what it is given with them.
+  mutating func append<Failure: Error>(
+    _ count: Int, _ body: ([UInt8]) throws(Failure) -> Void,
+    _ access: ((UnsafeRawBufferPointer) -> Void) -> Void
+  ) throws(Failure) {
+    var start = 0
+    while start < count {
+      let end = min(count, start + Self.size)
+      access { bytes.append(contentsOf: $0[start..<end]) }
+      if isFull { try flush(body) }
+      start = end
+    }
   }
 }

@@ -16,7 +16,7 @@ package struct StateVectorDevice: Device {
   package var compileOptions: [String: String] {
     [
       "front_end": "openqasm", "planner": "\(Planner.version)",
-      "cost_table": "\(CostTable.current.version)",
+      "cost_table": "\(KernelTable.best.costs.version)",
     ]
   }
   package var ownRowQubits: Int { RowSimulation.ownStateQubits }
@@ -56,7 +56,7 @@ package struct StateVectorDevice: Device {
     let bytes = StateVectorStepEvaluator.estimatedBytes(
       program, outputs, precision, threadCount: threadCount)
     try StateVectorEstimate.check(
-      bytes, program.circuit.qubitCount, memoryLimitBytes: memoryLimitBytes)
+      bytes, "\(program.circuit.qubitCount) qubits", memoryLimitBytes: memoryLimitBytes)
     return UInt64(bytes)
   }
 
@@ -145,7 +145,7 @@ private final class StateVectorExecution: DeviceExecution {
   ) throws(QubusError) {
     try outputs.check(simulation.bound.program, limits)
     if outputs.probabilities { result.probabilities = try simulation.probabilities() }
-    if outputs.stateVector { result.stateVector = try simulation.finalState().interleaved() }
+    if outputs.stateVector { result.stateVector = try simulation.amplitudes() }
     if !outputs.observables.isEmpty {
       result.expectationValues = try simulation.expectationValues(outputs.observables)
     }

@@ -31,6 +31,10 @@ struct StateVectorEstimate {
   /// Uniforms, indices, order and keys of the largest chunk.
   private static let sampleBytes = 0x1p25
 
+  /// Bound gates, drafts, plan and prepared operations while a plan is made, by gate; at most 582
+  /// were measured (`PlanningMemoryBenchmarks`).
+  static let bytesPerPlannedGate = 640.0
+
   private let program: CompiledProgram
   private let precision: Precision
   private let outputs: ExactOutputs
@@ -62,8 +66,8 @@ struct StateVectorEstimate {
 
   /// - Throws: `insufficient_memory` with both figures.
   func checked(memoryLimitBytes: UInt64) throws(QubusError) -> ResourceEstimate {
-    let bytes = memoryBytes
-    try Self.check(bytes, qubitCount, memoryLimitBytes: memoryLimitBytes)
+    let (bytes, planBytes) = (memoryBytes, planBytes)
+    try Self.check(bytes + planBytes, subject, memoryLimitBytes: memoryLimitBytes)
     let analysis = program.analysis
     let gates = Double(analysis.gateCount)
     var estimate = ResourceEstimate(
@@ -73,6 +77,7 @@ struct StateVectorEstimate {
         + exactSeconds,
       shotSeconds: qubitCount <= 12 ? Self.secondsPerTableSample : Self.secondsPerSample,
       isPerShot: analysis.mayRunPerShot, shotsPerChunk: Self.largestChunk)
+    estimate.planBytes = UInt64(planBytes)
     estimate.planSeconds = gates * Self.secondsPerPlannedGate
     if analysis.mayRunPerShot { addBranches(to: &estimate) }
     return estimate
@@ -80,19 +85,32 @@ struct StateVectorEstimate {
 
   /// - Throws: `insufficient_memory` with both figures.
   static func check(
-    _ bytes: Double, _ qubitCount: Int, memoryLimitBytes: UInt64
+    _ bytes: Double, _ subject: String, memoryLimitBytes: UInt64
   ) throws(QubusError) {
     guard bytes <= Double(memoryLimitBytes) else {
       let needed = MemorySize.text(bytes)
       let limit = MemorySize.text(Double(memoryLimitBytes))
       throw QubusError(
         .insufficientMemory,
-        "\(qubitCount) qubits need \(needed) of memory, the limit is \(limit)",
+        "\(subject) need \(needed) of memory, the limit is \(limit)",
         violations: [
           FieldViolation(field: "program", explanation: "needs \(needed)", limit: limit)
         ],
         details: ["needed": needed, "limit_bytes": "\(memoryLimitBytes)"])
     }
+  }
+
+  /// What takes the memory.
+  private var subject: String {
+    let gates = program.analysis.gateCount
+    return planBytes > memoryBytes
+      ? "\(qubitCount) qubits and \(gates) gates" : "\(qubitCount) qubits"
+  }
+
+  private var planBytes: Double {
+    let analysis = program.analysis
+    let gates = max(Double(analysis.gateCount), analysis.guessedGateCount)
+    return Self.bytesPerPlannedGate * min(gates, Double(limits.programOperations))
   }
 
   /// Time that grows with the state.

@@ -44,9 +44,8 @@ extension Engine {
     defer { shared.signal { $0.running[job.id] = nil } }
     let team = immediateTeams.withLock { $0.popLast() } ?? ComputeTeam(threadCount: 1)
     let run = JobRun(self, job, prepared, team: team, isSilent: true)
-    let ending = run.run()
+    let ending = finish(job, run.run())
     immediateTeams.withLock { $0.append(team) }
-    job.withLock { $0.phase = .finishing }
     let update = run.ending(ending)
     let acceptance = StoreCommand.accept(record, events) { [self] result in
       acceptedAtOnce(result, job, submission)

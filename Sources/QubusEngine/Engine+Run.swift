@@ -28,21 +28,31 @@ extension Engine {
     }
     let team = prepared.cores == .all ? allCores : ownTeam
     let run = JobRun(self, job, prepared, team: team)
-    let ending = run.run()
+    let ending = finish(job, run.run())
     if case .failed(let error) = ending {
       logger(run.record).warning("job failed", metadata: ["error": "\(error)"])
-    }
-    if case .stopped(.interrupted) = ending {
-      // Runs again at the next start; nothing is waiting for it in this life.
-      job.withLock { $0.phase = .queued }
-    } else {
-      job.withLock { $0.phase = .finishing }
     }
     let update = run.ending(ending)
     #if QUBUS_FAULT_INJECTION
       if case .succeeded = ending { FaultPoint.processingResults.reached() }
     #endif
     write(update, job)
+  }
+
+  /// Ends the running of a job: a stop that came while its result was put together still counts,
+  /// from here on it comes too late.
+  func finish(_ job: ActiveJob, _ ending: JobRun.Ending) -> JobRun.Ending {
+    job.withLock { state in
+      var ending = ending
+      if case .succeeded = ending, let stop = state.stop { ending = .stopped(stop) }
+      if case .stopped(.interrupted) = ending {
+        // Runs again at the next start; nothing is waiting for it in this life.
+        state.phase = .queued
+      } else {
+        state.phase = .finishing
+      }
+      return ending
+    }
   }
 
   /// Takes the job for this thread; false when it left the queue in the meantime.

@@ -198,7 +198,8 @@ extension Engine {
           qubitCount: UInt32(pub.program.circuit.qubitCount),
           bitCount: UInt32(pub.program.circuit.bitCount),
           operationCount: UInt64(pub.program.circuit.operations.count), rows: UInt64(pub.rows),
-          memoryBytes: pub.estimate.memoryBytes, estimatedSeconds: pub.estimatedSeconds,
+          memoryBytes: preparation.memoryBytes(pub, job.device),
+          estimatedSeconds: pub.estimatedSeconds,
           isPerShot: pub.estimate.isPerShot, shotsPerChunk: pub.estimate.shotsPerChunk,
           notices: job.notices.filter { $0.hasPrefix("pubs[\(index)]") },
           execution: try execution(pub, job))

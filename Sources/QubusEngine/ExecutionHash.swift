@@ -1,4 +1,5 @@
 internal import Crypto
+internal import QubusCore
 internal import QubusDevices
 internal import QubusJobs
 
@@ -7,12 +8,20 @@ internal import QubusJobs
 struct ExecutionHash {
   private var hasher = SHA256()
 
-  mutating func add(_ row: RowResult, pub: Int, row index: Int) {
+  /// - Throws: `execution_canceled`; the hash is then as if the row had not been added.
+  mutating func add(
+    _ row: RowResult, pub: Int, row index: Int, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
     var place = CanonicalBytes()
     place.append(UInt64(pub))
     place.append(UInt64(index))
+    var hasher = self.hasher
     hasher.update(data: place.bytes)
-    hasher.update(data: row.canonicalBytes)
+    try row.forCanonicalPieces { (piece) throws(QubusError) in
+      try cancellation.check()
+      hasher.update(data: piece)
+    }
+    self.hasher = hasher
   }
 
   consuming func digest() -> [UInt8] { Array(hasher.finalize()) }

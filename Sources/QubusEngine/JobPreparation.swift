@@ -28,7 +28,7 @@ struct JobPreparation: Sendable {
         .resultTooLarge, "pubs", "the result would take up to \(bytes) bytes",
         limit: "\(configuration.resultBytes) bytes")
     }
-    let memory = (pubs.map(\.estimate.memoryBytes).max() ?? 0).addingClamped(bytes)
+    let memory = (pubs.map { memoryBytes($0, device) }.max() ?? 0).addingClamped(bytes)
     guard memory <= configuration.memoryBytes else {
       throw QubusError(
         .insufficientMemory,
@@ -45,6 +45,15 @@ struct JobPreparation: Sendable {
       cores: seconds >= configuration.allCoresSeconds && lane == .batch ? .all : .one,
       memoryBytes: memory, estimatedSeconds: seconds,
       fingerprint: fingerprint(spec, pubs, device), notices: notices)
+  }
+
+  /// What running the pub takes beside its result; small rows may run on all threads, each with a
+  /// plan of its own.
+  func memoryBytes(_ pub: PreparedPub, _ device: any Device) -> UInt64 {
+    let isSmall = pub.program.circuit.qubitCount <= device.ownRowQubits
+    let plans = isSmall ? min(pub.rows, max(1, configuration.computeThreads)) : 1
+    return pub.estimate.memoryBytes
+      .addingClamped(pub.estimate.planBytes.multipliedClamped(by: UInt64(max(plans, 1))))
   }
 
   /// The device asked for by name or family; the first is the default.

@@ -40,7 +40,7 @@ extension JobRun {
       let elapsed = engine.clock.monotonic() - start
       used(elapsed)
       for (row, result) in zip(rows, results) {
-        finish(try result.get(), index, row, observables[row].map(\.position))
+        try finish(try result.get(), index, row, observables[row].map(\.position))
         shotsDone(pub.shots)
       }
       first = rows.upperBound

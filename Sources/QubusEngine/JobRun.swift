@@ -9,7 +9,7 @@ internal import QubusSimulator
 final class JobRun {
   /// How the attempt ended.
   enum Ending {
-    case succeeded
+    case succeeded(JobResult)
     case failed(QubusError)
     case stopped(ActiveJob.Stop)
   }
@@ -48,6 +48,7 @@ final class JobRun {
     assembly = ResultAssembly(prepared.pubs)
     phases = record.phases
     let now = engine.clock.now()
+    phases.finishedAt = nil
     phases.reservedAt = now
     phases.startedAt = now
     deviceBefore = record.phases.deviceMicroseconds ?? 0
@@ -60,7 +61,8 @@ final class JobRun {
     if !isSilent, prepared.estimatedSeconds >= engine.configuration.announceSeconds { announce() }
     do throws(QubusError) {
       for (index, pub) in prepared.pubs.enumerated() { try run(pub, UInt16(index)) }
-      return .succeeded
+      phases.finishedAt = engine.clock.now()
+      return .succeeded(try result(job.flag))
     } catch {
       // Whoever set the flag left the reason; a device's own cancellation has none.
       if let stop = job.withLock({ $0.stop }), error.code == .executionCanceled {
@@ -87,7 +89,13 @@ final class JobRun {
         result.merge(chunk)
       }
       if pub.shots > 0 { try runShots(pub, index, row, execution, &result) }
-      finish(result, index, row, observables[row].map(\.position))
+      let positions = observables[row].map(\.position)
+      do throws(QubusError) {
+        try finish(result, index, row, positions)
+      } catch {
+        if pub.shots > 0 { keepShots(of: result, index, row) }
+        throw error
+      }
     }
   }
 
@@ -101,10 +109,23 @@ final class JobRun {
 
   /// Takes over a row that is done.
   /// - Parameter positions: where its expectation values go.
-  func finish(_ result: RowResult, _ pub: UInt16, _ row: Int, _ positions: [Int]) {
+  /// - Throws: `execution_canceled`; the row then is not in the result.
+  func finish(
+    _ result: RowResult, _ pub: UInt16, _ row: Int, _ positions: [Int]
+  ) throws(QubusError) {
+    try assembly.add(result, pub: Int(pub), row: row, positions: positions, job.flag)
     rowsDone += 1
     evolution = 0
-    assembly.add(result, pub: Int(pub), row: row, positions: positions)
+  }
+
+  /// Takes the counts of a row that was stopped into what a partial result has.
+  private func keepShots(of result: RowResult, _ pub: UInt16, _ row: Int) {
+    var kept = RowResult()
+    kept.counts = result.counts
+    kept.normDrift = result.normDrift
+    kept.planHashes = result.planHashes
+    // Without a flag nothing is thrown: the end of a stopped job is not stopped again.
+    try? assembly.add(kept, pub: Int(pub), row: row, positions: [], nil)
   }
 
   private func runShots(
@@ -114,6 +135,9 @@ final class JobRun {
     var counts = CountsAccumulator(bitCount: pub.program.circuit.bitCount)
     var memory: [UInt8] = []
     let wantsMemory = pub.outputs.contains(.memory)
+    if wantsMemory {
+      memory.reserveCapacity(Int(pub.shots) * ((pub.program.circuit.bitCount + 7) / 8))
+    }
     let wantsCounts = pub.outputs.contains(.counts)
     let size = max(1, pub.estimate.shotsPerChunk)
     var first: UInt64 = 0
@@ -121,7 +145,7 @@ final class JobRun {
       while first < pub.shots {
         if first > 0 {
           try poll()
-          report(pub, index, row, first, &counts)
+          try report(pub, index, row, first, &counts)
         }
         let count = min(size, pub.shots - first)
         let work = ChunkWork.shots(first: first, count: count, memory: wantsMemory)
@@ -131,14 +155,15 @@ final class JobRun {
         result.note(chunk)
         first += count
         shotsDone(count)
+        try counts.settle(job.flag)
       }
+      if wantsCounts { result.counts = try counts.total(job.flag) }
     } catch {
       // The shots that were done stay.
-      if wantsCounts { result.counts = counts.total() }
-      if first > 0 { assembly.add(result, pub: Int(index), row: row, positions: []) }
+      if wantsCounts { result.counts = try counts.total(nil) }
+      if first > 0 { keepShots(of: result, index, row) }
       throw error
     }
-    if wantsCounts { result.counts = counts.total() }
     if wantsMemory { result.memory = memory }
   }
 
@@ -257,13 +282,14 @@ extension JobRun {
   private func report(
     _ pub: PreparedPub, _ index: UInt16, _ row: Int, _ rowShots: UInt64,
     _ counts: inout CountsAccumulator
-  ) {
+  ) throws(QubusError) {
     guard mayReport() else { return }
     let time = engine.clock.now()
     var update = progressUpdate(time)
     if pub.outputs.contains(.counts) {
       var body = JobEventBody()
-      body.counts = counts.total().partial(pub: UInt32(index), row: UInt32(row), shots: rowShots)
+      body.counts = try counts.total(job.flag)
+        .partial(pub: UInt32(index), row: UInt32(row), shots: rowShots)
       update.events.append(event(.countsPartial, .running, time, body))
     }
     engine.write(update, job)
@@ -281,13 +307,14 @@ extension JobRun {
     } else {
       update.events = [event(.progress, .running, now, progress)]
     }
-    phases.finishedAt = now
+    phases.finishedAt = phases.finishedAt ?? now
     phases.storedAt = now
     switch ending {
-    case .succeeded:
+    case .succeeded(var result):
       move(&update, .processingResults, now)
       move(&update, .succeeded, now)
-      update.result = result(isPartial: false)
+      result.provenance.phases = phases
+      update.result = result
     case .failed(let error): fail(&update, error, now)
     case .stopped(.runLimit):
       let limit = prepared.spec.execution.maxRunSeconds ?? engine.configuration.maxRunSeconds ?? 0
@@ -303,7 +330,7 @@ extension JobRun {
     case .stopped(.canceled(let message)):
       update.cancelRequested = true
       move(&update, .canceled, now, reason: JobReason.canceledByClient, message: message)
-      update.result = result(isPartial: true)
+      update.result = partialResult()
     case .stopped(.interrupted):
       interrupt(&update, now)
     }
@@ -338,11 +365,18 @@ extension JobRun {
     update.reason = reason
   }
 
-  private func result(isPartial: Bool) -> JobResult {
-    if isPartial { assembly.keepCountsOnly() }
+  /// What a stopped attempt leaves: the counts of the shots that were done.
+  private func partialResult() -> JobResult? {
+    assembly.keepCountsOnly()
+    // Without a flag nothing is thrown: the end of a stopped job is not stopped again.
+    return try? result(nil)
+  }
+
+  /// - Throws: `execution_canceled`.
+  private func result(_ cancellation: CancellationFlag?) throws(QubusError) -> JobResult {
     let plans = assembly.planOptions
-    let (manifest, data) = assembly.finish(
-      jobID: job.id, attempt: record.attempt, shotsDone: shotsDone)
+    let (manifest, data) = try assembly.finish(
+      jobID: job.id, attempt: record.attempt, shotsDone: shotsDone, cancellation)
     var provenance = prepared.provenance(record, phases)
     provenance.executionHash = manifest.executionHash
     provenance.compileOptions.merge(plans) { $1 }

@@ -41,17 +41,28 @@ struct ResultAssembly {
   }
 
   /// - Parameter positions: where the row's expectation values go.
-  mutating func add(_ row: RowResult, pub: Int, row index: Int, positions: [Int]) {
-    hash.add(row, pub: pub, row: index)
+  /// - Throws: `execution_canceled`; of the row only what a partial result leaves out may be there.
+  mutating func add(
+    _ row: RowResult, pub: Int, row index: Int, positions: [Int],
+    _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
+    var hash = self.hash
+    try hash.add(row, pub: pub, row: index, cancellation)
+    let rows = pubs[pub].rows
+    try Self.append(row.memory, to: &arrays[pub].memory, rows: rows, cancellation)
+    try Self.append(
+      Self.littleEndian(row.probabilities), to: &arrays[pub].probabilities, rows: rows,
+      cancellation)
+    try Self.append(
+      Self.littleEndian(row.stateVector), to: &arrays[pub].stateVector, rows: rows, cancellation)
+    self.hash = hash
+    // What a partial result keeps is added as a whole.
     if let counts = row.counts {
       Self.append(counts.keys, to: &arrays[pub].keys)
       Self.append(counts.values, to: &arrays[pub].values)
       arrays[pub].entries += UInt64(counts.values.count)
       arrays[pub].offsets.append(arrays[pub].entries)
     }
-    if let memory = row.memory { arrays[pub].memory += memory }
-    if let numbers = row.probabilities { Self.append(numbers, to: &arrays[pub].probabilities) }
-    if let numbers = row.stateVector { Self.append(numbers, to: &arrays[pub].stateVector) }
     if let numbers = row.expectationValues {
       for (position, number) in zip(positions, numbers) {
         arrays[pub].expectationValues[position] = number
@@ -85,13 +96,16 @@ struct ResultAssembly {
     }
   }
 
+  /// - Throws: `execution_canceled`.
   consuming func finish(
-    jobID: Identifier, attempt: UInt32, shotsDone: UInt64
-  ) -> (manifest: ResultManifest, data: [[UInt8]]) {
+    jobID: Identifier, attempt: UInt32, shotsDone: UInt64, _ cancellation: CancellationFlag?
+  ) throws(QubusError) -> (manifest: ResultManifest, data: [[UInt8]]) {
     var manifest = ResultManifest(jobID: jobID, attempt: attempt)
     var data: [[UInt8]] = []
     for (index, pub) in pubs.enumerated() {
-      for (item, bytes) in Self.items(pub, arrays[index], UInt32(index), isPartial) {
+      for (item, bytes) in try Self.items(
+        pub, arrays[index], UInt32(index), isPartial, cancellation)
+      {
         manifest.items.append(item)
         data.append(bytes)
       }
@@ -116,58 +130,64 @@ struct ResultAssembly {
   }
 
   private static func items(
-    _ pub: PreparedPub, _ arrays: PubArrays, _ index: UInt32, _ isPartial: Bool
-  ) -> [(ResultItem, [UInt8])] {
+    _ pub: PreparedPub, _ arrays: PubArrays, _ index: UInt32, _ isPartial: Bool,
+    _ cancellation: CancellationFlag?
+  ) throws(QubusError) -> [(ResultItem, [UInt8])] {
     let circuit = pub.program.circuit
     let shape = pub.shape.map(UInt64.init)
     var items: [(ResultItem, [UInt8])] = []
-    func add(_ name: String, _ type: DataType, _ shape: [UInt64], _ bytes: [UInt8]) {
-      items.append((item(name, index, type, shape, bytes), bytes))
+    func add(
+      _ name: String, _ type: DataType, _ shape: [UInt64], _ bytes: [UInt8]
+    ) throws(QubusError) {
+      items.append((try item(name, index, type, shape, bytes, cancellation), bytes))
     }
     if pub.outputs.contains(.counts) {
       let words = UInt64(max(1, (circuit.bitCount + 63) / 64))
       var offsets: [UInt8] = []
       append(arrays.offsets, to: &offsets)
-      add("counts.keys", .uint64, [arrays.entries, words], arrays.keys)
-      add("counts.values", .uint64, [arrays.entries], arrays.values)
-      add("counts.offsets", .uint64, [UInt64(arrays.offsets.count)], offsets)
+      try add("counts.keys", .uint64, [arrays.entries, words], arrays.keys)
+      try add("counts.values", .uint64, [arrays.entries], arrays.values)
+      try add("counts.offsets", .uint64, [UInt64(arrays.offsets.count)], offsets)
     }
     guard !isPartial else { return items }
     if pub.outputs.contains(.memory) {
       let bytes = UInt64((circuit.bitCount + 7) / 8)
-      add("memory", .uint8, [UInt64(pub.rows), pub.shots, bytes], arrays.memory)
+      try add("memory", .uint8, [UInt64(pub.rows), pub.shots, bytes], arrays.memory)
     }
     if pub.outputs.contains(.probabilities) {
       let bits = circuit.bitCount == 0 ? circuit.qubitCount : circuit.bitCount
-      add("probabilities", .float64, shape + [1 << UInt64(bits)], arrays.probabilities)
+      try add("probabilities", .float64, shape + [1 << UInt64(bits)], arrays.probabilities)
     }
     if pub.outputs.contains(.stateVector) {
       let size = UInt64(1) << UInt64(circuit.qubitCount)
-      add("statevector", .complex128, shape + [size], arrays.stateVector)
+      try add("statevector", .complex128, shape + [size], arrays.stateVector)
     }
     if pub.outputs.contains(.expectationValues) {
       var bytes: [UInt8] = []
       append(arrays.expectationValues, to: &bytes)
-      add("expectation_values", .float64, pub.expectationShape.map(UInt64.init), bytes)
+      try add("expectation_values", .float64, pub.expectationShape.map(UInt64.init), bytes)
     }
     return items
   }
 
   private static func item(
-    _ name: String, _ pub: UInt32, _ type: DataType, _ shape: [UInt64], _ bytes: [UInt8]
-  ) -> ResultItem {
+    _ name: String, _ pub: UInt32, _ type: DataType, _ shape: [UInt64], _ bytes: [UInt8],
+    _ cancellation: CancellationFlag?
+  ) throws(QubusError) -> ResultItem {
     var chunks: [ResultChunkInfo] = []
+    var whole = SHA256()
     for offset in stride(from: 0, to: bytes.count, by: chunkBytes) {
-      let end = min(bytes.count, offset + chunkBytes)
+      try cancellation.check()
+      let chunk = bytes[offset..<min(bytes.count, offset + chunkBytes)]
+      // Of a single chunk it is the chunk's.
+      if bytes.count > chunkBytes { whole.update(data: chunk) }
       chunks.append(
         ResultChunkInfo(
-          offset: UInt64(offset), bytes: UInt64(end - offset),
-          sha256: digest(bytes[offset..<end])))
+          offset: UInt64(offset), bytes: UInt64(chunk.count), sha256: digest(chunk)))
     }
-    let whole = chunks.count == 1 ? chunks[0].sha256 : digest(bytes[...])
     return ResultItem(
       name: name, pub: pub, dataType: type, shape: shape, bytes: UInt64(bytes.count),
-      sha256: whole, chunks: chunks)
+      sha256: chunks.count == 1 ? chunks[0].sha256 : Array(whole.finalize()), chunks: chunks)
   }
 
   private static func digest(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
@@ -189,6 +209,32 @@ struct ResultAssembly {
       numbers.withUnsafeBytes { bytes.append(contentsOf: $0) }
     #else
       append(numbers.map(\.bitPattern), to: &bytes)
+    #endif
+  }
+
+  /// Appends in pieces, looking at the flag between them.
+  /// - Parameter rows: that will come, all as long as the first.
+  private static func append<Element: BitwiseCopyable>(
+    _ elements: [Element]?, to bytes: inout [UInt8], rows: Int, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
+    guard let elements else { return }
+    let count = MemoryLayout<Element>.stride * elements.count
+    // At once, so that no growing array is copied on its way.
+    if bytes.isEmpty { bytes.reserveCapacity(count * rows) }
+    for start in stride(from: 0, to: count, by: chunkBytes) {
+      try cancellation.check()
+      elements.withUnsafeBytes {
+        bytes.append(contentsOf: $0[start..<min(count, start + chunkBytes)])
+      }
+    }
+  }
+
+  /// The numbers as they lie in a result.
+  private static func littleEndian(_ numbers: [Double]?) -> [Double]? {
+    #if _endian(little)
+      numbers
+    #else
+      numbers?.map { Double(bitPattern: $0.bitPattern.littleEndian) }
     #endif
   }
 }

@@ -52,7 +52,7 @@ extension GateApplication {
         .folded()
       return result
     }
-    if power == -1 { return try inverse() }
+    if power == -1 { return try inverted() }
     if gate.isRotation {
       result.parameters[0] = try Expression.binary(
         .multiply, .radians(Double(power)), parameters[0]
@@ -60,29 +60,6 @@ extension GateApplication {
       return result
     }
     result.exponent = .radians(Double(power))
-    return result
-  }
-
-  /// The inverse as a row of the table, without an exponent where there is one.
-  private func inverse() throws(QubusError) -> GateApplication {
-    var result = self
-    switch gate {
-    case .identity, .x, .y, .z, .h, .swap, .ecr: return self
-    case .s: result.gate = .sdg
-    case .sdg: result.gate = .s
-    case .t: result.gate = .tdg
-    case .tdg: result.gate = .t
-    case .sx: result.gate = .sxdg
-    case .sxdg: result.gate = .sx
-    case .dcx: result.targets = [targets[1], targets[0]]
-    case .iswap: result.exponent = .radians(-1)
-    case .u:
-      result.parameters = [
-        try parameters[0].negated(), try parameters[2].negated(), try parameters[1].negated(),
-      ]
-    case .globalPhase, .phase, .rx, .ry, .rz, .r, .rxx, .ryy, .rzz, .rzx, .xxMinusYY, .xxPlusYY:
-      result.parameters[0] = try parameters[0].negated()
-    }
     return result
   }
 }
@@ -97,8 +74,4 @@ extension Gate {
       false
     }
   }
-}
-
-extension Expression {
-  func negated() throws(QubusError) -> Expression { try Expression.unary(.minus, self).folded() }
 }

@@ -1,3 +1,5 @@
+package import QubusCore
+
 /// A histogram of shot outcomes over `bitCount` classical bits, in ascending order of the outcome.
 ///
 /// An outcome is `wordsPerKey` little-endian 64-bit words, bit 0 = classical bit 0.
@@ -18,37 +20,41 @@ package struct Counts: Sendable, Hashable {
 
   /// Adds another histogram over the same bits; the result stays sorted.
   package mutating func merge(_ other: Counts) {
+    // Without a flag nothing is thrown.
+    if let sum = try? merged(other, nil) { self = sum }
+  }
+
+  /// The sum of two histograms over the same bits.
+  /// - Throws: `execution_canceled`.
+  package func merged(
+    _ other: Counts, _ cancellation: CancellationFlag?
+  ) throws(QubusError) -> Counts {
     precondition(other.bitCount == bitCount)
     let words = wordsPerKey
-    var mergedKeys: [UInt64] = []
-    var mergedValues: [UInt64] = []
-    mergedKeys.reserveCapacity(keys.count + other.keys.count)
-    mergedValues.reserveCapacity(values.count + other.values.count)
-    var a = 0
-    var b = 0
+    var sum = Counts(bitCount: bitCount)
+    sum.keys.reserveCapacity(keys.count + other.keys.count)
+    sum.values.reserveCapacity(values.count + other.values.count)
+    var (a, b) = (0, 0)
     while a < values.count || b < other.values.count {
+      try cancellation.poll(a + b)
       let order =
         a == values.count
         ? 1
         : b == other.values.count
           ? -1 : Self.compare(keys, a * words, other.keys, b * words, words: words)
-      if order <= 0 {
-        mergedKeys.append(contentsOf: keys[a * words..<(a + 1) * words])
-        mergedValues.append(values[a] + (order == 0 ? other.values[b] : 0))
-        a += 1
-        if order == 0 { b += 1 }
-      } else {
-        mergedKeys.append(contentsOf: other.keys[b * words..<(b + 1) * words])
-        mergedValues.append(other.values[b])
-        b += 1
+      for word in 0..<words {
+        sum.keys.append(order <= 0 ? keys[a * words + word] : other.keys[b * words + word])
       }
+      sum.values.append(
+        (order <= 0 ? values[a] : 0) + (order >= 0 ? other.values[b] : 0))
+      if order <= 0 { a += 1 }
+      if order >= 0 { b += 1 }
     }
-    keys = mergedKeys
-    values = mergedValues
+    return sum
   }
 
   /// -1, 0 or 1; the highest word decides first.
-  private static func compare(
+  static func compare(
     _ x: [UInt64], _ i: Int, _ y: [UInt64], _ j: Int, words: Int
   ) -> Int {
     for word in stride(from: words - 1, through: 0, by: -1) where x[i + word] != y[j + word] {

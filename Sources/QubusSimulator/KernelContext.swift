@@ -52,9 +52,5 @@ package struct KernelContext: Sendable {
   }
 
   /// - Throws: `execution_canceled` once the flag is set.
-  func check() throws(QubusError) {
-    if cancellation.isCanceled {
-      throw QubusError(.executionCanceled, "the execution was canceled")
-    }
-  }
+  func check() throws(QubusError) { try cancellation.check() }
 }

@@ -1,3 +1,5 @@
+internal import QubusCore
+
 /// Counts by outcome where outcomes do not ascend as indices do, or several indices share one.
 struct KeyHistogram {
   private let keys: OutcomeKeys
@@ -30,21 +32,26 @@ struct KeyHistogram {
   }
 
   /// Outcomes that occur, ascending, and how often.
-  consuming func sorted() -> (keys: [UInt64], values: [UInt64]) {
-    if table.isEmpty { return sortedPairs() }
+  /// - Throws: `execution_canceled`.
+  consuming func sorted(
+    _ cancellation: CancellationFlag
+  ) throws(QubusError) -> (keys: [UInt64], values: [UInt64]) {
+    if table.isEmpty { return try sortedPairs(cancellation) }
     var (found, values): ([UInt64], [UInt64]) = ([], [])
-    let size = table.reduce(into: 0) { $0 += $1 > 0 ? 1 : 0 }
-    found.reserveCapacity(size)
-    values.reserveCapacity(size)
-    for (key, count) in table.enumerated() where count > 0 {
+    for (key, count) in table.enumerated() {
+      try cancellation.poll(key)
+      guard count > 0 else { continue }
       found.append(UInt64(key))
       values.append(count)
     }
     return (found, values)
   }
 
-  private consuming func sortedPairs() -> (keys: [UInt64], values: [UInt64]) {
-    let sorted = radixSorted(found, carrying: &counts, bits: keys.bitCount)
+  private consuming func sortedPairs(
+    _ cancellation: CancellationFlag
+  ) throws(QubusError) -> (keys: [UInt64], values: [UInt64]) {
+    let sorted = try radixSorted(
+      found, carrying: &counts, bits: keys.bitCount, cancellation)
     var (distinct, values): ([UInt64], [UInt64]) = ([], [])
     distinct.reserveCapacity(sorted.count)
     values.reserveCapacity(sorted.count)

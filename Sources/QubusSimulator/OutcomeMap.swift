@@ -1,4 +1,5 @@
 internal import QubusCompiler
+internal import QubusCore
 
 /// From a basis state to classical bits, when every measurement is terminal.
 ///
@@ -35,7 +36,10 @@ struct OutcomeMap {
   private var wordCount: Int { constantWords.count }
 
   /// The outcomes' words for compact keys, one outcome after the other.
-  func words(of keys: [UInt64]) -> [UInt64] {
+  /// - Throws: `execution_canceled`.
+  func words(
+    of keys: [UInt64], _ cancellation: CancellationFlag
+  ) throws(QubusError) -> [UInt64] {
     if isPlain { return keys }
     let size = wordCount
     // What every value of every byte of a key adds.
@@ -47,17 +51,18 @@ struct OutcomeMap {
         for bit in bits { table[start + bit / 64] |= 1 << UInt64(bit % 64) }
       }
     }
-    return [UInt64](unsafeUninitializedCapacity: keys.count * size) { words, count in
-      for (index, key) in keys.enumerated() {
-        for word in 0..<size {
-          var value = constantWords[word]
-          for byte in 0..<bytes {
-            value |= table[(byte * 256 + Int(key >> UInt64(8 * byte) & 0xFF)) * size + word]
-          }
-          words[index * size + word] = value
+    var words: [UInt64] = []
+    words.reserveCapacity(keys.count * size)
+    for (index, key) in keys.enumerated() {
+      try cancellation.poll(index)
+      for word in 0..<size {
+        var value = constantWords[word]
+        for byte in 0..<bytes {
+          value |= table[(byte * 256 + Int(key >> UInt64(8 * byte) & 0xFF)) * size + word]
         }
+        words.append(value)
       }
-      count = keys.count * size
     }
+    return words
   }
 }

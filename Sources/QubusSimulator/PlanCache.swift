@@ -28,7 +28,7 @@ package final class PlanCache: Sendable {
 
   /// Lends a plan for a row's gates, bound to them; its memory is the borrower's until `keep`.
   /// - Parameter observed: qubits whose outcomes matter; nil for the whole state.
-  /// - Throws: `insufficient_memory`.
+  /// - Throws: `insufficient_memory`, `execution_canceled`.
   func take(
     _ bound: BoundProgram, observed: UInt64?, _ precision: Precision, threadCount: Int,
     _ cancellation: CancellationFlag
@@ -42,7 +42,7 @@ package final class PlanCache: Sendable {
       return kept.runs.remove(at: place)
     }
     // Control that depends on inputs gives other gates.
-    if let found, found.bind(bound.gates) { return found }
+    if let found, try found.bind(bound.gates, cancellation) { return found }
     return try PlanRun(key, bound, cancellation)
   }
 
@@ -83,14 +83,24 @@ final class PlanRun: @unchecked Sendable {
       bound.gates, qubitCount: bound.program.circuit.qubitCount, precision: key.precision,
       observed: key.observed, cancellation: cancellation)
     self.key = key
-    binding = try PlanBinding(plan, bound.gates)
-    executor = try PlanExecutor(plan, threadCount: key.threadCount)
-    hash = plan.hash
+    binding = try PlanBinding(plan, bound.gates, cancellation: cancellation)
+    executor = try PlanExecutor(
+      plan, threadCount: key.threadCount, cancellation: cancellation)
+    hash = try plan.hash(cancellation)
     bytes =
       512 * (bound.gates.gates.count + plan.operations.count) + 32 * plan.coefficientCount
       + executor.buffers.chunkMemory
   }
 
   /// False when the gates are not the plan's.
-  func bind(_ gates: BoundGateList) -> Bool { (try? binding.update(gates)) != nil }
+  /// - Throws: `execution_canceled`.
+  func bind(_ gates: BoundGateList, _ cancellation: CancellationFlag) throws(QubusError) -> Bool {
+    do throws(QubusError) {
+      try binding.update(gates, cancellation: cancellation)
+      return true
+    } catch {
+      if error.code == .executionCanceled { throw error }
+      return false
+    }
+  }
 }

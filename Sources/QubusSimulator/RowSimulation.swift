@@ -92,49 +92,53 @@ package final class RowSimulation {
     case .terminal: return try terminalShots(first, count, memory: memory, source)
     case .perShot(let start):
       let outcomes = try perShotOutcomes(start, first, count, source)
-      let counts = Counts(bitCount: bitCount, outcomes: outcomes)
-      return ShotOutcomes(
-        counts: counts, memory: memory ? Self.bytes(outcomes, bitCount: bitCount) : nil)
+      let counts = try Counts(
+        bitCount: bitCount, outcomes: outcomes, context.cancellation)
+      return ShotOutcomes(counts: counts, memory: memory ? try bytes(outcomes) : nil)
     }
   }
 
   private func terminalShots(
     _ first: UInt64, _ count: Int, memory: Bool, _ source: ShotSource
   ) throws(QubusError) -> ShotOutcomes {
-    if map.qubits.isEmpty { return constantShots(count, memory: memory) }
+    if map.qubits.isEmpty { return try constantShots(count, memory: memory) }
     let sampler = try stateSampler()
     let positions = map.qubits.map { Int(sampler.state.positions[$0]) }
     let outcomes = try sampler.sample(
       first: first, count: count, source, positions: positions, memory: memory, context)
     var counts = Counts(bitCount: bitCount)
     counts.values = outcomes.values
-    counts.keys = map.words(of: outcomes.keys)
-    return ShotOutcomes(counts: counts, memory: outcomes.shotKeys.map(memoryBytes))
+    counts.keys = try map.words(of: outcomes.keys, context.cancellation)
+    var bytes: [UInt8]?
+    if let keys = outcomes.shotKeys { bytes = try memoryBytes(keys) }
+    return ShotOutcomes(counts: counts, memory: bytes)
   }
 
   /// No measurement fills a bit: every shot gives the same, and no state is needed.
-  private func constantShots(_ count: Int, memory: Bool) -> ShotOutcomes {
+  private func constantShots(
+    _ count: Int, memory: Bool
+  ) throws(QubusError) -> ShotOutcomes {
     var counts = Counts(bitCount: bitCount)
     guard count > 0 else { return ShotOutcomes(counts: counts, memory: memory ? [] : nil) }
-    counts.keys = map.words(of: [0])
+    counts.keys = try map.words(of: [0], context.cancellation)
     counts.values = [UInt64(count)]
-    let bytes = memory ? memoryBytes([UInt64](repeating: 0, count: count)) : nil
+    let bytes = memory ? try memoryBytes([UInt64](repeating: 0, count: count)) : nil
     return ShotOutcomes(counts: counts, memory: bytes)
   }
 
   /// - Parameter keys: a compact key for every shot.
-  private func memoryBytes(_ shotKeys: [UInt64]) -> [UInt8] {
-    let words = map.words(of: shotKeys)
-    return Self.bytes(words, bitCount: bitCount)
+  private func memoryBytes(_ shotKeys: [UInt64]) throws(QubusError) -> [UInt8] {
+    try bytes(try map.words(of: shotKeys, context.cancellation))
   }
 
   /// Cuts outcome words to whole bytes.
-  private static func bytes(_ words: [UInt64], bitCount: Int) -> [UInt8] {
+  private func bytes(_ words: [UInt64]) throws(QubusError) -> [UInt8] {
     let wordsPerShot = max(1, (bitCount + 63) / 64)
     let bytesPerShot = (bitCount + 7) / 8
     var bytes: [UInt8] = []
     bytes.reserveCapacity(words.count / wordsPerShot * bytesPerShot)
     for shot in 0..<words.count / wordsPerShot {
+      try context.cancellation.poll(shot)
       for byte in 0..<bytesPerShot {
         let word = words[shot * wordsPerShot + byte / 8]
         bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(byte % 8 * 8)))
@@ -170,6 +174,12 @@ package final class RowSimulation {
         "the program measures or resets qubits on its way, so it has no single final state")
     }
     return try evolvedState(observed: nil)
+  }
+
+  /// The final state's amplitudes in order of basis states: re, im, re, im, …
+  /// - Throws: as `finalState`; `execution_canceled`.
+  package func amplitudes() throws(QubusError) -> [Double] {
+    try finalState().interleaved(context)
   }
 
   /// Exact expectation values, in order.
@@ -213,7 +223,8 @@ package final class RowSimulation {
     var result = [Double](repeating: 0, count: 1 << map.bitCount)
     let compact = try state.probabilities(qubits: map.qubits, context)
     // Few enough bits for one word an outcome.
-    let outcomes = map.words(of: compact.indices.map { UInt64($0) })
+    let outcomes = try map.words(
+      of: compact.indices.map { UInt64($0) }, context.cancellation)
     for (outcome, probability) in zip(outcomes, compact) { result[Int(outcome)] = probability }
     return result
   }
@@ -242,7 +253,8 @@ package final class RowSimulation {
 
   private func shotRunner(_ start: ClassicalMachine) throws(QubusError) -> ShotRunner {
     if let runner { return runner }
-    let made = try ShotRunner(bound, start: start, prefix: try evolvedState(observed: nil))
+    let made = try ShotRunner(
+      bound, start: start, prefix: try evolvedState(observed: nil), context.cancellation)
     runner = made
     return made
   }

@@ -40,7 +40,7 @@ package final class RowWorkspace {
   ) throws(QubusError) -> PlanRun {
     let threadCount = context.team.threadCount
     if let run, run.key.observed == observed, run.key.threadCount == threadCount,
-      run.bind(bound.gates)
+      try run.bind(bound.gates, context.cancellation)
     {
       return run
     }

@@ -124,7 +124,7 @@ final class ShotPartition: @unchecked Sendable {
         let start = starts[bucket]
         histogram.add(indices + start, counts + start, distinct[bucket])
       }
-      (result.keys, result.values) = histogram.sorted()
+      (result.keys, result.values) = try histogram.sorted(context.cancellation)
     }
     return result
   }

@@ -13,7 +13,11 @@ final class ShotRunner: Sendable {
   private let fixed: KernelGates
   private let workspaces = Lock<[ShotWorkspace]>([])
 
-  init(_ bound: BoundProgram, start: ClassicalMachine, prefix: BlockedState) throws(QubusError) {
+  /// - Throws: `execution_canceled`.
+  init(
+    _ bound: BoundProgram, start: ClassicalMachine, prefix: BlockedState,
+    _ cancellation: CancellationFlag
+  ) throws(QubusError) {
     self.bound = bound
     self.start = start
     self.prefix = prefix
@@ -21,7 +25,8 @@ final class ShotRunner: Sendable {
     var gates = KernelGates(positions: prefix.positions)
     var operations: [qk_op?] = []
     operations.reserveCapacity(bound.program.code.instructions.count)
-    for instruction in bound.program.code.instructions {
+    for (step, instruction) in bound.program.code.instructions.enumerated() {
+      if step > 0 { try cancellation.poll(step) }
       // An unreachable gate may hold a number that is refused only when it is reached.
       if case .gate(let application) = instruction, application.isFixedForRow,
         let gate = try? list.bind(application, start.state)

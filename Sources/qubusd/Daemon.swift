@@ -41,6 +41,12 @@ final class Daemon: Sendable {
     engineConfiguration.limits = limits
     engineConfiguration.computeThreads = configuration.threads
     engineConfiguration.memoryBytes = configuration.memoryBytes
+    engineConfiguration.sessions.sessions = configuration.sessionLimit
+    engineConfiguration.sessions.sessionsPerPrincipal = configuration.sessionLimitPerPrincipal
+    engineConfiguration.sessions.memoryBytes = configuration.sessionMemoryBytes
+    engineConfiguration.sessions.leaseShare = Double(configuration.sessionSharePercent) / 100
+    engineConfiguration.sessions.stepInPlaceSeconds =
+      Double(configuration.stepInPlaceMicroseconds) / 1e6
     let programs = ProgramCache(bytes: engineConfiguration.programCacheBytes) {
       (source) throws(QubusError) -> CompiledProgram in
       ProgramCompiler.compile(try OpenQASM.compile(source, limits: limits), source: source)

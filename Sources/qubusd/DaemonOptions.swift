@@ -37,6 +37,36 @@ struct DaemonOptions: ParsableArguments {
   var memoryLimit: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Sessions that may be open. Default: 1024.", valueName: "count"))
+  var sessionLimit: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Sessions that one principal may hold. Default: 256.", valueName: "count"))
+  var sessionLimitPerPrincipal: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory for the plans of sessions, for example 1GiB. Default: a quarter of --memory-limit, "
+        + "on top of it.", valueName: "bytes"))
+  var sessionMemory: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Percentage of the cores that sessions may use while jobs run. Default: 50.",
+      valueName: "percent"))
+  var sessionShare: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Predicted time up to which a step is evaluated on the transport thread; 0: never. Default: "
+        + "50.", valueName: "microseconds"))
+  var stepInPlace: String?
+
+  @Option(
     help: ArgumentHelp(
       "Least level logged: trace, debug, info, notice, warning, error or critical. Default: info.",
       valueName: "level"))
@@ -51,7 +81,10 @@ struct DaemonOptions: ParsableArguments {
   func loader(environment: [String: String]) -> ConfigurationLoader {
     let single: [ConfigurationSetting: String?] = [
       .dataDirectory: dataDir, .socketGroup: socketGroup, .threads: threads,
-      .memoryLimit: memoryLimit, .logLevel: logLevel, .logFormat: logFormat,
+      .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
+      .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
+      .sessionShare: sessionShare, .stepInPlace: stepInPlace, .logLevel: logLevel,
+      .logFormat: logFormat,
     ]
     var flags = single.compactMapValues { $0.map { [$0] } }
     flags[.listen] = listen

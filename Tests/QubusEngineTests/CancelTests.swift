@@ -1,4 +1,5 @@
 import QubusCore
+import QubusDevices
 import QubusJobs
 import Testing
 
@@ -98,6 +99,56 @@ import Testing
     harness.store.release()
     #expect(try await report.outcome == .tooLate)
     #expect(try harness.statuses(id).last == .succeeded)
+    await harness.stop()
+  }
+
+  @Test("a cancel between the last chunk and the handing over ends the job, with all its shots")
+  func whileAssembling() async throws {
+    let device = FakeDevice(seconds: 1, shotsPerChunk: 500)
+    let harness = try EngineHarness(device: device)
+    device.state.signal { $0.outcomes = 200 }
+    let reports = Monitor<[CancelReport]>([])
+    device.state.signal { state in
+      state.whenDone = FakeDevice.Hook { request in
+        guard case .shots(let first, _, _) = request.work, first == 500 else { return }
+        harness.engine.cancel(request.jobID, reason: "late", context: harness.context) { report in
+          if let report = try? report.get() { reports.signal { $0.append(report) } }
+        }
+      }
+    }
+    let id = try await harness.submitted(EngineHarness.spec("2 9"))
+    let record = try await harness.finished(id)
+    #expect(record.status == .canceled && record.cancelRequested)
+    await onThread { reports.wait { $0.isEmpty ? nil : () } }
+    let report = try #require(reports.withLock { $0.first })
+    #expect(report.outcome == .duringRun && report.shotsDone == 1000)
+    let (_, manifest, _) = try harness.engine.result(id, context: harness.context)
+    #expect(manifest.isPartial && manifest.shotsDone == 1000)
+    #expect(try harness.words(id, "counts.values").reduce(0, +) == 1000)
+    #expect(try harness.words(id, "counts.offsets") == [0, 200])
+    device.state.signal { $0.whenDone = nil }
+    await harness.stop()
+  }
+
+  @Test("a stop after the last look at the flag still counts until the running has ended")
+  func beforeHandingOver() async throws {
+    let harness = try EngineHarness()
+    let result = JobResult(
+      manifest: ResultManifest(jobID: Identifier(high: 0, low: 1), attempt: 1),
+      provenance: Provenance(jobID: Identifier(high: 0, low: 1)), data: [])
+    for isStopped in [false, true] {
+      let record = JobRecord(
+        id: Identifier(high: 0, low: 1), principal: EngineHarness.alice, request: [])
+      let job = ActiveJob(record, prepared: nil)
+      if isStopped { job.withLock { $0.stop = .canceled(reason: "") } }
+      let ending = harness.engine.finish(job, .succeeded(result))
+      #expect(job.withLock { $0.phase } == .finishing)
+      switch ending {
+      case .succeeded: #expect(!isStopped)
+      case .stopped(.canceled): #expect(isStopped)
+      case .stopped, .failed: Issue.record("ended as \(ending)")
+      }
+    }
     await harness.stop()
   }
 

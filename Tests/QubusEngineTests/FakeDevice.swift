@@ -19,6 +19,13 @@ final class FakeDevice: Device {
     var mostActive = 0
     var failure: QubusError?
     var opened: [[Value]] = []
+    /// Called with the request of every chunk that is done, before it is handed over.
+    var whenDone: Hook?
+    /// Distinct outcomes of a chunk of shots; 1 takes the outcome from the seed.
+    var outcomes = 1
+  }
+  struct Hook: Sendable {
+    var call: @Sendable (ChunkRequest) -> Void
   }
   let name: String
   let summary = "a device for tests"
@@ -144,6 +151,11 @@ final class FakeExecution: DeviceExecution {
       var counts = Counts(bitCount: program.circuit.bitCount)
       counts.keys = [outcome]
       counts.values = [count]
+      let outcomes = device.state.withLock { $0.outcomes }
+      if outcomes > 1 {
+        counts.keys = (0..<UInt64(outcomes)).map { $0 }
+        counts.values = counts.keys.map { $0 == 0 ? count - UInt64(outcomes) + 1 : 1 }
+      }
       result.counts = counts
       if memory {
         result.memory = Array(repeating: UInt8(truncatingIfNeeded: outcome), count: Int(count))
@@ -158,6 +170,7 @@ final class FakeExecution: DeviceExecution {
       result.normDrift = 1e-16
     }
     device.state.signal { $0.finished += 1 }
+    device.state.withLock { $0.whenDone }?.call(request)
     return result
   }
 

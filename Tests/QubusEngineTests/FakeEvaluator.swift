@@ -75,7 +75,8 @@ final class FakeEvaluator: StepEvaluator {
       for column in 0..<parameterCount { sum += parameters[row * parameterCount + column] }
       if order.shots > 0 {
         sum += Philox(seed: seed).uniform(
-          draw: 0, shot: 0, purpose: .estimation, pub: 0, row: UInt32(order.sequence))
+          draw: 0, shot: 0, purpose: .estimation, pub: 0,
+          row: UInt32(truncatingIfNeeded: order.sequence))
       }
       for observable in 0..<observableCount {
         answer.values[row * observableCount + observable] = sum + 10 * Double(observable)
@@ -83,10 +84,8 @@ final class FakeEvaluator: StepEvaluator {
     }
     for index in 0..<answer.gradients.count { answer.gradients[index] = 1 }
     answer.shotsUsed = order.shots * UInt64(order.rows)
-    if order.sequence > 0 {
-      time.pass(steps.withLock { $0.seconds } * Double(order.rows))
-      steps.signal { $0.finished += 1 }
-    }
+    time.pass(steps.withLock { $0.seconds } * Double(order.rows))
+    if order.sequence > 0 { steps.signal { $0.finished += 1 } }
   }
 
   private func begin(_ first: Double, _ context: KernelContext) throws(QubusError) {

@@ -11,10 +11,17 @@ final class FakeStore: JobStore {
     /// Answers the error of a command that is to fail.
     var failure: (@Sendable (JobUpdate) -> QubusError?)?
     var acceptFailure: QubusError?
+    /// Changes what a command writes, as a store that another release wrote would have it.
+    var rewrite: (@Sendable (inout JobUpdate) -> Void)?
     var updates: [JobUpdate] = []
     var refusedCount = 0
+    /// Called by whoever hands a change over, on its thread.
+    var whenCalled: Hook?
     /// Accepts and updates of each call, in order.
     var groups: [Int] = []
+  }
+  struct Hook: Sendable {
+    var call: @Sendable () -> Void
   }
   let memory: MemoryJobStore
   let state = Monitor(State())
@@ -27,7 +34,10 @@ final class FakeStore: JobStore {
 
   func perform(_ commands: [StoreCommand]) {
     let changes = commands.count { if case .flush = $0 { false } else { true } }
-    if changes > 0 { state.signal { $0.groups.append(changes) } }
+    if changes > 0 {
+      state.signal { $0.groups.append(changes) }
+      state.withLock { $0.whenCalled }?.call()
+    }
     for command in commands { hold(command) }
   }
 
@@ -60,6 +70,11 @@ final class FakeStore: JobStore {
         return completion(.failure(error))
       }
       state.signal { $0.updates.append(update) }
+      if let rewrite = state.withLock({ $0.rewrite }) {
+        var changed = update
+        rewrite(&changed)
+        return memory.perform(.update(changed, completion: completion))
+      }
     case .flush: break
     }
     memory.perform(command)

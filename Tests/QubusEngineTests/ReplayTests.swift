@@ -73,4 +73,27 @@ import Testing
     #expect(report.originalHash != report.replayHash)
     await second.stop()
   }
+
+  @Test("a result of engine version 2, planned by counted costs, has no replay to compare with")
+  func olderEngine() async throws {
+    let harness = try EngineHarness()
+    harness.store.state.signal { state in
+      state.rewrite = { update in
+        update.result?.provenance.engineVersion = 2
+        update.result?.provenance.compileOptions["cost_table"] = "1"
+        update.result?.manifest.executionHash = [UInt8](repeating: 2, count: 32)
+      }
+    }
+    let id = try await harness.submitted()
+    try await harness.finished(id)
+    harness.store.state.signal { $0.rewrite = nil }
+    let replay = try await harness.replay(id).job.record.id
+    try await harness.finished(replay)
+    let report = try harness.engine.compareReplay(id, replay: replay, context: harness.context)
+    #expect(Versions.engine > 2)
+    #expect(report.outcome == .notComparable)
+    #expect(report.totalVariationDistance == 0)
+    #expect(report.explanation.contains("engine 2"))
+    await harness.stop()
+  }
 }

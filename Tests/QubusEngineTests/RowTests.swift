@@ -1,4 +1,5 @@
 import QubusCore
+import QubusDevices
 import QubusJobs
 import Testing
 
@@ -14,6 +15,39 @@ import Testing
     cx q[0], q[1]; cx q[1], q[2]; crz(b) q[2], q[3]; rx(a) q[3];
     c = measure q;
     """
+
+  @Test("planning's memory counts for each thread that runs rows of its own, and is refused")
+  func planningMemory() async throws {
+    var source = "OPENQASM 3; include \"stdgates.inc\"; input float a; qubit[4] q; bit[4] c;\n"
+    for index in 0..<20_000 { source += "rx(a) q[\(index % 4)];\n" }
+    source += "c = measure q;"
+    func spec(_ rows: Int) -> JobSpec {
+      EngineHarness.spec(source, shots: 10) { spec in
+        spec.pubs[0].parameters = [
+          ParameterArray(name: "a", shape: [rows], values: [Double](repeating: 0.1, count: rows))
+        ]
+      }
+    }
+    let harness = try RealHarness { $0.computeThreads = 2 }
+    let one = try harness.engine.preparation.prepare(spec(1))
+    let many = try harness.engine.preparation.prepare(spec(50))
+    let plan = one.pubs[0].estimate.planBytes
+    #expect(plan > 10_000_000)
+    #expect(many.memoryBytes - one.memoryBytes >= plan)
+    #expect(many.memoryBytes - one.memoryBytes < 2 * plan)
+    let limit = many.memoryBytes - 1
+    let tight = try RealHarness {
+      $0.computeThreads = 2
+      $0.memoryBytes = limit
+    }
+    #expect(throws: Never.self) { try tight.engine.preparation.prepare(spec(1)) }
+    let error = #expect(throws: QubusError.self) { try tight.engine.preparation.prepare(spec(50)) }
+    #expect(error?.code == .insufficientMemory)
+    #expect(error?.message.contains("\(many.memoryBytes) bytes") == true)
+    #expect(error?.message.contains("\(limit) bytes") == true)
+    await harness.stop()
+    await tight.stop()
+  }
 
   private func spec(rows: Range<Int>, precision: NumericPrecision = .double) -> JobSpec {
     EngineHarness.spec(Self.source, shots: 200) { spec in

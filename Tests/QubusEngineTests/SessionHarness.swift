@@ -64,6 +64,7 @@ final class FakeSink: StepSink {
     let outcomes = self.outcomes
     return await onThread { outcomes.wait { $0[serial] } }
   }
+  func waitForOutcome(_ serial: UInt64) -> Outcome { outcomes.wait { $0[serial] } }
   var serials: Set<UInt64> { outcomes.withLock { Set($0.keys) } }
 }
 
@@ -187,7 +188,7 @@ final class SessionHarness: @unchecked Sendable {
     var order = StepOrder(sequence: sequence, rows: rows, outputs: [])
     edit(&order)
     let checksum = numbers.reduce(UInt32(7)) {
-      $0 &* 31 &+ UInt32(truncatingIfNeeded: $1.bitPattern >> 20)
+      $0 &* 31 &+ UInt32(truncatingIfNeeded: $1.bitPattern >> 32)
     }
     let call = StepCall(
       session: id, order: order, columns: columns ?? (rows > 0 ? numbers.count / rows : 0),

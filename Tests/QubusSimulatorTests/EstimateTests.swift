@@ -115,6 +115,38 @@ struct EstimateTests {
     #expect(estimate.seconds(rows: 1, shots: 1000) < 2 * few)
   }
 
+  @Test("planning's memory counts by the gate, and a program that it does not fit is refused")
+  func planning() throws {
+    let gates = 1_000_000
+    let operations = [Operation](repeating: .apply(.h, 0), count: gates)
+    let circuit = Circuit(qubits: 4, bits: 4, operations)
+    let estimate = try estimate(circuit)
+    #expect(estimate.planBytes > UInt64(500 * gates) && estimate.planBytes < UInt64(800 * gates))
+    #expect(estimate.memoryBytes == (try self.estimate(Circuit(qubits: 4, bits: 4))).memoryBytes)
+    let limit = estimate.memoryBytes + estimate.planBytes
+    #expect(throws: Never.self) { try self.estimate(circuit, memory: limit) }
+    let error = #expect(throws: QubusError.self) { try self.estimate(circuit, memory: limit - 1) }
+    #expect(error?.code == .insufficientMemory)
+    #expect(error?.message.contains("1000000 gates need 642.") == true, "\(error?.message ?? "")")
+    #expect(error?.details["limit_bytes"] == "\(limit - 1)")
+  }
+
+  @Test("gates of loops count as often as loops are guessed to run, at most as a row may have")
+  func plannedLoops() throws {
+    func loop(_ body: [QubusCircuit.Operation]) -> QubusCircuit.Operation {
+      .forLoop(
+        variable: 0, first: .constant(.int(1, width: 32)), step: .constant(.int(1, width: 32)),
+        last: .constant(.int(9, width: 32)), body: body)
+    }
+    let gate = [Operation](repeating: .apply(.h, 0), count: 100)
+    let flat = try estimate(Circuit(qubits: 1, gate)).planBytes
+    #expect(try estimate(Circuit(qubits: 1, [loop(gate)])).planBytes == 8 * flat)
+    #expect(try estimate(Circuit(qubits: 1, [loop([loop(gate)])])).planBytes == 64 * flat)
+    let deep = (0..<8).reduce(gate) { body, _ in [loop(body)] }
+    let most = try estimate(Circuit(qubits: 1, deep)).planBytes
+    #expect(most == flat / 100 * UInt64(Limits().programOperations))
+  }
+
   @Test("a chunk larger than the device takes is refused")
   func largeChunk() throws {
     let error = #expect(throws: QubusError.self) {

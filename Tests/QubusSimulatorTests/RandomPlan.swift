@@ -15,7 +15,7 @@ struct RandomPlan {
     activatesLate: Bool = false, _ generator: inout SeededGenerator
   ) {
     plan = Plan(
-      qubitCount: qubits, precision: precision, costTableVersion: 0, operations: [], stages: [],
+      qubitCount: qubits, precision: precision, costs: .counted, operations: [], stages: [],
       initialPositions: (0..<UInt8(qubits)).map { $0 },
       finalPositions: (0..<UInt8(qubits)).shuffled(using: &generator), coefficientCount: 0)
     numbers = PlanNumbers(coefficients: [], forms: [], stageScales: [])

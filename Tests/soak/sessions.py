@@ -213,8 +213,11 @@ def compare(daemon: Daemon, seed: int, answers: dict[int, list[str]], problems: 
 
 
 def shares(daemon: Daemon, seconds: float, problems: list[str]) -> list[float]:
-    """Device time of principals that keep the daemon busy, of its mean; steps of unequal size."""
-    tenants = [Tenant(daemon, n, ["--share", str(1 + n % 4), str(SESSIONS_EACH)])
+    """Device time of principals that keep the daemon busy, of its mean; steps of unequal size.
+
+    A step takes milliseconds, so that every principal has work waiting whatever its Python costs.
+    """
+    tenants = [Tenant(daemon, n, ["--share", str(16 * (1 + n % 4)), str(SESSIONS_EACH)])
                for n in range(PRINCIPALS)]
     for tenant in tenants:
         tenant.wait_ready()

@@ -106,6 +106,8 @@ class Stepper(threading.Thread):
         self.last = result.sequence
 
     def close(self, session: qubus.Session) -> None:
+        while session.info()["last_sequence"] > self.last:
+            self.one_step(session)  # a step that was abandoned has been answered since
         info = session.info()
         told = {"session": self.work.number, "answered": self.last, "steps": info["steps"],
                 "last_sequence": info["last_sequence"], "shots_used": info.get("shots_used", 0)}

@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Chooses bases between constant blocks, so that blocks on two targets have entries that kernels
 /// need not multiply: two zeros and three real ones of sixteen, a fifth of the arithmetic.
@@ -27,10 +28,13 @@ struct BasisChoice: Sendable {
 
   private var links: [Link] = []
 
-  init(_ plan: Plan, _ dependents: GateDependents) {
+  init(
+    _ plan: Plan, _ dependents: GateDependents, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
     guard plan.qubitCount >= Self.smallestQubitCount else { return }
     var isConstant = [Bool](repeating: true, count: plan.operations.count)
-    for gate in dependents.parametric {
+    for (step, gate) in dependents.parametric.enumerated() {
+      try cancellation.poll(step)
       for place in dependents.range(gate) {
         isConstant[Int(dependents.operations[place])] = false
       }
@@ -43,6 +47,7 @@ struct BasisChoice: Sendable {
     }
     var next = [Int32](repeating: -1, count: 64)
     for index in plan.operations.indices.reversed() {
+      try cancellation.poll(index)
       let operation = plan.operations[index]
       if absorbs(Int32(index)), operation.targets.count == 2 {
         let low = Int(min(operation.targets[0], operation.targets[1]))
@@ -63,8 +68,12 @@ struct BasisChoice: Sendable {
   }
 
   /// - Parameter raw: numbers of all operations of the plan that was given at the start.
-  func apply(_ plan: Plan, _ raw: inout [Double]) {
-    for link in links {
+  /// - Throws: `execution_canceled`.
+  func apply(
+    _ plan: Plan, _ raw: inout [Double], _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
+    for (step, link) in links.enumerated() {
+      try cancellation.poll(step)
       let operation = plan.operations[Int(link.block)]
       let (first, second) = (operation.targets[0], operation.targets[1])
       let lowBit = first < second ? 1 : 2

@@ -31,17 +31,17 @@ struct BlockFusion {
     var fusion = BlockFusion(draft, figures)
     for index in draft.gates.indices {
       try draft.poll(index)
-      fusion.visit(Int32(index))
+      try fusion.visit(Int32(index))
     }
     for wire in fusion.open.indices {
       try draft.check()
-      fusion.close(wire)
+      try fusion.close(wire)
     }
     draft = fusion.draft
     draft.gates = fusion.out
   }
 
-  private mutating func visit(_ index: Int32) {
+  private mutating func visit(_ index: Int32) throws(QubusError) {
     let wires = draft.gates[Int(index)].wires
     switch wires.nonzeroBitCount {
     case 1:
@@ -50,12 +50,12 @@ struct BlockFusion {
       runs[Int(open[wire])].gates.append(index)
     case 2:
       let (a, b) = (wires.trailingZeroBitCount, 63 - wires.leadingZeroBitCount)
-      if open[a] < 0 || open[a] != open[b] { join(a, b) }
+      if open[a] < 0 || open[a] != open[b] { try join(a, b) }
       runs[Int(open[a])].gates.append(index)
     default:
       var rest = wires
       while rest != 0 {
-        close(rest.trailingZeroBitCount)
+        try close(rest.trailingZeroBitCount)
         rest &= rest - 1
       }
       out.append(draft.gates[Int(index)])
@@ -72,7 +72,7 @@ struct BlockFusion {
   }
 
   /// Opens a run on two wires that begins with what is open on each of them alone.
-  private mutating func join(_ a: Int, _ b: Int) {
+  private mutating func join(_ a: Int, _ b: Int) throws(QubusError) {
     var earlier: [Int32] = []
     for wire in [a, b] {
       guard open[wire] >= 0 else { continue }
@@ -81,14 +81,14 @@ struct BlockFusion {
         earlier.append(contentsOf: runs[run].gates)
         runs[run].gates = []
       } else {
-        close(wire)
+        try close(wire)
       }
     }
     begin(1 << UInt64(a) | 1 << UInt64(b))
     runs[runs.count - 1].gates = earlier
   }
 
-  private mutating func close(_ wire: Int) {
+  private mutating func close(_ wire: Int) throws(QubusError) {
     let index = Int(open[wire])
     guard index >= 0 else { return }
     let run = runs[index]
@@ -98,7 +98,7 @@ struct BlockFusion {
       open[rest.trailingZeroBitCount] = -1
       rest &= rest - 1
     }
-    write(run)
+    try write(run)
   }
 
   // MARK: Blocks
@@ -129,7 +129,7 @@ struct BlockFusion {
     return run.wires.nonzeroBitCount == 1 || cost <= min(costs.real2, costs.dense2)
   }
 
-  private mutating func write(_ run: Run) {
+  private mutating func write(_ run: Run) throws(QubusError) {
     if staysApart(run) {
       for gate in run.gates { out.append(draft.gates[Int(gate)]) }
       return
@@ -137,9 +137,13 @@ struct BlockFusion {
     let first = UInt8(run.wires.trailingZeroBitCount)
     let second = UInt8(63 - run.wires.leadingZeroBitCount)
     var path = FusionPath(costs, isPair: first != second)
-    for gate in run.gates { path.append(draft.gates[Int(gate)], first: first) }
+    for (step, gate) in run.gates.enumerated() {
+      try draft.poll(step)
+      path.append(draft.gates[Int(gate)], first: first)
+    }
     var blocks: [Block?] = [nil, nil, nil]
-    for (step, index) in zip(path.steps(), run.gates) {
+    for (place, (step, index)) in zip(path.steps(), run.gates).enumerated() {
+      try draft.poll(place)
       let gate = draft.gates[Int(index)]
       // Slots: the two wires by themselves, and the pair.
       let slot = step.block == .pair ? 2 : gate.wires == 1 << UInt64(first) ? 0 : 1

@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Where the numbers of operations come from: arrays of the plan's recipe and of a row's gates, as
 /// pointers, because a copied array costs more than the numbers of a small block.
@@ -77,6 +78,9 @@ struct BlockProduct {
   let sources: BlockSources
   /// Where numbers go.
   let raw: UnsafeMutablePointer<Double>
+  /// Looked at on the way: one block may hold all of a circuit's gates. Once it is set, numbers are
+  /// of no use.
+  let cancellation: CancellationFlag?
 
   /// Entries that a plan needs.
   static func entryCount(_ plan: Plan) -> Int {
@@ -109,6 +113,18 @@ struct BlockProduct {
     }
   }
 
+  /// Whether to stop, asked at every 4096th step.
+  @inline(__always)
+  func mustStop(_ step: Int) -> Bool {
+    step & 0xFFF == 0 && cancellation?.isCanceled == true
+  }
+
+  /// The same within a block; the first look is the caller's.
+  @inline(__always)
+  private func mustStop(_ place: Int, _ terms: Range<Int>) -> Bool {
+    place > terms.lowerBound && mustStop(place - terms.lowerBound)
+  }
+
   /// Multiplies factors into the entries they belong to.
   @inline(__always)
   private func multiply(
@@ -116,6 +132,7 @@ struct BlockProduct {
   ) {
     for entry in 0..<count { entries[entry] = .one }
     for place in terms {
+      if mustStop(place, terms) { return }
       let term = sources.terms[place]
       let number = factor(term)
       for entry in 0..<count where belongs(term, entry) {
@@ -181,6 +198,7 @@ struct BlockProduct {
   ) {
     var isFirst = true
     for place in terms {
+      if mustStop(place, terms) { return }
       let term = list[place]
       if isFirst {
         isFirst = false

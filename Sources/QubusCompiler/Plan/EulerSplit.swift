@@ -1,13 +1,17 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Splits dense one-qubit gates into a real rotation between two phases where enough of them lie
 /// side by side: a layer's phases share one linear pass, and a rotation costs a quarter.
 struct EulerSplit {
-  static func run(_ draft: inout PlanDraft, _ figures: CostTable.Figures) {
+  static func run(
+    _ draft: inout PlanDraft, _ figures: CostTable.Figures
+  ) throws(QubusError) {
     var levels = [Int32](repeating: 0, count: draft.wireCount)
     var levelOf = [Int32](repeating: 0, count: draft.gates.count)
     var counts: [Int32] = [0]
     for (index, gate) in draft.gates.enumerated() {
+      try draft.poll(index)
       // Phases merge across layers and do not separate them.
       if gate.isDiagonal { continue }
       var level: Int32 = 0
@@ -25,6 +29,7 @@ struct EulerSplit {
     let gates = draft.gates
     draft.gates.removeAll(keepingCapacity: true)
     for (index, gate) in gates.enumerated() {
+      try draft.poll(index)
       if isDense(gate), counts[Int(levelOf[index])] >= worthwhile {
         split(gate, &draft)
       } else {

@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Drops gates that no outcome of an observed qubit depends on.
 ///
@@ -12,7 +13,7 @@ struct LightCone {
   private init(observed: UInt64) { inBasis = observed }
 
   /// - Parameter observed: qubits, one bit each.
-  static func trim(_ draft: inout PlanDraft, observed: UInt64) {
+  static func trim(_ draft: inout PlanDraft, observed: UInt64) throws(QubusError) {
     var wires: UInt64 = 0
     for (qubit, wire) in draft.finalWires.enumerated() where observed >> UInt64(qubit) & 1 == 1 {
       wires |= 1 << UInt64(wire)
@@ -20,7 +21,10 @@ struct LightCone {
     var cone = LightCone(observed: wires)
     var kept: [PlanGate] = []
     kept.reserveCapacity(draft.gates.count)
-    for gate in draft.gates.reversed() where cone.keeps(gate) { kept.append(gate) }
+    for (step, gate) in draft.gates.reversed().enumerated() {
+      try draft.poll(step)
+      if cone.keeps(gate) { kept.append(gate) }
+    }
     kept.reverse()
     draft.gates = kept
     // Only probabilities are asked for.

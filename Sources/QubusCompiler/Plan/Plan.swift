@@ -76,7 +76,8 @@ package struct PlanStage: Sendable, Hashable {
 package struct Plan: Sendable {
   package var qubitCount: Int
   package var precision: Precision
-  package var costTableVersion: Int
+  /// What its blocks were chosen by.
+  package var costs: CostTable
   package var operations: [PlanOperation]
   package var stages: [PlanStage]
   /// The position that holds each qubit at the start and at the end (swaps are relabelled).
@@ -88,12 +89,12 @@ package struct Plan: Sendable {
   package var recipe = PlanRecipe()
 
   package init(
-    qubitCount: Int, precision: Precision, costTableVersion: Int, operations: [PlanOperation],
+    qubitCount: Int, precision: Precision, costs: CostTable, operations: [PlanOperation],
     stages: [PlanStage], initialPositions: [UInt8], finalPositions: [UInt8], coefficientCount: Int
   ) {
     self.qubitCount = qubitCount
     self.precision = precision
-    self.costTableVersion = costTableVersion
+    self.costs = costs
     self.operations = operations
     self.stages = stages
     self.initialPositions = initialPositions

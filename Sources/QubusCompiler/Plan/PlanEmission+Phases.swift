@@ -1,13 +1,17 @@
 internal import QubusCircuit
+internal import QubusCore
 
 extension PlanEmission {
   /// Operations for phases that commute with each other, in whatever order is cheapest.
-  mutating func append(phases: [Int32], _ figures: CostTable.Figures) {
+  mutating func append(
+    phases: [Int32], _ figures: CostTable.Figures
+  ) throws(QubusError) {
     if phases.count == 1 {
       appendPhase(gate(phases[0]))
       return
     }
-    for choice in PhaseGrouping(phases, draft, figures).choices {
+    for (step, choice) in PhaseGrouping(phases, draft, figures).choices.enumerated() {
+      try draft.poll(step)
       switch choice {
       case .alone(let phase): appendPhase(gate(phase))
       case .linear(let control, let constant, let factors):

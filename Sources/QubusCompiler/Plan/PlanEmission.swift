@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// Writes operations and the recipe of their numbers.
 struct PlanEmission {
@@ -10,13 +11,14 @@ struct PlanEmission {
   private(set) var recipe = PlanRecipe()
   private(set) var offset = 0
 
-  init(_ draft: PlanDraft, positions: [UInt8]) {
+  init(_ draft: PlanDraft, positions: [UInt8]) throws(QubusError) {
     self.draft = draft
     self.positions = positions
     hasGlobal = draft.globalFirst >= 0 || draft.globalScalar != .one
     recipe.constants = draft.constants
     operations.reserveCapacity(draft.gates.count)
-    for product in draft.products {
+    for (step, product) in draft.products.enumerated() {
+      try draft.poll(step)
       recipe.productTerms.append(
         contentsOf: Self.productTerms(draft, product.firstTerm, product.wire))
       recipe.productStarts.append(Int32(recipe.productTerms.count))

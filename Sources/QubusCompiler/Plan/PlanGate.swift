@@ -100,9 +100,20 @@ struct PlanDraft {
     if step & 0xFFF == 0 { try check() }
   }
 
-  func check() throws(QubusError) {
-    if let cancellation, cancellation.isCanceled {
-      throw QubusError(.executionCanceled, "the execution was canceled")
+  func check() throws(QubusError) { try cancellation.check() }
+
+  /// Sorts by keys, looking at the flag on its way.
+  /// - Throws: `execution_canceled`.
+  func sort(_ keys: inout [(key: UInt64, gate: Int32)]) throws(QubusError) {
+    var comparisons = 0
+    do {
+      try keys.sort { a, b in
+        comparisons += 1
+        if comparisons & 0xFFFF == 0 { try check() }
+        return a.key != b.key ? a.key < b.key : a.gate < b.gate
+      }
+    } catch {
+      try check()
     }
   }
 

@@ -1,4 +1,5 @@
 internal import QubusCircuit
+internal import QubusCore
 
 /// How a plan's numbers follow from the gates it was made of.
 package struct PlanRecipe: Sendable, Hashable {
@@ -66,10 +67,14 @@ extension PlanRecipe {
   }
 
   /// Notes what the structure relies on.
-  mutating func record(_ list: BoundGateList) {
+  mutating func record(
+    _ list: BoundGateList, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
     gates = list.gates
     var last = 0..<0
-    for gate in list.gates where gate.isConstant && gate.coefficientCount > 0 {
+    for (step, gate) in list.gates.enumerated() {
+      try cancellation.poll(step)
+      guard gate.isConstant, gate.coefficientCount > 0 else { continue }
       let range = gate.offset..<gate.offset + gate.coefficientCount
       // Gates without parameters share their numbers with an earlier one.
       if range.lowerBound < last.upperBound { continue }

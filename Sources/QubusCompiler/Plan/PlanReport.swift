@@ -38,11 +38,11 @@ package struct PlanReport: Sendable, Codable, Hashable {
   package var seconds: Double
   package var stages: [Stage]
 
-  package init(_ plan: Plan, costs: CostTable = .current) {
+  package init(_ plan: Plan) {
     qubitCount = plan.qubitCount
     precision = plan.precision == .single ? "single" : "double"
-    costTableVersion = plan.costTableVersion
-    let figures = costs.figures(plan.precision)
+    costTableVersion = plan.costs.version
+    let figures = plan.costs.figures(plan.precision)
     var qubits = [Int](repeating: -1, count: 64)
     for (qubit, position) in plan.initialPositions.enumerated() { qubits[Int(position)] = qubit }
     stages = plan.stages.map { Stage($0, plan, figures, qubits) }

@@ -14,12 +14,13 @@ package enum Planner {
   ///   matter.
   /// - Parameter observed: qubits whose outcomes matter, one bit each; nil for the whole state.
   /// - Parameter startsFromZero: true when the state starts as |0…0⟩; false when it may be any.
+  /// - Parameter costs: of the kernels that will run it.
   /// - Parameter chunk: other chunk sizes than the table's, for tests.
   /// - Throws: `too_many_qubits` beyond 64, `execution_canceled`.
   /// - Complexity: about linear in gates; 10^6 gates take about a second.
   package static func plan(
     _ gates: BoundGateList, qubitCount: Int, precision: Precision, observed: UInt64? = nil,
-    startsFromZero: Bool = true, costs: CostTable = .current, chunk: ChunkSize? = nil,
+    startsFromZero: Bool = true, costs: CostTable, chunk: ChunkSize? = nil,
     cancellation: CancellationFlag? = nil
   ) throws(QubusError) -> Plan {
     guard qubitCount <= 64 else {
@@ -30,16 +31,15 @@ package enum Planner {
     let chunk = chunk ?? ChunkSize(precision)
     var draft = try GateLowering.lower(
       gates, qubitCount: qubitCount, startsFromZero: startsFromZero, cancellation: cancellation)
-    if let observed { LightCone.trim(&draft, observed: observed) }
+    if let observed { try LightCone.trim(&draft, observed: observed) }
     try GateCancellation.run(&draft)
     try BlockFusion.run(&draft, figures)
-    try draft.check()
-    EulerSplit.run(&draft, figures)
+    try EulerSplit.run(&draft, figures)
     try GateCancellation.run(&draft)
-    var staging = Staging(
+    var staging = try Staging(
       draft, precision: precision, startsFromZero: startsFromZero, figures: figures, chunk: chunk)
     try staging.run(polling: draft)
-    var emission = PlanEmission(draft, positions: staging.positions)
+    var emission = try PlanEmission(draft, positions: staging.positions)
     var stages: [PlanStage] = []
     for (index, stage) in staging.stages.enumerated() {
       let start = emission.operations.count
@@ -52,7 +52,7 @@ package enum Planner {
             try draft.poll(step)
             emission.append(draft.gates[Int(gate)])
           }
-        case .phases(let run): emission.append(phases: run, figures)
+        case .phases(let run): try emission.append(phases: run, figures)
         }
       }
       if index == staging.stages.count - 1 { emission.appendGlobalPhase() }
@@ -72,12 +72,12 @@ package enum Planner {
       }
     }
     var plan = Plan(
-      qubitCount: qubitCount, precision: precision, costTableVersion: costs.version,
+      qubitCount: qubitCount, precision: precision, costs: costs,
       operations: emission.operations, stages: stages, initialPositions: staging.positions,
       finalPositions: draft.finalWires.map { staging.positions[Int($0)] },
       coefficientCount: emission.offset)
     plan.recipe = emission.recipe
-    plan.recipe.record(gates)
+    try plan.recipe.record(gates, cancellation)
     return plan
   }
 }

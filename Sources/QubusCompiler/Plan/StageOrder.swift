@@ -22,7 +22,7 @@ struct StageOrder {
     while !queue.isEmpty {
       try draft.check()
       let moving = queue.take { draft.gates[Int($0)].kind != .phase }
-      if !moving.isEmpty { runs.append(.moving(sorted(moving, masks, &levels))) }
+      if !moving.isEmpty { runs.append(.moving(try sorted(moving, draft, masks, &levels))) }
       let phases = queue.take { draft.gates[Int($0)].kind == .phase }
       if !phases.isEmpty { runs.append(.phases(phases)) }
     }
@@ -31,12 +31,13 @@ struct StageOrder {
 
   /// Layer by layer; layers alternate between high positions first and low positions first.
   private static func sorted(
-    _ gates: [Int32], _ masks: [WireMasks], _ levels: inout [Int32]
-  ) -> [Int32] {
+    _ gates: [Int32], _ draft: PlanDraft, _ masks: [WireMasks], _ levels: inout [Int32]
+  ) throws(QubusError) -> [Int32] {
     if gates.count == 1 { return gates }
     var keys: [(key: UInt64, gate: Int32)] = []
     keys.reserveCapacity(gates.count)
-    for gate in gates {
+    for (step, gate) in gates.enumerated() {
+      try draft.poll(step)
       let mask = masks[Int(gate)]
       var level: Int32 = 0
       forEachBit(mask.all) { level = max(level, levels[$0] + 1) }
@@ -50,7 +51,7 @@ struct StageOrder {
         | UInt64(mask.moved.trailingZeroBitCount)
       keys.append((key, gate))
     }
-    keys.sort { $0.key != $1.key ? $0.key < $1.key : $0.gate < $1.gate }
+    try draft.sort(&keys)
     return keys.map(\.gate)
   }
 

@@ -1,3 +1,5 @@
+internal import QubusCore
+
 /// Divides rotations of a stage by one of their entries, so that they cost half, and gives what was
 /// divided out to one operation of the stage that has room for it.
 struct StageScale: Sendable {
@@ -11,9 +13,12 @@ struct StageScale: Sendable {
   /// cannot be divided out.
   private static let ratioLimit = 4.0
 
-  init(_ plan: Plan, _ stage: PlanStage) {
+  init(
+    _ plan: Plan, _ stage: PlanStage, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
     smallest = plan.precision == .single ? 0x1p-30 : 0x1p-300
     for index in stage.operations {
+      try cancellation.poll(index)
       let operation = plan.operations[index]
       guard operation.controlMask == 0 else { continue }
       switch operation.kind {
@@ -25,9 +30,13 @@ struct StageScale: Sendable {
     if sink < 0, let last = rotations.popLast() { sink = last }
   }
 
-  func apply(_ plan: Plan, raw: [Double], _ numbers: inout PlanNumbers, stage: Int) {
+  /// - Throws: `execution_canceled`.
+  func apply(
+    _ plan: Plan, raw: [Double], _ numbers: inout PlanNumbers, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
     var scale = 1.0
-    for rotation in rotations {
+    for (step, rotation) in rotations.enumerated() {
+      if step > 0 { try cancellation.poll(step) }
       let offset = plan.operations[Int(rotation)].offset
       let matrix = (raw[offset], raw[offset + 1], raw[offset + 2], raw[offset + 3])
       let choice = Self.form(matrix)

@@ -27,18 +27,23 @@ struct Staging {
   init(
     _ draft: PlanDraft, precision: Precision, startsFromZero: Bool, figures: CostTable.Figures,
     chunk: ChunkSize
-  ) {
+  ) throws(QubusError) {
     self.chunk = chunk
     self.startsFromZero = startsFromZero
     self.precision = precision
     self.figures = figures
     count = draft.wireCount
-    positions = startsFromZero ? Self.firstUse(draft) : draft.identityWires
-    let wires = draft.gates.map { WireMasks($0) }
+    positions = startsFromZero ? try Self.firstUse(draft) : draft.identityWires
     var masks: [WireMasks] = []
-    masks.reserveCapacity(wires.count)
-    for mask in wires { masks.append(mask.mapped(positions)) }
-    weights = draft.gates.map { Self.weight($0, figures) }
+    var weights: [Float] = []
+    masks.reserveCapacity(draft.gates.count)
+    weights.reserveCapacity(draft.gates.count)
+    for (step, gate) in draft.gates.enumerated() {
+      try draft.poll(step)
+      masks.append(WireMasks(gate).mapped(positions))
+      weights.append(Self.weight(gate, figures))
+    }
+    self.weights = weights
     live =
       startsFromZero ? min(count, chunk.whole) : count
     queue = GateQueue(
@@ -48,7 +53,7 @@ struct Staging {
   }
 
   /// Positions in order of the first gate that moves a wire away from |0⟩.
-  private static func firstUse(_ draft: PlanDraft) -> [UInt8] {
+  private static func firstUse(_ draft: PlanDraft) throws(QubusError) -> [UInt8] {
     var positions = [UInt8](repeating: 0, count: draft.wireCount)
     var seen: UInt64 = 0
     var next: UInt8 = 0
@@ -61,9 +66,10 @@ struct Staging {
         rest &= rest - 1
       }
     }
-    for gate in draft.gates where !gate.isDiagonal {
+    for (step, gate) in draft.gates.enumerated() {
+      try draft.poll(step)
       // A control that is not live yet would have been removed, so targets decide.
-      place(gate.targetMask)
+      if !gate.isDiagonal { place(gate.targetMask) }
     }
     place(draft.wireCount == 64 ? ~0 : (1 << UInt64(draft.wireCount)) - 1)
     return positions
@@ -102,7 +108,7 @@ struct Staging {
       }
       let masks = queue.masks
       var taken = queue.take { masks[Int($0)].moved & ~local == 0 }
-      if live == count, !queue.isEmpty { taken = deferPhases(taken) }
+      if live == count, !queue.isEmpty { taken = try deferPhases(taken, draft) }
       if taken.isEmpty {
         precondition(live < count, "a gate fits no chunk")
         live += 1
@@ -116,11 +122,14 @@ struct Staging {
   }
 
   /// Puts phases back that nothing in this stage waits for: later they meet others.
-  private mutating func deferPhases(_ taken: [Int32]) -> [Int32] {
+  private mutating func deferPhases(
+    _ taken: [Int32], _ draft: PlanDraft
+  ) throws(QubusError) -> [Int32] {
     var later = WireMasks()
     var kept: [Int32] = []
     var deferred: [Int32] = []
-    for gate in taken.reversed() {
+    for (step, gate) in taken.reversed().enumerated() {
+      try draft.poll(step)
       let mask = queue.masks[Int(gate)]
       if mask.moved == 0, later.commutes(with: mask) {
         deferred.append(gate)

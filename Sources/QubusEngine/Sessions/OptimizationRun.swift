@@ -6,8 +6,8 @@ internal import Synchronization
 
 /// An optimization that runs, slice by slice in turn with everybody else's steps.
 ///
-/// `@unchecked Sendable`: `driver` and what is beside it belong to the thread that has the session's
-/// turn, or to `fail`, which comes when no turn follows.
+/// `@unchecked Sendable`: `driver` and what is beside it belong to the thread that has the turn of
+/// the session, or to `fail`, which comes when no turn follows.
 final class OptimizationRun: SessionTask, @unchecked Sendable {
   let id: Identifier
   let session: Session
@@ -19,7 +19,8 @@ final class OptimizationRun: SessionTask, @unchecked Sendable {
   private let startedAt: Microseconds
   private var checkpointedAt: Microseconds
 
-  init(_ id: Identifier, _ session: Session, _ driver: OptimizationDriver, _ engine: SessionEngine) {
+  init(_ id: Identifier, _ session: Session, _ driver: OptimizationDriver, _ engine: SessionEngine)
+  {
     self.id = id
     self.session = session
     self.driver = driver

@@ -32,9 +32,9 @@ final class SessionAccount: @unchecked Sendable {
 /// worker for one that waited, a thread that wants its memory. A claim is one atomic exchange, so
 /// that a step in place takes no lock.
 ///
-/// `@unchecked Sendable`: `core` is reached under the claim, `line` under the room's lock,
-/// `closers` and `isPutAway` under the table's; everything else is constant or atomic. `SessionRaceTests` run it
-/// from many threads under the thread sanitizer.
+/// `@unchecked Sendable`: `core` is reached under the claim, `line` under the room's lock, and
+/// `closers` and `isPutAway` under the table's; everything else is constant or atomic.
+/// `SessionRaceTests` run it from many threads.
 final class Session: @unchecked Sendable {
   struct Core {
     var evaluator: (any StepEvaluator)?

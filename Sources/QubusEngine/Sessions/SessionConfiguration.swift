@@ -25,14 +25,15 @@ package struct SessionConfiguration: Sendable {
   package var allCoresSeconds = 1e-3
   /// Steps of one session that may wait.
   package var pipelinedSteps = 64
-  /// Part of the cores that all sessions together may use while jobs run, by windows of device time.
+  /// Part of the cores that all sessions together may use while jobs run, window by window.
   package var leaseShare = 0.5
   package var leaseMicroseconds: Microseconds = 100_000
   /// Of step workers: between the transport (0) and jobs (19).
   package var niceness: Int32 = 5
   /// Bytes of one step's answer.
   package var answerBytes: UInt64 = 256 << 20
-  /// Answers kept for a repeated step: so many of the last, larger ones only while they are the last.
+  /// Answers kept for a repeated step: so many of the last; larger ones only while they are the
+  /// last.
   package var answersKept = 64
   package var keptAnswerBytes: UInt64 = 4096
   /// Least time between two writes of what sessions used.

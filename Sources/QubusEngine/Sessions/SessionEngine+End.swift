@@ -1,8 +1,8 @@
 internal import DequeModule
 internal import Logging
-internal import Synchronization
 package import QubusCore
 internal import QubusJobs
+internal import Synchronization
 
 extension SessionEngine {
   package func closeSession(

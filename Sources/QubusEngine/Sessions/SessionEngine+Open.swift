@@ -1,9 +1,9 @@
-internal import QubusDevices
 internal import Logging
-internal import Synchronization
 package import QubusCore
+internal import QubusDevices
 package import QubusJobs
 internal import QubusSimulator
+internal import Synchronization
 
 extension SessionEngine {
   package func openSession(
@@ -81,7 +81,8 @@ extension SessionEngine {
 
   /// An open that was repeated. Before the first step its answer may have been lost, so it is told
   /// again and the session goes to the connection that asks; later the first secret counts.
-  private func opened(again session: Session, _ holder: UInt64) -> Result<OpenedSession, QubusError> {
+  private func opened(again session: Session, _ holder: UInt64) -> Result<OpenedSession, QubusError>
+  {
     let isFresh = session.usage.lastSequence == 0 && !session.secret.isEmpty
     if isFresh { session.holder.store(holder, ordering: .relaxed) }
     return .success(
@@ -132,7 +133,8 @@ extension SessionEngine {
     try table.withLock { (table) throws(QubusError) in
       guard table.open < settings.sessions else {
         throw QubusError(
-          .tooManySessions, "the service holds \(table.open) sessions (limit: \(settings.sessions))",
+          .tooManySessions,
+          "the service holds \(table.open) sessions (limit: \(settings.sessions))",
           retryAfterMilliseconds: 5000)
       }
       let account = account(principal, &table)

@@ -1,5 +1,5 @@
-package import QubusCore
 internal import Logging
+package import QubusCore
 internal import QubusJobs
 internal import QubusOptimizers
 internal import QubusSimulator

@@ -1,14 +1,14 @@
-internal import Synchronization
 internal import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
+internal import Synchronization
 
 extension SessionEngine {
   /// Time for which a step waits for memory that running steps hold.
   private static let patienceMicroseconds: Microseconds = 5_000_000
 
-  /// The session's plan, built again when it was dropped. The session is claimed. May take as long as
-  /// compiling does.
+  /// The session's plan, built again when it was dropped. The session is claimed. May take as long
+  /// as compiling does.
   func residentEvaluator(_ session: Session) throws(QubusError) -> any StepEvaluator {
     if let evaluator = session.core.evaluator { return evaluator }
     let evaluator = try build(session)

@@ -1,8 +1,8 @@
 internal import Logging
-internal import Synchronization
 package import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
+internal import Synchronization
 
 extension SessionEngine {
   /// Sequences above are no step's: a client's counter cannot have come so far.

@@ -1,7 +1,7 @@
-internal import Synchronization
 internal import QubusCore
 package import QubusJobs
 internal import QubusSimulator
+internal import Synchronization
 
 /// The hot path: what the transport thread does with a step. In place there is no lock, no
 /// allocation and no SQL between the first line and the answer.
@@ -28,7 +28,7 @@ extension SessionEngine {
       try wait(session, order, call, parameters, sink)
       return .pending
     } catch {
-      return .refused(error)
+      return .refused(blame(session, error))
     }
   }
 

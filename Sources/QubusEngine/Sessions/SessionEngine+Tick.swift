@@ -1,7 +1,7 @@
 internal import Logging
-internal import Synchronization
 internal import QubusCore
 internal import QubusJobs
+internal import Synchronization
 
 /// What comes with time while there are sessions: the journal of what they used, and the end of
 /// those that are idle or open for too long.

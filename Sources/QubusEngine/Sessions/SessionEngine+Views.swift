@@ -1,9 +1,9 @@
-internal import Synchronization
-package import QubusCore
-internal import QubusJobs
 internal import QubusCircuit
 internal import QubusCompiler
+package import QubusCore
+internal import QubusJobs
 internal import QubusSimulator
+internal import Synchronization
 
 extension SessionEngine {
   /// How long sessions that are over are listed.

@@ -1,7 +1,7 @@
-internal import Synchronization
 package import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
+internal import Synchronization
 
 /// Steps that waited: run by step workers, and small ones by the transport thread between its
 /// rounds of messages.
@@ -139,7 +139,7 @@ extension SessionEngine {
   }
 
   /// What stopped a step that was stopped from outside.
-  private func blame(_ session: Session, _ error: QubusError) -> QubusError {
+  func blame(_ session: Session, _ error: QubusError) -> QubusError {
     guard error.code == .executionCanceled else { return error }
     return session.isEnded ? overError(session) : isOver ? .shuttingDown : error
   }

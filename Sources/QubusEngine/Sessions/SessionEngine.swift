@@ -22,8 +22,8 @@ struct SessionSurroundings: Sendable {
 /// Sessions: opens, steps, resumes and ends them, and shares the machine among them.
 ///
 /// A small step is evaluated on the transport thread, without a lock and without an allocation;
-/// others wait in the room for a step worker (decision 0009). Locks: the table's, the room's and the
-/// residency's are never held together, but the residency's may be while a session is claimed.
+/// others wait in the room for a step worker (decision 0009). Locks: of the table's, the room's and
+/// the residency's no two are held together; the residency's may be while a session is claimed.
 package final class SessionEngine: Sendable {
   let configuration: EngineConfiguration
   let store: any SessionStore

@@ -1,6 +1,6 @@
-internal import Synchronization
 internal import QubusCore
 internal import QubusJobs
+internal import Synchronization
 
 extension QubusError {
   static func heldElsewhere(_ session: Session) -> QubusError {

@@ -1,5 +1,5 @@
-internal import Synchronization
 internal import QubusCore
+internal import Synchronization
 
 /// Memory of all resident plans together. The least recently used plan is dropped when another
 /// needs its memory; its session builds it again with its next step.

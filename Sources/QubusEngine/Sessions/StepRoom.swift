@@ -1,5 +1,5 @@
-internal import QubusJobs
 internal import QubusCore
+internal import QubusJobs
 internal import QubusSimulator
 internal import Synchronization
 

@@ -145,16 +145,40 @@ extension BlockedState {
   /// The amplitudes in order of basis states (qubit q is bit q) as 2^(qubitCount + 1) numbers: re,
   /// im, re, im, …
   package func interleaved() -> [Double] {
-    [Double](unsafeUninitializedCapacity: 2 << qubitCount) { target, initialized in
-      write(to: target.baseAddress.unsafelyUnwrapped)
-      initialized = 2 << qubitCount
+    let size = 1 << qubitCount
+    return [Double](unsafeUninitializedCapacity: 2 * size) { target, initialized in
+      interleave(0..<size, into: target.baseAddress.unsafelyUnwrapped)
+      initialized = 2 * size
     }
+  }
+
+  /// The same by all threads.
+  /// - Throws: `execution_canceled`.
+  func interleaved(_ context: KernelContext) throws(QubusError) -> [Double] {
+    let size = 1 << qubitCount
+    var failure: QubusError?
+    let numbers = [Double](unsafeUninitializedCapacity: 2 * size) { target, initialized in
+      nonisolated(unsafe) let start = target.baseAddress.unsafelyUnwrapped
+      do throws(QubusError) {
+        try context.forBlocks(size) { interleave($0, into: start) }
+        initialized = 2 * size
+      } catch {
+        failure = error
+        initialized = 0
+      }
+    }
+    if let failure { throw failure }
+    return numbers
   }
 
   /// Writes the same to room for 2^(qubitCount + 1) numbers.
   func write(to target: UnsafeMutablePointer<Double>) {
+    interleave(0..<1 << qubitCount, into: target)
+  }
+
+  private func interleave(_ range: Range<Int>, into target: UnsafeMutablePointer<Double>) {
     let isOrdered = hasIdentityPositions
-    for basis in 0..<1 << qubitCount {
+    for basis in range {
       let value = self[isOrdered ? basis : index(ofBasisState: UInt64(basis))]
       target[2 * basis] = value.x
       target[2 * basis + 1] = value.y

@@ -157,7 +157,7 @@ struct PendingGates {
   private func staged(_ state: BlockedState) -> (Plan, PlanNumbers) {
     let chunkBits = Self.wholeBits(state.precision)
     var plan = Plan(
-      qubitCount: state.qubitCount, precision: state.precision, costTableVersion: 0,
+      qubitCount: state.qubitCount, precision: state.precision, costs: kernels.costs,
       operations: [], stages: [], initialPositions: state.positions,
       finalPositions: state.positions, coefficientCount: gates.coefficients.count)
     let lanes = (UInt64(1) << UInt64(state.precision.laneBits)) - 1

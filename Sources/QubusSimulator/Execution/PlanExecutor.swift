@@ -19,12 +19,13 @@ package final class PlanExecutor {
   let buffers: ExecutionBuffers
 
   /// - Parameter threadCount: of the teams that will run it, at most.
-  /// - Throws: `insufficient_memory`.
+  /// - Throws: `insufficient_memory`, `execution_canceled`.
   package init(
-    _ plan: Plan, threadCount: Int, kernels: KernelTable = .best
+    _ plan: Plan, threadCount: Int, kernels: KernelTable = .best,
+    cancellation: CancellationFlag? = nil
   ) throws(QubusError) {
     let bitCount = BlockedState.bitCount(qubitCount: plan.qubitCount, plan.precision)
-    let prepared = StagePreparation(plan, bitCount: bitCount)
+    let prepared = try StagePreparation(plan, bitCount: bitCount, cancellation)
     self.plan = plan
     self.kernels = kernels
     stages = prepared.stages
@@ -37,10 +38,19 @@ package final class PlanExecutor {
       coefficients: coefficientCount, scratch: prepared.scratchCount,
       chunkBytes: gathered.map { plan.precision.bytesPerAmplitude << $0 } ?? 0, plan.precision)
     operations = .allocate(capacity: prepared.operations.count)
-    _ = operations.initialize(from: prepared.operations)
+    try initializeOperations(prepared.operations, cancellation)
   }
 
   deinit { operations.deallocate() }
+
+  private func initializeOperations(
+    _ prepared: [StageOperation], _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
+    for (index, operation) in prepared.enumerated() {
+      try cancellation.poll(index)
+      operations.initializeElement(at: index, to: operation)
+    }
+  }
 
   /// A stage counts its operations, and one for moving its chunks, by the amplitudes it touches.
   private static func shares(_ stages: [PreparedStage]) -> [Double] {
@@ -80,7 +90,7 @@ package final class PlanExecutor {
       first.positions == plan.initialPositions && second.positions == plan.initialPositions,
       "qubits at other positions")
     check(numbers)
-    bind(numbers)
+    try bind(numbers, context.cancellation)
     try evolveBound(first, startsFromZero: false, numbers, context)
     try evolveBound(second, startsFromZero: false, numbers, context)
   }
@@ -89,7 +99,7 @@ package final class PlanExecutor {
     _ state: BlockedState, startsFromZero: Bool, _ numbers: PlanNumbers, _ context: KernelContext
   ) throws(QubusError) {
     check(numbers)
-    bind(numbers)
+    try bind(numbers, context.cancellation)
     try evolveBound(state, startsFromZero: startsFromZero, numbers, context)
   }
 
@@ -139,24 +149,45 @@ package final class PlanExecutor {
   }
 
   /// Takes over a row's numbers: sorts diagonals, narrows for single precision, sets the forms.
-  private func bind(_ numbers: PlanNumbers) {
-    let doubles = buffers.doubles
-    numbers.coefficients.withUnsafeBufferPointer { source in
-      if let start = source.baseAddress {
-        doubles.update(from: start, count: plan.coefficientCount)
+  private func bind(
+    _ numbers: PlanNumbers, _ cancellation: CancellationFlag
+  ) throws(QubusError) {
+    let (doubles, floats) = (buffers.doubles, buffers.floats)
+    try forPieces(plan.coefficientCount, cancellation) { piece in
+      numbers.coefficients.withUnsafeBufferPointer { source in
+        guard let start = source.baseAddress else { return }
+        (doubles + piece.lowerBound).update(from: start + piece.lowerBound, count: piece.count)
       }
     }
-    for table in tables {
+    for (step, table) in tables.enumerated() {
+      if step > 0 { try cancellation.poll(step) }
       for (entry, row) in table.rows.enumerated() {
         doubles[table.place + 2 * entry] = doubles[table.source + 2 * row]
         doubles[table.place + 2 * entry + 1] = doubles[table.source + 2 * row + 1]
       }
     }
     if plan.precision == .single {
-      for index in 0..<coefficientCount { buffers.floats[index] = Float(doubles[index]) }
+      try forPieces(coefficientCount, cancellation) { piece in
+        for index in piece { floats[index] = Float(doubles[index]) }
+      }
     }
-    numbers.forms.withUnsafeBufferPointer { forms in
-      for index in forms.indices { operations[index].operation.form = forms[index] }
+    try forPieces(numbers.forms.count, cancellation) { piece in
+      for index in piece { operations[index].operation.form = numbers.forms[index] }
+    }
+  }
+
+  /// Calls `body` for pieces of `0 ..< count` of well below a millisecond, looking at the flag
+  /// between them.
+  private func forPieces(
+    _ count: Int, _ cancellation: CancellationFlag, _ body: (Range<Int>) -> Void
+  ) throws(QubusError) {
+    let size = 1 << 16
+    var start = 0
+    while start < count {
+      if start > 0 { try cancellation.check() }
+      let end = min(start + size, count)
+      body(start..<end)
+      start = end
     }
   }
 }

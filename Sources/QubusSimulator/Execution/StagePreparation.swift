@@ -1,10 +1,12 @@
 internal import CQubusKernels
 internal import QubusCompiler
+internal import QubusCore
 
 /// Turns a plan's structure into stages ready to run; done once, for any numbers.
 struct StagePreparation {
   private let plan: Plan
   private let bitCount: Int
+  private let cancellation: CancellationFlag?
   private(set) var stages: [PreparedStage] = []
   private(set) var operations: [StageOperation] = []
   private(set) var tables: [SortedDiagonal] = []
@@ -13,16 +15,19 @@ struct StagePreparation {
   /// Reals of the largest scratch that a stage needs.
   private(set) var scratchCount = 2
 
-  init(_ plan: Plan, bitCount: Int) {
+  init(
+    _ plan: Plan, bitCount: Int, _ cancellation: CancellationFlag?
+  ) throws(QubusError) {
     self.plan = plan
+    self.cancellation = cancellation
     self.bitCount = bitCount
     coefficientCount = plan.coefficientCount
     operations.reserveCapacity(plan.operations.count)
     stages.reserveCapacity(plan.stages.count)
-    for stage in plan.stages { append(stage) }
+    for stage in plan.stages { try append(stage) }
   }
 
-  private mutating func append(_ stage: PlanStage) {
+  private mutating func append(_ stage: PlanStage) throws(QubusError) {
     let minimum = BlockedState.bitCount(qubitCount: 1, plan.precision)
     var local = stage.localMask | ((1 << UInt64(plan.precision.laneBits)) - 1)
     while local.nonzeroBitCount < minimum { local |= local + 1 }
@@ -35,11 +40,12 @@ struct StagePreparation {
       runBits: (~local).trailingZeroBitCount)
     var scratch = 0
     for index in stage.operations {
+      try cancellation.poll(index)
       let operation = makeOperation(plan.operations[index], local: local, &scratch)
       if !operation.isStatic { prepared.isVariable = true }
       operations.append(operation)
     }
-    chooseFolds(&prepared)
+    try chooseFolds(&prepared)
     prepared.foldScratch = scratch
     let folded =
       [prepared.complexFold, prepared.realFold].filter { $0 >= 0 }
@@ -143,11 +149,13 @@ struct StagePreparation {
   }
 
   /// The cheapest operations without controls that a scale can be multiplied into.
-  private func chooseFolds(_ stage: inout PreparedStage) {
+  private func chooseFolds(_ stage: inout PreparedStage) throws(QubusError) {
     var complexCost = 2 * 64 + 1
     var realCost = 64 + 1
-    for index in stage.operations where !operations[index].hasControls {
+    for index in stage.operations {
+      try cancellation.poll(index)
       let operation = operations[index]
+      if operation.hasControls { continue }
       switch (operation.resolution, OperationKind(rawValue: operation.operation.kind)) {
       case (.fixed, .linear), (.linear, .linear):
         // Only its first number takes the scale.

@@ -65,26 +65,22 @@ struct StageRun<Real: KernelReal>: @unchecked Sendable {
 
   func run(_ context: KernelContext) throws(QubusError) {
     let chunks = stage.chunkCount
-    if stage.isVariable {
-      if chunks == 1 {
-        run(0, 0)
+    // Where all chunks run the same, what the caller resolves serves every lane.
+    let scratch = Real.scratch(buffers, 0)
+    let fixedCount = stage.isVariable ? 0 : stage.resolve(base: 0, shared, scratch)
+    func run(_ chunk: Int, _ lane: Int) {
+      if stage.isVariable {
+        runVariable(chunk, lane)
       } else {
-        context.team.run(tasks: chunks) { chunk, lane in
-          run(chunk, lane)
-          if lane == 0, let progress = context.progress { report(chunk, of: chunks, progress) }
-        }
+        runOperations(chunk, lane, fixedCount, scratch)
       }
+    }
+    if chunks == 1 {
+      run(0, 0)
     } else {
-      // All chunks run the same: what the caller resolves serves every lane.
-      let scratch = Real.scratch(buffers, 0)
-      let count = stage.resolve(base: 0, shared, scratch)
-      if chunks == 1 {
-        runOperations(0, 0, count, scratch)
-      } else {
-        context.team.run(tasks: chunks) { chunk, lane in
-          runOperations(chunk, lane, count, scratch)
-          if lane == 0, let progress = context.progress { report(chunk, of: chunks, progress) }
-        }
+      context.team.run(tasks: chunks) { chunk, lane in
+        run(chunk, lane)
+        if lane == 0, let progress = context.progress { report(chunk, of: chunks, progress) }
       }
     }
     try context.check()
@@ -96,7 +92,7 @@ struct StageRun<Real: KernelReal>: @unchecked Sendable {
     progress(share.lowerBound + part * (share.upperBound - share.lowerBound))
   }
 
-  private func run(_ chunk: Int, _ lane: Int) {
+  private func runVariable(_ chunk: Int, _ lane: Int) {
     let base = UInt64(chunk).deposited(into: stage.outerMask)
     let scratch = Real.scratch(buffers, lane)
     let count = Int(base) < liveAmplitudes ? stage.resolve(base: base, shared, scratch) : 0

@@ -157,31 +157,3 @@ extension Expression {
     return factor == -1 ? .unary(.minus, self) : .binary(.multiply, .radians(factor), self)
   }
 }
-
-extension GateApplication {
-  /// The gate that undoes this one.
-  func inverted() throws(QubusError) -> GateApplication {
-    var result = self
-    if let exponent {
-      result.exponent = try exponent.scaled(-1)
-      return result
-    }
-    switch gate {
-    case .identity, .x, .y, .z, .h, .swap, .ecr: return result
-    case .s: result.gate = .sdg
-    case .sdg: result.gate = .s
-    case .t: result.gate = .tdg
-    case .tdg: result.gate = .t
-    case .sx: result.gate = .sxdg
-    case .sxdg: result.gate = .sx
-    case .globalPhase, .phase, .rx, .ry, .rz, .rxx, .ryy, .rzz, .rzx, .r, .xxMinusYY, .xxPlusYY:
-      result.parameters[0] = try parameters[0].scaled(-1)
-    case .u:
-      result.parameters = [
-        try parameters[0].scaled(-1), try parameters[2].scaled(-1), try parameters[1].scaled(-1),
-      ]
-    case .iswap, .dcx: result.exponent = .radians(-1)
-    }
-    return result
-  }
-}

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import QubusServer
 
 /// What the daemon is set up with, after flags, environment, file and defaults.
 struct Configuration: Sendable, Equatable {
@@ -13,6 +14,15 @@ struct Configuration: Sendable, Equatable {
   var threads: Int
   /// Bytes that all running jobs may use together.
   var memoryBytes: UInt64
+  /// Sessions that may be open, and of one principal.
+  var sessionLimit = 1024
+  var sessionLimitPerPrincipal = 256
+  /// Bytes of all resident plans of sessions; nil: a quarter of `memoryBytes`.
+  var sessionMemoryBytes: UInt64?
+  /// Of the cores, for sessions while jobs run.
+  var sessionSharePercent = 50
+  /// Predicted time up to which a step runs on the transport thread; 0: never.
+  var stepInPlaceMicroseconds = 50
   var logLevel = Logger.Level.info
   /// nil: text on a terminal, JSON otherwise.
   var logFormat: LogFormat?

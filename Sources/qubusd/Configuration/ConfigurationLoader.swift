@@ -1,3 +1,5 @@
+internal import QubusServer
+
 /// Puts the configuration together: flags over environment over file over defaults.
 struct ConfigurationLoader {
   let flags: [ConfigurationSetting: [String]]

@@ -1,5 +1,7 @@
 internal import Glibc
 internal import Logging
+internal import QubusCore
+internal import QubusServer
 
 /// Everything that can be set, with its names and its rule. The one table of the configuration:
 /// flags, environment, file and documentation follow it.
@@ -9,6 +11,11 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   case socketGroup = "socket_group"
   case threads
   case memoryLimit = "memory_limit"
+  case sessionLimit = "session_limit"
+  case sessionLimitPerPrincipal = "session_limit_per_principal"
+  case sessionMemory = "session_memory"
+  case sessionShare = "session_share"
+  case stepInPlace = "step_in_place"
   case logLevel = "log_level"
   case logFormat = "log_format"
 
@@ -22,10 +29,25 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
 
   struct Failure: Error {
     let message: String
+
+    init(message: String) { self.message = message }
+
+    /// What is wrong with the value, without the field, which its source names in its own way.
+    init(_ error: QubusError) {
+      guard let violation = error.violations.first else {
+        message = error.message
+        return
+      }
+      let limit = violation.limit.isEmpty ? "" : " (limit: \(violation.limit))"
+      message = violation.explanation + limit
+    }
   }
 
   static let threadLimit = 1024
   static let memoryMinimum: UInt64 = 1 << 20
+  static let sessionLimit = 1_000_000
+  /// Microseconds.
+  static let stepInPlaceLimit = 1000
 
   /// Key in the file.
   var key: String { rawValue }
@@ -38,8 +60,8 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     switch self {
     case .dataDirectory, .socketGroup, .logLevel, .logFormat: .text
     case .listen: .list
-    case .threads: .integer
-    case .memoryLimit: .size
+    case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace: .integer
+    case .memoryLimit, .sessionMemory: .size
     }
   }
 
@@ -51,10 +73,10 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     case .listen:
       var endpoints: [Endpoint] = []
       for text in texts {
-        do throws(Endpoint.Failure) {
+        do throws(QubusError) {
           let endpoint = try Endpoint(text)
           if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
-        } catch { throw Failure(message: error.message) }
+        } catch { throw Failure(error) }
       }
       guard !endpoints.isEmpty else { throw Failure(message: "no endpoint is named") }
       configuration.endpoints = endpoints
@@ -63,21 +85,38 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
         throw Failure(message: "the system has no group '\(text)'")
       }
       configuration.socketGroup = text
-    case .threads:
-      guard let threads = Int(text), (1...Self.threadLimit).contains(threads) else {
-        throw Failure(message: "'\(text)' is not a number from 1 to \(Self.threadLimit)")
-      }
-      configuration.threads = threads
-    case .memoryLimit:
-      guard let bytes = ByteCount.parse(text), bytes >= Self.memoryMinimum else {
-        throw Failure(
-          message: "'\(text)' is not an amount of memory of at least 1 MiB, such as 4GiB")
-      }
-      configuration.memoryBytes = bytes
+    case .threads: configuration.threads = try Self.number(text, 1...Self.threadLimit)
+    case .memoryLimit: configuration.memoryBytes = try Self.memory(text)
+    case .sessionLimit:
+      configuration.sessionLimit = try Self.number(text, 1...Self.sessionLimit)
+    case .sessionLimitPerPrincipal:
+      configuration.sessionLimitPerPrincipal = try Self.number(text, 1...Self.sessionLimit)
+    case .sessionMemory: configuration.sessionMemoryBytes = try Self.memory(text)
+    case .sessionShare: configuration.sessionSharePercent = try Self.number(text, 1...100)
+    case .stepInPlace:
+      configuration.stepInPlaceMicroseconds = try Self.number(text, 0...Self.stepInPlaceLimit)
     case .logLevel: configuration.logLevel = try Self.choice(text, Logger.Level.allCases)
     case .logFormat:
       configuration.logFormat = try Self.choice(text, Configuration.LogFormat.allCases)
     }
+  }
+
+  private static func number(
+    _ text: String, _ range: ClosedRange<Int>
+  ) throws(Failure) -> Int {
+    guard let number = Int(text), range.contains(number) else {
+      throw Failure(
+        message: "'\(text)' is not a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  private static func memory(_ text: String) throws(Failure) -> UInt64 {
+    guard let bytes = ByteCount.parse(text), bytes >= memoryMinimum else {
+      throw Failure(
+        message: "'\(text)' is not an amount of memory of at least 1 MiB, such as 4GiB")
+    }
+    return bytes
   }
 
   private static func directory(_ text: String) throws(Failure) -> String {

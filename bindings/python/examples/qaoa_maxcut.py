@@ -49,12 +49,12 @@ def main() -> tuple[int, float]:
     # A ramp from the mixer to the cost, as annealing would do it, and from there by gradients.
     ramp = (np.arange(LAYERS) + 0.5) / LAYERS
     start = np.column_stack([-0.9 * ramp, 0.9 * (1 - ramp)]).ravel()
-    with qubus.Client() as client, client.session(
-            ansatz(), observables=cost, outputs=["values", "gradients", "counts"], seed=7,
-            name="MaxCut") as session:
-        found = minimize(session.objective(gradient=True), start, jac=True, method="BFGS",
-                         options={"maxiter": 60})
-        counts = session.counts(found.x, shots=SHOTS)
+    with qubus.Client() as client:
+        with client.session(ansatz(), observables=cost, name="MaxCut") as session:  # exact
+            found = minimize(session.objective(gradient=True), start, jac=True, method="BFGS",
+                             options={"maxiter": 60})
+        with client.session(ansatz(), shots=SHOTS, seed=7, name="MaxCut, cuts") as session:
+            counts = session.counts(found.x)
     sizes = {bits: cut_size(bits) for bits in counts}
     largest = max(sizes.values())
     share = sum(n for bits, n in counts.items() if sizes[bits] == largest) / SHOTS
