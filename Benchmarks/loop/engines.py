@@ -141,8 +141,13 @@ def go_client(folder: pathlib.Path) -> list[str] | None:
     if not source.exists() or shutil.which("go") is None:
         return None
     library, out = ROOT / ".build/release", folder / "loop-go"
-    environment = {**os.environ, "CGO_CFLAGS": f"-I{ROOT}/include", "CGO_LDFLAGS":
-                   f"-L{library} -lqubus -Wl,-rpath,{library}"}
+    # The package asks pkg-config: the answer is this build, not an installed one.
+    (folder / "qubus.pc").write_text(
+        f"Name: qubus\nDescription: this build\nVersion: 0\nCflags: -I{ROOT}/include\n"
+        f"Libs: -L{library} -lqubus\n")
+    # Go's build cache does not see what pkg-config says, so that CGO_LDFLAGS names the place, too.
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(folder), "GOFLAGS": "-mod=mod",
+                   "GOPROXY": "off", "CGO_LDFLAGS": f"-L{library} -Wl,-rpath,{library}"}
     subprocess.run(["go", "build", "-o", str(out), "."], cwd=source, check=True, env=environment)
     return [str(out)]
 

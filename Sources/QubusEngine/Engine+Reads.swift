@@ -116,6 +116,11 @@ extension Engine {
         details: ["status": record.status.word])
     }
     if let error = record.error { return error }
+    if record.status == .canceled {
+      return QubusError(
+        .executionCanceled, "job \(record.id) was canceled before it had a result",
+        details: ["status": record.status.word])
+    }
     return QubusError(
       .jobAlreadyFinished, "job \(record.id) is \(record.status.word) and left no result",
       details: ["status": record.status.word])

@@ -1,0 +1,7 @@
+module loop
+
+go 1.19
+
+require qubus v0.1.0
+
+replace qubus => ../../../bindings/go

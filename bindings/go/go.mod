@@ -1,0 +1,3 @@
+module qubus
+
+go 1.19
