@@ -1,6 +1,7 @@
 import QubusCore
 import QubusJobs
 import QubusSimulator
+import Synchronization
 import Testing
 
 @testable import QubusEngine
@@ -237,6 +238,58 @@ struct SessionSharingTests {
     #expect(try harness.view(a).memoryBytes == 0)
     #expect(harness.step(b, 2).answer?.wasRebuilt == false)
     await harness.stop()
+  }
+
+  @Test("small steps behind a worker's step do not wait for the transport thread")
+  func behindWorker() async throws {
+    let harness = try SessionHarness { $0.sessions.memoryBytes = 1500 }
+    let a = try await harness.opened()
+    _ = try await harness.opened()
+    // Its plan is gone, so that the first step goes to a worker.
+    let serials = (1...3).compactMap { harness.step(a, UInt64($0)).serial }
+    #expect(serials.count == 3)
+    for (index, serial) in serials.enumerated() {
+      #expect(try await harness.sink.outcome(serial).get().sequence == UInt64(index + 1))
+    }
+    await harness.stop()
+  }
+
+  @Test("a small step whose principal is ahead is a worker's, in its turn")
+  func ahead() async throws {
+    let room = StepRoom(smallBacklog: 100, smallSeconds: 1)
+    func session(_ number: Int, costNanoseconds: UInt64) -> Session {
+      let record = SessionRecord(
+        id: Identifier(high: 0, low: UInt64(number)), principal: SessionHarness.alice,
+        request: [], seed: 0, openedAt: 0)
+      let account = SessionAccount(SessionHarness.alice, number: number)
+      let session = Session(
+        record, account: account, number: number, plan: nil, evaluator: nil, holder: 1,
+        secret: [], configuration: SessionConfiguration())
+      session.costHint.store(costNanoseconds, ordering: .relaxed)
+      return session
+    }
+    func ticket(_ sequence: UInt64) -> StepTicket {
+      let ticket = room.ticket()
+      ticket.order.sequence = sequence
+      return ticket
+    }
+    let tiny = session(1, costNanoseconds: 2_000_000)
+    let huge = session(2, costNanoseconds: 50_000_000)
+    try room.enter(ticket(1), huge, limit: 9, isLarge: true)
+    try room.enter(ticket(1), tiny, limit: 9, isLarge: false)
+    try room.enter(ticket(2), tiny, limit: 9, isLarge: false)
+    #expect(room.takeSmall()?.0 === tiny)
+    room.finish(tiny, nanoseconds: 2_000_000, by: false)
+    #expect(room.smallWaiting.load(ordering: .relaxed) == 1)
+    #expect(room.takeSmall() == nil)
+    let order = await onThread { () -> [Int] in
+      (0..<2).compactMap { _ in
+        guard let (session, _) = room.take(isOpen: { true }) else { return nil }
+        room.finish(session, nanoseconds: 50_000_000, by: true)
+        return session.number
+      }
+    }
+    #expect(order == [2, 1])
   }
 
   @Test("a session larger than all of the memory is refused with both figures")

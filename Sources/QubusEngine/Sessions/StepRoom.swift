@@ -96,7 +96,7 @@ final class StepRoom: Sendable {
 
   /// The next small step for the transport thread; `finish` must follow.
   func takeSmall() -> (Session, StepTicket)? {
-    state.withLock { state in
+    let taken = state.withLock { state -> (Session, StepTicket)? in
       guard let number = state.queue.take(.small), let session = state.sessions[number]
       else { return nil }
       publish(state)
@@ -104,6 +104,10 @@ final class StepRoom: Sendable {
       session.line.running = ticket
       return (session, ticket)
     }
+    // Its principal is ahead of others: a step worker takes it in its turn, since the transport
+    // thread may have no other reason to look again.
+    if taken == nil { state.signalOne { $0.helpsWithSmall = $0.queue.smallCount > 0 } }
+    return taken
   }
 
   /// Waits for the next turn of any session; nil when the room is closed. `finish` must follow.
@@ -159,7 +163,8 @@ final class StepRoom: Sendable {
         forget(session, &state)
         return (false, false)
       }
-      let isSmall = session.costHint.load(ordering: .relaxed) <= smallNanoseconds
+      // The transport thread may be asleep: what comes behind a worker's step is a worker's.
+      let isSmall = !worker && session.costHint.load(ordering: .relaxed) <= smallNanoseconds
       return (arrive(session, &state, isLarge: !isSmall), true)
     }
     if wakes { state.signalOne { _ in } }
