@@ -73,6 +73,9 @@ package struct TraceBinding: Sendable {
     seen = row.now
   }
 
+  /// For rows that are counted anew: the next update binds every input.
+  package mutating func forget() { seen = 0 }
+
   private mutating func bind(_ place: Int, _ state: ClassicalState) throws(QubusError) {
     guard let power = sources[place].power else {
       try gates.rebind(sources[place].index, sources[place].application, state)

@@ -31,9 +31,11 @@ final class ResidentEvolution {
     state = try BlockedState(qubitCount: plan.qubitCount, precision: plan.precision)
   }
 
-  /// Another of the same plan, with memory of its own.
+  /// Another of the same plan, with memory and rows of its own.
   func twin(threadCount: Int) throws(QubusError) -> ResidentEvolution {
-    try ResidentEvolution(plan, trace, threadCount: threadCount)
+    var trace = trace
+    trace.forget()
+    return try ResidentEvolution(plan, trace, threadCount: threadCount)
   }
 
   /// - Throws: `execution_canceled`, and what the gates' expressions throw for these inputs.
