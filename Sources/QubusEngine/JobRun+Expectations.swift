@@ -52,7 +52,7 @@ extension JobRun {
           result.normDrift = drift
           result.planHashes = [rows.planHash]
         }
-        finish(result, index, row, places[row].map(\.position))
+        try finish(result, index, row, places[row].map(\.position))
       }
       first = range.upperBound
       if elapsed < Self.batchMicroseconds / 2 { batch = min(most, 2 * batch) }

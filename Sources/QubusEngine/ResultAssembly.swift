@@ -46,8 +46,6 @@ struct ResultAssembly {
     _ row: RowResult, pub: Int, row index: Int, positions: [Int],
     _ cancellation: CancellationFlag?
   ) throws(QubusError) {
-    var hash = self.hash
-    try hash.add(row, pub: pub, row: index, cancellation)
     let rows = pubs[pub].rows
     try Self.append(row.memory, to: &arrays[pub].memory, rows: rows, cancellation)
     try Self.append(
@@ -55,7 +53,7 @@ struct ResultAssembly {
       cancellation)
     try Self.append(
       Self.littleEndian(row.stateVector), to: &arrays[pub].stateVector, rows: rows, cancellation)
-    self.hash = hash
+    try hash.add(row, pub: pub, row: index, cancellation)
     // What a partial result keeps is added as a whole.
     if let counts = row.counts {
       Self.append(counts.keys, to: &arrays[pub].keys)
