@@ -15,6 +15,7 @@ import pathlib
 import random
 import sys
 import threading
+import time
 
 import numpy
 
@@ -35,6 +36,7 @@ class Stepper(threading.Thread):
         self.dice = random.Random(os.getpid() * 1000 + work.number)
         self.last = 0
         self.problem: str | None = None
+        self.is_closed = False
         self.rebuilds = self.repeats = self.reconnects = 0
 
     def run(self) -> None:
@@ -42,7 +44,7 @@ class Stepper(threading.Thread):
             lines = self.path.read_text().splitlines()
             self.last = int(lines[-1].split()[0]) if lines else 0
         self.log = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        while not self.ending.is_set():
+        while not self.is_closed:
             try:
                 self.connected()
             except qubus.QubusError as error:
@@ -50,7 +52,7 @@ class Stepper(threading.Thread):
                     self.problem = f"session {self.work.number} after step {self.last}: {error}"
                     return
                 self.reconnects += 1
-                self.ending.wait(0.05)
+                time.sleep(0.05)
             except Exception as error:
                 self.problem = f"session {self.work.number}: {type(error).__name__}: {error}"
                 return
@@ -113,6 +115,7 @@ class Stepper(threading.Thread):
                 "last_sequence": info["last_sequence"], "shots_used": info.get("shots_used", 0)}
         self.path.with_suffix(".end").write_text(json.dumps(told))
         session.close()
+        self.is_closed = True
 
 
 def step_until_the_input_ends(endpoint: str, folder: str, seed: int, first: int, count: int) -> int:
