@@ -33,4 +33,9 @@ package struct SessionSpec: Sendable, Hashable {
   package var idempotencyKey = ""
 
   package init(program: [UInt8]) { self.program = program }
+
+  /// What steps may ask for.
+  package var outputsOrStandard: SessionOutputs {
+    outputs.isEmpty ? (observables.isEmpty ? .counts : [.values, .gradients]) : outputs
+  }
 }

@@ -56,7 +56,8 @@ def test_single_precision_takes_half_the_memory(client):
         precision: client.plan(
             source, observables=[("Z" * 24, 1.0)], precision=precision)["pubs"][0]["memory_bytes"]
         for precision in ("double", "single")}
-    assert int(bytes_needed["double"]) == 2 * int(bytes_needed["single"])
+    # Beside the state there is the plan, of some hundred bytes a gate.
+    assert 0 <= 2 * int(bytes_needed["single"]) - int(bytes_needed["double"]) < 10_000
 
 
 def test_a_precision_that_there_is_not_is_refused(client):

@@ -18,6 +18,10 @@ extension OptimizeSpec {
     try check(maxShots, "max_shots")
     try check(maxSeconds, "max_seconds")
     try check(maxDeviceSeconds, "max_device_seconds")
+    guard !plan.observables.isEmpty else {
+      throw .field(
+        .invalidOptimizer, "session_id", "the session has no observables, so no objective")
+    }
     guard plan.observables.indices.contains(observable) else {
       throw .field(
         .invalidOptimizer, "observable", "is \(observable)",
@@ -54,7 +58,35 @@ extension OptimizeSpec {
         .invalidOptimizer, "method",
         "\(method) needs \(needed.names), the session was opened for \(plan.outputs.names)")
     }
+    try checkFirstQuery(optimizer, plan)
     return optimizer
+  }
+
+  /// The bounds must leave room for the first evaluations, or nothing could ever be done.
+  private func checkFirstQuery(
+    _ optimizer: any Optimizer, _ plan: SessionPlan
+  ) throws(QubusError) {
+    // An optimizer may see at once that there is nothing to do.
+    guard optimizer.ending == nil else { return }
+    let rows = UInt64(optimizer.ask().rows)
+    if let maxEvaluations, maxEvaluations < rows {
+      throw .field(
+        .invalidOptimizer, "max_evaluations",
+        "is \(maxEvaluations), \(method) begins with \(rows)", limit: "at least \(rows)")
+    }
+    guard let maxShots else { return }
+    let needed = rows.multipliedClamped(by: shotsPerEvaluation(plan))
+    guard maxShots >= needed else {
+      throw .field(
+        .invalidOptimizer, "max_shots",
+        "is \(maxShots), \(method) begins with \(rows) evaluations of up to "
+          + "\(shotsPerEvaluation(plan)) shots", limit: "at least \(needed)")
+    }
+  }
+
+  /// At most.
+  func shotsPerEvaluation(_ plan: SessionPlan) -> UInt64 {
+    plan.isSampled ? (shots > 0 ? shots : plan.shots) : 0
   }
 
   private func check(_ limit: UInt64?, _ field: String) throws(QubusError) {

@@ -84,6 +84,8 @@ final class OptimizationDriver {
   private let plan: SessionPlan
   private let shots: UInt64
   private let targetError: Double
+  /// Set when the next query would go beyond a bound; nothing is evaluated beyond it.
+  private var boundReached: String?
   private let answer = StepAnswer()
   private var values: [Double] = []
   private var gradients: [Double] = []
@@ -97,7 +99,7 @@ final class OptimizationDriver {
       first: optimizer.iteration + 1, parameterCount: optimizer.parameterCount)
     lastValue = .nan
     last = spec.initial
-    shots = plan.isSampled ? (spec.shots > 0 ? spec.shots : plan.shots) : 0
+    shots = spec.shotsPerEvaluation(plan)
     targetError =
       plan.isSampled ? (spec.targetError > 0 ? spec.targetError : plan.targetError) : 0
   }
@@ -127,6 +129,9 @@ final class OptimizationDriver {
     self.last = last
   }
 
+  /// Whether values are estimates: from shots, or because the method looks beside the point.
+  var isNoisy: Bool { plan.isSampled || type(of: optimizer).method == .spsa }
+
   /// The whole state.
   func checkpoint(microseconds: Microseconds) -> [UInt8] {
     var writer = ByteWriter()
@@ -145,6 +150,7 @@ final class OptimizationDriver {
   var ending: String? {
     if let ending = optimizer.ending { return ending.rawValue }
     if let limit = spec.maxIterations, optimizer.iteration >= limit { return "max_iterations" }
+    if let boundReached { return boundReached }
     if let limit = spec.maxEvaluations, counters.evaluations >= limit { return "max_evaluations" }
     if let limit = spec.maxShots, counters.shotsUsed >= limit { return "max_shots" }
     if let limit = spec.maxDeviceSeconds, Double(counters.deviceNanoseconds) >= limit * 1e9 {
@@ -153,7 +159,7 @@ final class OptimizationDriver {
     return nil
   }
 
-  /// Answers one query of the optimizer.
+  /// Answers one query of the optimizer, unless that would break a bound, which `ending` then tells.
   /// - Returns: the evaluator's time, nanoseconds.
   /// - Throws: what the evaluator throws; `optimizer_diverged`.
   func advance(
@@ -163,6 +169,8 @@ final class OptimizationDriver {
     var spent: UInt64 = 0
     var asksGradients = false
     try optimizer.withQuery { (points, count, wantsGradients) throws(QubusError) in
+      boundReached = bound(beforeRows: UInt64(count))
+      if boundReached != nil { return }
       rows = count
       asksGradients = wantsGradients
       let order = StepOrder(
@@ -173,6 +181,7 @@ final class OptimizationDriver {
       try evaluator.evaluate(order, parameters: points, into: answer, context)
       spent = clock() - start
     }
+    if boundReached != nil { return 0 }
     counters.queries += 1
     counters.evaluations += UInt64(rows)
     counters.shotsUsed += answer.shotsUsed
@@ -182,6 +191,19 @@ final class OptimizationDriver {
       batch.append(iteration)
     }
     return spent
+  }
+
+  /// The bound that evaluations of so many points might break.
+  private func bound(beforeRows rows: UInt64) -> String? {
+    if let limit = spec.maxEvaluations, counters.evaluations + rows > limit {
+      return "max_evaluations"
+    }
+    if let limit = spec.maxShots,
+      limit - min(limit, counters.shotsUsed) < rows.multipliedClamped(by: shots)
+    {
+      return "max_shots"
+    }
+    return nil
   }
 
   /// Counts the whole slice as device time, not only its evaluations.

@@ -72,13 +72,11 @@ final class OptimizationRun: SessionTask, @unchecked Sendable {
 
   func fail(_ error: QubusError) {
     checkpoint()
-    // A service that stops leaves it to be gone on with.
-    if error.code != .serverShuttingDown {
-      write(ending: session.isEnded ? "canceled" : "failed")
-    }
     session.isOptimizing.store(false, ordering: .releasing)
     log.abort(error)
-    engine.forget(self)
+    // A service that stops leaves it to be gone on with.
+    if error.code == .serverShuttingDown { return engine.forget(self) }
+    write(ending: session.isEnded ? "canceled" : "failed")
   }
 
   private var ending: String? {
@@ -100,11 +98,10 @@ final class OptimizationRun: SessionTask, @unchecked Sendable {
 
   private func end(_ ending: String, _ result: Result<OptimizationReport, QubusError>) {
     checkpoint()
-    write(ending: ending)
     session.isOptimizing.store(false, ordering: .releasing)
     log.end(result)
     engine.reportSoon(log)
-    engine.forget(self)
+    write(ending: ending)
   }
 
   private func report(_ ending: String) -> OptimizationReport {
@@ -118,18 +115,33 @@ final class OptimizationRun: SessionTask, @unchecked Sendable {
     checkpoint()
   }
 
-  /// Also at the start and at the end.
-  func checkpoint() {
+  /// The first checkpoint, from which whoever joins late is told what came before.
+  /// - Parameter then: called when it is written, or was refused.
+  func checkpointAtStart(_ then: @escaping @Sendable () -> Void) {
+    let checkpoint = OptimizationCheckpoint(
+      optimization: id, iteration: driver.optimizer.iteration, time: engine.clock.now(),
+      state: driver.checkpoint(microseconds: 0))
+    engine.store.perform(
+      .checkpoint(checkpoint) { [engine, id] in
+        engine.noteTrouble($0, id)
+        then()
+      })
+  }
+
+  /// At the end and now and then.
+  private func checkpoint() {
     let checkpoint = OptimizationCheckpoint(
       optimization: id, iteration: driver.optimizer.iteration, time: engine.clock.now(),
       state: driver.checkpoint(microseconds: elapsed))
     engine.store.perform(.checkpoint(checkpoint) { [engine, id] in engine.noteTrouble($0, id) })
   }
 
+  /// Only then do others look for it in the store.
   private func write(ending: String) {
     engine.store.perform(
-      .endOptimization(id, ending: ending, at: engine.clock.now()) { [engine, id] in
+      .endOptimization(id, ending: ending, at: engine.clock.now()) { [self] in
         engine.noteTrouble($0, id)
+        engine.forget(self)
       })
   }
 }
@@ -137,9 +149,14 @@ final class OptimizationRun: SessionTask, @unchecked Sendable {
 extension OptimizationDriver {
   func report(_ id: Identifier, ending: String) -> OptimizationReport {
     var report = OptimizationReport(id: id, ending: ending)
-    let best = optimizer.best
-    report.best = best?.parameters ?? spec.initial
-    report.bestValue = best?.value ?? .nan
+    if isNoisy {
+      // The best of many noisy values is mostly luck: the answer is where it stands.
+      report.best = last
+      report.bestValue = lastValue
+    } else {
+      report.best = optimizer.best?.parameters ?? spec.initial
+      report.bestValue = optimizer.best?.value ?? .nan
+    }
     report.last = last
     report.lastValue = lastValue
     report.iterations = optimizer.iteration

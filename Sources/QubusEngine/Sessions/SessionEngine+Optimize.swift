@@ -28,10 +28,11 @@ extension SessionEngine {
         .startOptimization(record) { [self] result in
           switch result {
           case .success:
-            watcher.started(run.id)
-            _ = run.log.join(watcher, after: 0)
-            run.checkpoint()
-            begin(run)
+            run.checkpointAtStart { [self] in
+              watcher.started(run.id)
+              _ = run.log.join(watcher, after: 0)
+              begin(run)
+            }
           case .failure(let error):
             session.isOptimizing.store(false, ordering: .releasing)
             watcher.ended(.failure(error))
@@ -88,7 +89,7 @@ extension SessionEngine {
     }
     if let run = runs.withLock({ $0[id] }), run.session === session {
       run.isCanceled.store(true, ordering: .relaxed)
-      return true
+      return !run.log.isEnded
     }
     guard let record = try store.optimization(id), record.session == session.id,
       record.principal == context.principal

@@ -57,7 +57,7 @@ extension SessionEngine {
   func view(_ record: SessionRecord) -> SessionView {
     var view = SessionView(record: record)
     guard let spec = try? codec.decodeSession(record.request) else { return view }
-    view.outputs = spec.outputs
+    view.outputs = spec.outputsOrStandard
     view.shots = spec.shots
     view.targetError = spec.targetError
     view.sharesRandomNumbers = spec.sharesRandomNumbers

@@ -134,8 +134,7 @@ struct SessionPreparation: Sendable {
   private func outputs(
     of spec: SessionSpec, _ program: CompiledProgram
   ) throws(QubusError) -> StepOutputs {
-    var outputs = StepOutputs(rawValue: spec.outputs.rawValue)
-    if outputs.isEmpty { outputs = spec.observables.isEmpty ? .counts : [.values, .gradients] }
+    let outputs = StepOutputs(rawValue: spec.outputsOrStandard.rawValue)
     let unknown = outputs.subtracting([.values, .gradients, .counts, .stateVector])
     guard unknown.isEmpty else {
       throw .field(
