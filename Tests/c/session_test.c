@@ -75,6 +75,17 @@ static qubus_step step_numbered(qubus_session *session, double a, uint64_t numbe
   return told;
 }
 
+/// What freed clients said last arrives some time: waits for it, then looks that no more comes.
+static void check_closes(mock *server, int count) {
+  qubus_error error = QUBUS_ERROR_INIT;
+  qubus_client *client = open_client();
+  for (int i = 0; atomic_load(&server->record.closes) < count && i < 10000; i++) {
+    CHECK_OK(qubus_client_ping(client, 5000, &error), error);
+  }
+  CHECK(atomic_load(&server->record.closes) == count);
+  qubus_client_free(&client);
+}
+
 static void a_session_steps_from_open_to_close(void) {
   mock *server = mock_start(endpoint);
   qubus_client *client = open_client();
@@ -395,7 +406,7 @@ static void a_session_held_elsewhere_is_told(void) {
   qubus_session_free(&same);
   qubus_client_free(&first);
   qubus_client_free(&second);
-  CHECK(atomic_load(&server->record.closes) == 1);
+  check_closes(server, 1);
   mock_stop(server);
 }
 
@@ -495,7 +506,7 @@ static void a_started_step_gives_a_result_with_all_arrays(void) {
   CHECK(strstr(qubus_result_provenance_json(result), "\"shots_used\":500") != NULL);
   qubus_result_free(&result);
   qubus_client_free(&client);
-  CHECK(atomic_load(&server->record.closes) == 1);
+  check_closes(server, 1);
   mock_stop(server);
 }
 
@@ -646,12 +657,31 @@ static void free_closes_and_detach_does_not(void) {
     qubus_client_free(&client);
     qubus_session_free(&session);
     client = open_client();  // its HELLO comes after what the other one said last, or waits
-    for (int i = 0; atomic_load(&server->record.closes) <= order && i < 10000; i++) {
-      CHECK_OK(qubus_client_ping(client, 5000, &error), error);
-    }
-    CHECK(atomic_load(&server->record.closes) == order + 1);
+    check_closes(server, order + 1);
     qubus_client_free(&client);
   }
+  mock_stop(server);
+}
+
+static void a_handle_that_its_client_resumed_anew_closes_nothing(void) {
+  mock *server = mock_start(endpoint);
+  qubus_client *client = open_client();
+  qubus_error error = QUBUS_ERROR_INIT;
+  qubus_session *session = open_session(client), *again, *third;
+  step_numbered(session, 1, 1);
+  CHECK_OK(qubus_session_resume(client, qubus_session_id(session), qubus_session_secret(session), 1,
+                                5000, &again, &error), error);
+  qubus_session_free(&session);
+  step_numbered(again, 2, 2);
+  CHECK_OK(qubus_session_resume(client, qubus_session_id(again), qubus_session_secret(again), 2, 5000,
+                                &third, &error), error);
+  CHECK_OK(qubus_session_close(again, 5000, &error), error);
+  step_numbered(third, 3, 3);
+  qubus_session_free(&again);
+  step_numbered(third, 4, 4);
+  qubus_session_free(&third);
+  qubus_client_free(&client);
+  check_closes(server, 1);
   mock_stop(server);
 }
 
@@ -778,6 +808,7 @@ int main(int argc, char **argv) {
   RUN(a_canceled_step_leaves_no_hole);
   RUN(malformed_answers_do_no_harm);
   RUN(free_closes_and_detach_does_not);
+  RUN(a_handle_that_its_client_resumed_anew_closes_nothing);
   RUN(an_open_without_an_answer_makes_one_session_that_is_used);
   RUN(a_session_that_is_gone_after_a_restart_ends_its_steps);
   RUN(a_forked_child_is_refused);

@@ -159,7 +159,7 @@ final class OptimizationDriver {
     return nil
   }
 
-  /// Answers one query of the optimizer, unless that would break a bound, which `ending` then tells.
+  /// Answers one query of the optimizer, unless that would break a bound: `ending` then tells it.
   /// - Returns: the evaluator's time, nanoseconds.
   /// - Throws: what the evaluator throws; `optimizer_diverged`.
   func advance(
