@@ -14,6 +14,7 @@ final class Connection {
   var streams = 0
   /// Steps among the calls.
   var pendingSteps = 0
+  let unread = UnreadBytes()
   var lastHeard: Microseconds
   /// The peer did not read its answers: what was in flight is lost, and it is told so.
   var isBroken = false

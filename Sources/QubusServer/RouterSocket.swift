@@ -32,7 +32,7 @@ final class RouterSocket {
   /// Content above this is not kept until the next message comes.
   private static let keptFrameBytes = 64 << 10
   /// Bytes from which on an attachment is sent from where it lies.
-  private static let sharedFrameBytes = 64 << 10
+  private static let sharedFrameBytes = 4 << 10
 
   init(configuration: ServerConfiguration) throws(QubusError) {
     guard let context = zmq_ctx_new(), let router = zmq_socket(context, ZMQ_ROUTER),
@@ -177,10 +177,12 @@ final class RouterSocket {
   }
 
   /// The same for the answer to a step, without an allocation but ZeroMQ's own.
-  /// - Parameter owner: of the memory of lasting attachments; a large one is not copied but held
-  ///   until it has left.
+  /// - Parameters:
+  ///   - owner: of the memory of lasting attachments; a large one is not copied but held until it
+  ///     has left.
+  ///   - unread: counts what ZeroMQ holds of large attachments.
   func send(
-    _ routingID: [UInt8], _ answer: StepAnswerFrames, of owner: AnyObject
+    _ routingID: [UInt8], _ answer: StepAnswerFrames, of owner: AnyObject, _ unread: UnreadBytes
   ) -> Delivery {
     let delivery = begin(routingID)
     guard delivery == .queued else { return delivery }
@@ -191,29 +193,32 @@ final class RouterSocket {
     for index in 0..<count {
       let bytes = answer.attachments[index]
       let hasMore = index + 1 < count
-      let isSent =
-        bytes.count >= Self.sharedFrameBytes && answer.isLasting(index)
-        ? share(bytes, of: owner, hasMore: hasMore) : send(bytes, hasMore: hasMore)
+      let isSent: Bool
+      if bytes.count < Self.sharedFrameBytes {
+        isSent = send(bytes, hasMore: hasMore)
+      } else if answer.isLasting(index) {
+        isSent = share(HeldFrame(bytes, of: owner, unread), hasMore: hasMore)
+      } else {
+        isSent = share(HeldFrame(copying: bytes, unread), hasMore: hasMore)
+      }
       guard isSent else { return .unreachable }
     }
     return .queued
   }
 
-  /// Sends memory of `owner`, which is held until ZeroMQ has sent or dropped it.
-  private func share(
-    _ bytes: UnsafeRawBufferPointer, of owner: AnyObject, hasMore: Bool
-  ) -> Bool {
-    let hold = Unmanaged.passRetained(owner).toOpaque()
-    let memory = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+  /// Sends memory that is held until ZeroMQ has sent or dropped it.
+  private func share(_ frame: HeldFrame, hasMore: Bool) -> Bool {
+    let hold = Unmanaged.passRetained(frame).toOpaque()
+    let memory = UnsafeMutableRawPointer(mutating: frame.bytes.baseAddress)
     var message = zmq_msg_t()
     guard
       zmq_msg_init_data(
-        &message, memory, bytes.count,
+        &message, memory, frame.bytes.count,
         { _, hold in
-          if let hold { Unmanaged<AnyObject>.fromOpaque(hold).release() }
+          if let hold { Unmanaged<HeldFrame>.fromOpaque(hold).release() }
         }, hold) == 0
     else {
-      Unmanaged<AnyObject>.fromOpaque(hold).release()
+      Unmanaged<HeldFrame>.fromOpaque(hold).release()
       return false
     }
     let flags = ZMQ_DONTWAIT | (hasMore ? ZMQ_SNDMORE : 0)

@@ -14,6 +14,8 @@ package struct ServerConfiguration: Sendable {
   package var callsInFlight = 65_536
   /// Frames of one message that are kept; the rest of a longer one is dropped unread.
   package var framesPerMessage = 64
+  /// Bytes of steps' answers that one connection may leave unread before its steps are refused.
+  package var unreadBytes = 64 << 20
   /// Overrides the process's limit of file descriptors, for tests.
   package var descriptorLimit: Int?
   /// Bytes up to which a result comes whole with its FINAL.

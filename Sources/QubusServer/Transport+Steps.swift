@@ -67,6 +67,7 @@ extension Transport {
   ) -> Disposition {
     do throws(QubusError) {
       try checkRoom(callID: message.callID, connection)
+      try checkUnread(connection)
     } catch {
       return .refused(error)
     }
@@ -85,6 +86,16 @@ extension Transport {
     case .pending: return .pending(serial: tag.serial)
     case .refused(let error): return .refused(error)
     }
+  }
+
+  /// A client that does not read its answers gets no more of them: they would fill the memory.
+  private func checkUnread(_ connection: Connection) throws(QubusError) {
+    let (count, limit) = (connection.unread.count, configuration.unreadBytes)
+    guard count > limit else { return }
+    throw QubusError(
+      .sessionBusy,
+      "\(count) bytes of answers wait to be read on this connection (limit: \(limit))",
+      retryAfterMilliseconds: 100)
   }
 
   private func settle(
@@ -133,7 +144,8 @@ extension Transport {
   ) {
     guard !connection.isBroken else { return }
     steps.write(callID: callID, outputs: outputs, result, checksums)
-    delivered(socket.send(connection.routingID, steps.answer, of: result), connection)
+    delivered(
+      socket.send(connection.routingID, steps.answer, of: result, connection.unread), connection)
   }
 
   /// Answers a step that never became a call in flight.

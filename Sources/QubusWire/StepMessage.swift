@@ -41,9 +41,9 @@ package struct StepMessage: Sendable, Hashable {
       return .field(
         .invalidStep, "target_error", "\(targetError) is no standard error", limit: "0 or more")
     }
-    if rows < 1 || rows > limits.rowsPerPub {
+    if rows < 1 || rows > limits.rowsPerStep {
       return .field(
-        .invalidStep, "attachments[0].shape", "\(rows) rows", limit: "1 to \(limits.rowsPerPub)")
+        .invalidStep, "attachments[0].shape", "\(rows) rows", limit: "1 to \(limits.rowsPerStep)")
     }
     return nil
   }

@@ -258,6 +258,32 @@ struct SessionStepTests {
     }
   }
 
+  @Test("a client that does not read its large answers gets no more of them until it does")
+  func unread() throws {
+    let fixture = try Fixture { $0.unreadBytes = 1 << 20 }
+    let deaf = TestClient(fixture.endpoint, receiveHighWater: 1)
+    let id = fixture.sessions.add()
+    fixture.sessions.set(.inPlace)
+    let rows = 50_000
+    let numbers = (0..<rows).map(Double.init)
+    // Four megabytes each: more than the sockets hold.
+    let count = 20
+    for step in 1...count {
+      deaf.step(id, UInt64(step), numbers, shape: [UInt64(rows), 1], outputs: 11)
+    }
+    #expect(fixture.client().isServed)
+    var codes: [ErrorCode?] = []
+    for _ in 1...count { codes.append(try #require(deaf.receive()).code) }
+    #expect(codes[0] == nil && codes.contains(.sessionBusy))
+    // What was read is let go of by another thread, some time.
+    var isServed = false
+    for _ in 1...10_000 where !isServed {
+      deaf.step(id, 2, [1])
+      isServed = try #require(deaf.receive()).isOK
+    }
+    #expect(isServed)
+  }
+
   @Test("CANCEL and a time-out end a waiting step and abandon it")
   func abandoned() throws {
     let fixture = try Fixture()

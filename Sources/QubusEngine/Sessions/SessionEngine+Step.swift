@@ -87,7 +87,9 @@ extension SessionEngine {
       let isLarge =
         hint > settings.stepInPlaceSeconds || settings.stepInPlaceSeconds == 0
         || session.memoryBytes.load(ordering: .relaxed) == 0
-      try room.enter(ticket, session, limit: settings.pipelinedSteps, isLarge: isLarge)
+      try room.enter(
+        ticket, session, limit: session.plan?.pipelinedSteps(order, settings) ?? 1,
+        isLarge: isLarge)
     } catch {
       ticket.sink = nil
       room.recycle(ticket)

@@ -147,6 +147,13 @@ extension SessionPlan {
       "\(configuration.sessions.answerBytes) bytes")
   }
 
+  /// Steps like this one that may wait: their answers together are bounded as one answer is.
+  func pipelinedSteps(_ order: StepOrder, _ settings: SessionConfiguration) -> Int {
+    let bytes = answerBytesPerRow(order.outputs).multipliedClamped(by: UInt64(order.rows))
+    let fitting = settings.answerBytes / max(1, bytes)
+    return max(1, Int(clamping: min(UInt64(settings.pipelinedSteps), fitting)))
+  }
+
   /// Without counts, whose size the outcomes decide.
   private func answerBytesPerRow(_ outputs: StepOutputs) -> UInt64 {
     var numbers: UInt64 = 0

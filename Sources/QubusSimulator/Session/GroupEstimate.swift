@@ -46,6 +46,15 @@ struct GroupEstimate: Sendable {
     return (squares + bound * bound) / Double(shots - 1) / Double(shots)
   }
 
+  /// The same for who decides whether enough shots were taken, beyond doubt: an outcome that was
+  /// not seen in n shots may still have the probability 3 / n, and lie 2 `bound` away.
+  /// - Source: Hanley & Lippman-Hand 1983, the rule of three.
+  var cautiousVariance: Double {
+    if bound == 0 { return 0 }
+    if shots < 2 { return bound * bound }
+    return (squares + 12 * bound * bound) / Double(shots - 1) / Double(shots)
+  }
+
   @inline(__always)
   private static func value(_ key: UInt64, _ terms: [MeasurementGroup.Term]) -> Double {
     var value = 0.0

@@ -53,9 +53,11 @@ final class ObservableSampling {
         }
         used = total
         if used >= budget.shots { break }
-        if (0..<observableCount).allSatisfy({ error(estimates, $0) <= budget.targetError }) {
-          break
+        let isReached = (0..<observableCount).allSatisfy { observable in
+          estimates.reduce(0) { $0 + $1[observable].cautiousVariance }.squareRoot()
+            <= budget.targetError
         }
+        if isReached { break }
       }
     }
     for observable in 0..<observableCount {
