@@ -1,3 +1,5 @@
+internal import QubusCore
+
 #if canImport(Glibc)
   internal import Glibc
 #else
@@ -18,10 +20,7 @@ final class EngineThread: Sendable {
     defer { pthread_attr_destroy(&attributes) }
     let context = Unmanaged.passRetained(
       Body {
-        #if canImport(Glibc)
-          // On Linux this concerns the calling thread alone.
-          if niceness > 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) }
-        #endif
+        ThreadPriority.set(niceness: niceness)
         body()
       })
     #if canImport(Glibc)

@@ -1,5 +1,6 @@
 internal import CQubusKernels
 internal import Glibc
+internal import QubusCore
 internal import Synchronization
 
 /// Threads that work on one region together (fork-join).
@@ -180,8 +181,7 @@ private final class Region: @unchecked Sendable {
   }
 
   func work(_ index: Int) {
-    // On Linux 0 means this thread only.
-    if niceness != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
+    ThreadPriority.set(niceness: Int32(niceness))
     var isPinned = false
     var seen = 0
     while true {

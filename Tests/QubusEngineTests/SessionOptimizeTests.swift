@@ -100,7 +100,9 @@ struct SessionOptimizeTests {
     let harness = try SessionHarness()
     let id = try await harness.opened()
     let watcher = FakeWatcher()
-    harness.sessions.optimize(spec(id, nil), context: SessionHarness.context(), watcher: watcher)
+    // It would never end by itself.
+    let endless = spec(id, nil) { $0.options["gradient_tolerance"] = 0 }
+    harness.sessions.optimize(endless, context: SessionHarness.context(), watcher: watcher)
     let optimization = await watcher.id()
     #expect(harness.step(id, 1).code == .sessionBusy)
     let second = FakeWatcher()
