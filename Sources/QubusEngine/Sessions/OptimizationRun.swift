@@ -115,25 +115,17 @@ final class OptimizationRun: SessionTask, @unchecked Sendable {
     checkpoint()
   }
 
-  /// The first checkpoint, from which whoever joins late is told what came before.
+  /// At the start, for whoever joins late and is told what came before; now and then; at the end.
   /// - Parameter then: called when it is written, or was refused.
-  func checkpointAtStart(_ then: @escaping @Sendable () -> Void) {
+  func checkpoint(then: @escaping @Sendable () -> Void = {}) {
     let checkpoint = OptimizationCheckpoint(
       optimization: id, iteration: driver.optimizer.iteration, time: engine.clock.now(),
-      state: driver.checkpoint(microseconds: 0))
+      state: driver.checkpoint(microseconds: elapsed))
     engine.store.perform(
       .checkpoint(checkpoint) { [engine, id] in
         engine.noteTrouble($0, id)
         then()
       })
-  }
-
-  /// At the end and now and then.
-  private func checkpoint() {
-    let checkpoint = OptimizationCheckpoint(
-      optimization: id, iteration: driver.optimizer.iteration, time: engine.clock.now(),
-      state: driver.checkpoint(microseconds: elapsed))
-    engine.store.perform(.checkpoint(checkpoint) { [engine, id] in engine.noteTrouble($0, id) })
   }
 
   /// Only then do others look for it in the store.

@@ -28,7 +28,7 @@ extension SessionEngine {
         .startOptimization(record) { [self] result in
           switch result {
           case .success:
-            run.checkpointAtStart { [self] in
+            run.checkpoint { [self] in
               watcher.started(run.id)
               _ = run.log.join(watcher, after: 0)
               begin(run)

@@ -40,19 +40,18 @@ struct GroupEstimate: Sendable {
   /// outcomes alone never claim certainty, and n of them only what n shots can tell (an error of
   /// bound / n). Vanishes against the spread of the outcomes as 1 / n.
   /// - Source: Agresti & Coull 1998 on estimates by added observations.
-  var variance: Double {
-    if bound == 0 { return 0 }
-    if shots < 2 { return bound * bound }
-    return (squares + bound * bound) / Double(shots - 1) / Double(shots)
-  }
+  var variance: Double { variance(unseen: 1) }
 
   /// The same for who decides whether enough shots were taken, beyond doubt: an outcome that was
   /// not seen in n shots may still have the probability 3 / n, and lie 2 `bound` away.
   /// - Source: Hanley & Lippman-Hand 1983, the rule of three.
-  var cautiousVariance: Double {
+  var cautiousVariance: Double { variance(unseen: 12) }
+
+  /// - Parameter unseen: added to the sum of squares for what was not seen, in squares of `bound`.
+  private func variance(unseen: Double) -> Double {
     if bound == 0 { return 0 }
     if shots < 2 { return bound * bound }
-    return (squares + 12 * bound * bound) / Double(shots - 1) / Double(shots)
+    return (squares + unseen * bound * bound) / Double(shots - 1) / Double(shots)
   }
 
   @inline(__always)
