@@ -116,7 +116,7 @@ struct SessionOptimizeTests {
       optimization, session: id, context: SessionHarness.context())
     #expect(wasRunning)
     let report = try await harness.ended(watcher).get()
-    #expect(report.ending == "canceled" && report.iterations == watcher.iterations.last)
+    #expect(report.ending == "canceled" && report.iterations == watcher.iterations.last ?? 0)
     let runsStill = try harness.sessions.cancelOptimization(
       optimization, session: id, context: SessionHarness.context())
     #expect(!runsStill)
