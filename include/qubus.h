@@ -104,11 +104,12 @@ typedef struct qubus_client_options {
   int64_t reconnect_maximum_milliseconds; ///< QUBUS_UNSET: 5,000, for ipc 500
   int64_t stream_credit_bytes;        ///< window of each stream; QUBUS_UNSET: 1 MiB
   int64_t submit_retries;             ///< resends of a submit after a lost connection; QUBUS_UNSET: 5
-  void *reserved[8];
+  int64_t spin_microseconds;          ///< a waiting call looks this long before it sleeps, while that pays; 1 to 10,000; 0 or QUBUS_UNSET: 200
+  void *reserved[7];
 } qubus_client_options;
 #define QUBUS_CLIENT_OPTIONS_INIT \
   {(uint32_t)sizeof(qubus_client_options), QUBUS_ABI_VERSION, 0, 0, QUBUS_UNSET, QUBUS_UNSET, \
-   QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, {0}}
+   QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, {0}}
 
 /// Connects and exchanges HELLO. `options` may be NULL. Blocks up to the connect time-out.
 /// Codes: connection_failed, unsupported_protocol_version, abi_mismatch, invalid_argument.

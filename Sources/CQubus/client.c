@@ -101,15 +101,18 @@ static int32_t read_options(
   client->reconnect_maximum = option_or(options.reconnect_maximum_milliseconds, 5000);
   int64_t credit = option_or(options.stream_credit_bytes, 1 << 20);
   int64_t retries = option_or(options.submit_retries, 5);
+  int64_t spin = options.spin_microseconds == 0 ? 200 : option_or(options.spin_microseconds, 200);
   if (client->reconnect_minimum < 1 || client->reconnect_maximum < client->reconnect_minimum ||
       client->reconnect_maximum > 3600000 || credit < 1 || credit > INT64_MAX / 4 || retries < 0 ||
-      retries > 1000000) {
+      retries > 1000000 || spin < 1 || spin > 10000) {
     return error_set(error, QUBUS_E_INVALID_ARGUMENT,
                      "options out of range: reconnect times from 1 to 3,600,000 ms with minimum ≤ "
-                     "maximum, stream_credit_bytes ≥ 1, submit_retries from 0 to 1,000,000");
+                     "maximum, stream_credit_bytes ≥ 1, submit_retries from 0 to 1,000,000, "
+                     "spin_microseconds from 1 to 10,000");
   }
   client->stream_credit = (uint64_t)credit;
   client->submit_retries = (uint32_t)retries;
+  client->spin = spin * 1000;
   client->backoff = client->reconnect_minimum;
   client->patience = connection_first_patience(client->connect_timeout);
   client->name = strdup(options.client_name != NULL ? options.client_name : "libqubus");

@@ -148,6 +148,7 @@ struct qubus_client {
   int64_t connect_timeout, call_timeout, reconnect_minimum, reconnect_maximum;  // ms, constant
   uint64_t stream_credit;   ///< constant
   uint32_t submit_retries;  ///< constant
+  monotonic spin;           ///< ns, constant
 
   pthread_mutex_t mutex;
   int32_t is_closed;
@@ -186,6 +187,8 @@ struct qubus_client {
   // driver.c
   int32_t has_driver, driver_sleeps;
   monotonic sleeps_until;   ///< of the thread that fell asleep last
+  uint32_t spin_misses;     ///< after a spin in vain: waits that go to sleep at once
+  uint32_t spin_rests;      ///< of them left
   waiter *waiters;
   int driver_wakeup, io_wakeup, readiness;  ///< eventfds, -1 when not made
   int32_t has_io_thread, io_sleeps, io_is_parked, io_must_end, is_orphaned;

@@ -26,6 +26,7 @@ final class Transport {
   let decoder: RequestDecoder
   let socket: RouterSocket
   let steps: StepExchange
+  private let keeper: CoreKeeper
   let startedAt: Microseconds
 
   var connections: [UInt32: Connection] = [:]
@@ -63,6 +64,7 @@ final class Transport {
     decoder = RequestDecoder(limits: configuration.limits)
     descriptors = Descriptors(limit: configuration.descriptorLimit)
     socket = try RouterSocket(configuration: configuration)
+    keeper = CoreKeeper(window: configuration.keepAwakeMicroseconds, clock: clock)
     startedAt = clock.monotonic()
     nextHousekeeping = startedAt + Self.housekeepingMicroseconds
   }
@@ -75,6 +77,7 @@ final class Transport {
       zmq_pollitem_t(socket: socket.admission, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
     ]
     var hasDueSteps = false
+    keeper.start()
     while !isDone {
       let mustLook = hasDueSteps || !outbox.mayRest()
       guard zmq_poll(&items, Int32(items.count), mustLook ? 0 : pollMilliseconds()) >= 0 else {
@@ -86,6 +89,7 @@ final class Transport {
       if items[1].revents != 0 { outbox.acknowledge() }
       drainOutbox()
       if items[0].revents != 0 {
+        keeper.heard(clock.monotonic())
         for _ in 0..<Self.messagesPerRound {
           guard socket.receiveHead() else { break }
           received()
@@ -102,6 +106,7 @@ final class Transport {
       for call in Array(connection.calls.values) { forget(call, connection) }
     }
     socket.close(lingerMilliseconds: 500)
+    keeper.close()
   }
 
   private var isDone: Bool {

@@ -59,6 +59,7 @@ final class Daemon: Sendable {
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
     serverConfiguration.limits = limits
+    serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
     serverConfiguration.instructionSet = device.instructionSet
     try engine.start()

@@ -67,6 +67,13 @@ struct DaemonOptions: ParsableArguments {
   var stepInPlace: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Time after a message for which processors are kept from halting while messages follow one "
+        + "another; 0: never. Default: 500.", valueName: "microseconds"))
+  var keepAwake: String?
+
+  @Option(
     help: ArgumentHelp(
       "Least level logged: trace, debug, info, notice, warning, error or critical. Default: info.",
       valueName: "level"))
@@ -83,8 +90,8 @@ struct DaemonOptions: ParsableArguments {
       .dataDirectory: dataDir, .socketGroup: socketGroup, .threads: threads,
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
-      .sessionShare: sessionShare, .stepInPlace: stepInPlace, .logLevel: logLevel,
-      .logFormat: logFormat,
+      .sessionShare: sessionShare, .stepInPlace: stepInPlace, .keepAwake: keepAwake,
+      .logLevel: logLevel,      .logFormat: logFormat,
     ]
     var flags = single.compactMapValues { $0.map { [$0] } }
     flags[.listen] = listen

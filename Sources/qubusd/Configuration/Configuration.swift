@@ -23,6 +23,8 @@ struct Configuration: Sendable, Equatable {
   var sessionSharePercent = 50
   /// Predicted time up to which a step runs on the transport thread; 0: never.
   var stepInPlaceMicroseconds = 50
+  /// How long after a message processors are kept from halting; 0: never.
+  var keepAwakeMicroseconds = 500
   var logLevel = Logger.Level.info
   /// nil: text on a terminal, JSON otherwise.
   var logFormat: LogFormat?

@@ -16,6 +16,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   case sessionMemory = "session_memory"
   case sessionShare = "session_share"
   case stepInPlace = "step_in_place"
+  case keepAwake = "keep_awake"
   case logLevel = "log_level"
   case logFormat = "log_format"
 
@@ -48,6 +49,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   static let sessionCountLimit = 1_000_000
   /// Microseconds.
   static let stepInPlaceLimit = 1000
+  static let keepAwakeLimit = 100_000
 
   /// Key in the file.
   var key: String { rawValue }
@@ -60,7 +62,8 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     switch self {
     case .dataDirectory, .socketGroup, .logLevel, .logFormat: .text
     case .listen: .list
-    case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace: .integer
+    case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace, .keepAwake:
+      .integer
     case .memoryLimit, .sessionMemory: .size
     }
   }
@@ -95,6 +98,8 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     case .sessionShare: configuration.sessionSharePercent = try Self.number(text, 1...100)
     case .stepInPlace:
       configuration.stepInPlaceMicroseconds = try Self.number(text, 0...Self.stepInPlaceLimit)
+    case .keepAwake:
+      configuration.keepAwakeMicroseconds = try Self.number(text, 0...Self.keepAwakeLimit)
     case .logLevel: configuration.logLevel = try Self.choice(text, Logger.Level.allCases)
     case .logFormat:
       configuration.logFormat = try Self.choice(text, Configuration.LogFormat.allCases)
