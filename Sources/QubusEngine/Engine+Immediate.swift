@@ -16,9 +16,9 @@ extension PreparedPub {
   }
 }
 
-/// Jobs of microseconds run on the thread that brings them, before anything is written, when the
-/// scheduler gives them a slot at once: acceptance and end are then one commit, and three hops
-/// between threads fall away (decision 0005). Nothing of it shows before that commit.
+/// Jobs of microseconds run on the thread that brings them, while their acceptance is written, when
+/// the scheduler gives them a slot at once: three hops between threads fall away (decisions 0005,
+/// 0011). Nothing of them shows before the acceptance is durable.
 extension Engine {
   /// Whether the job is small enough, and certain to be: no loop may run longer than predicted.
   private func isImmediate(_ prepared: PreparedJob) -> Bool {
@@ -28,7 +28,7 @@ extension Engine {
       && writesUnderWay.withLock { $0 < configuration.writesUnderWay }
   }
 
-  /// Runs the job and hands acceptance and end to the store; false when it has to wait its turn.
+  /// Hands the acceptance to the store, runs the job and hands over its end; false when it has to wait its turn.
   func runAtOnce(
     _ record: JobRecord, _ prepared: PreparedJob, _ events: [NewEvent], _ submission: Submission
   ) -> Bool {
@@ -42,19 +42,18 @@ extension Engine {
       return true
     }
     defer { shared.signal { $0.running[job.id] = nil } }
+    store.perform(
+      .accept(record, events) { [self] result in acceptedAtOnce(result, job, submission) })
     let team = immediateTeams.withLock { $0.popLast() } ?? ComputeTeam(threadCount: 1)
     let run = JobRun(self, job, prepared, team: team, isSilent: true)
     let ending = finish(job, run.run())
     immediateTeams.withLock { $0.append(team) }
-    let update = run.ending(ending)
-    let acceptance = StoreCommand.accept(record, events) { [self] result in
-      acceptedAtOnce(result, job, submission)
-    }
-    write(update, job, behind: acceptance)
+    // One that is known to be refused by now has no end to write.
+    if !job.withLock({ $0.isDropped }) { write(run.ending(ending), job) }
     return true
   }
 
-  /// On the store's thread, before it answers the job's end.
+  /// On the store's thread, while the job may still run; its end is written behind.
   private func acceptedAtOnce(
     _ result: Result<AcceptOutcome, QubusError>, _ job: ActiveJob, _ submission: Submission
   ) {

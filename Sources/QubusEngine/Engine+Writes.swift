@@ -7,11 +7,9 @@ internal import QubusScheduler
 extension Engine {
   /// Enqueues a change of an active job. When the store refuses it for want of room or time, it is
   /// tried again, merged with what came after it; nothing is lost while the service lives.
-  /// - Parameters:
-  ///   - acceptance: goes before it, in the same commit.
-  ///   - completion: after the commit, or when the store refuses for good.
+  /// - Parameter completion: after the commit, or when the store refuses for good.
   func write(
-    _ update: JobUpdate, _ job: ActiveJob, behind acceptance: StoreCommand? = nil,
+    _ update: JobUpdate, _ job: ActiveJob,
     completion: (@Sendable (Result<[JobEvent], QubusError>) -> Void)? = nil
   ) {
     let number = job.withLock { state -> UInt64? in
@@ -24,7 +22,7 @@ extension Engine {
       return state.writeCount
     }
     guard let number else { return }
-    perform(update, [number], job, behind: acceptance)
+    perform(update, [number], job)
   }
 
   /// On the store's thread.
@@ -116,10 +114,7 @@ extension Engine {
     perform(update, writes.map(\.number), job)
   }
 
-  private func perform(
-    _ update: JobUpdate, _ numbers: [UInt64], _ job: ActiveJob,
-    behind acceptance: StoreCommand? = nil
-  ) {
+  private func perform(_ update: JobUpdate, _ numbers: [UInt64], _ job: ActiveJob) {
     writesUnderWay.withLock { $0 += 1 }
     let change = StoreCommand.update(update) { [self] result in
       let limit = configuration.writesUnderWay
@@ -130,7 +125,7 @@ extension Engine {
       if mustWake { writesUnderWay.signal { _ in } }
       written(numbers, update, job, result)
     }
-    store.perform(acceptance.map { [$0, change] } ?? [change])
+    store.perform(change)
   }
 
   /// A refusal that no other try can change. A terminal change without its result is tried once, so

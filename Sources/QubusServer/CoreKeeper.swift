@@ -62,6 +62,9 @@ final class CoreKeeper: Sendable {
     }
   }
 
+  /// Keepers that spin, or are about to fall asleep.
+  var awake: Int { seats.count { !$0.isAsleep.load(ordering: .sequentiallyConsistent) } }
+
   /// Ends the threads and waits for them; it is not started again.
   func close() {
     mustEnd.store(true, ordering: .sequentiallyConsistent)

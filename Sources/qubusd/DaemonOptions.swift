@@ -55,7 +55,7 @@ struct DaemonOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Percentage of the cores that sessions may use while jobs run. Default: 50.",
+      "Percentage of the cores that sessions may use while jobs run. Default: 60.",
       valueName: "percent"))
   var sessionShare: String?
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import QubusEngine
 
-/// Jobs of microseconds, which run before their acceptance is written.
+/// Jobs of microseconds, which run while their acceptance is written.
 @Suite struct ImmediateTests {
   /// A harness whose program is compiled already, as only then a job may run at once.
   private static func warm(
@@ -26,15 +26,26 @@ import Testing
     while harness.engine.load().jobsRunning > 0 { await Task.yield() }
   }
 
-  @Test("acceptance and end are one group of commands, with the events of any other job")
-  func oneGroup() async throws {
-    let harness = try await Self.warm()
+  @Test("the store has the acceptance before the job runs; the events are those of any other job")
+  func acceptanceFirst() async throws {
+    let device = FakeDevice(seconds: 1e-6)
+    let harness = try await Self.warm(device)
+    let atTheStore = Monitor<[Int]>([])
+    let store = harness.store
+    device.state.signal {
+      $0.whenDone = FakeDevice.Hook { _ in
+        let groups = store.state.withLock { $0.groups.count }
+        atTheStore.signal { $0.append(groups) }
+      }
+    }
     let ordinary = try await Self.warm { $0.immediateSeconds = 0 }
     let id = try await harness.submitted()
     let other = try await ordinary.submitted()
     try await harness.finished(id)
     try await ordinary.finished(other)
-    #expect(harness.store.state.withLock { $0.groups } == [1, 1, 2])
+    // Two groups before it, and its acceptance.
+    #expect(atTheStore.withLock { $0 } == [3])
+    #expect(harness.store.state.withLock { $0.groups } == [1, 1, 1, 1])
     #expect(ordinary.store.state.withLock { $0.groups } == [1, 1, 1, 1])
     let events = try harness.events(id)
     let otherEvents = try ordinary.events(other)
@@ -113,18 +124,34 @@ import Testing
   func manyValues() async throws {
     let harness = try await Self.warm(FakeDevice(seconds: 1e-9))
     try await harness.finished(try await harness.submitted(Self.grid(4, 4)))
-    #expect(harness.store.state.withLock { $0.groups } == [1, 1, 1, 1])
     // The program is known from here on.
-    try await harness.finished(try await harness.submitted(Self.grid(4, 4)))
-    #expect(harness.store.state.withLock { $0.groups.last } == 2)
+    #expect(try await Self.ranHere(Self.grid(4, 4), harness))
     for spec in [Self.grid(4, 80), Self.grid(5, 1), Self.grid(500, 500)] {
-      let before = harness.store.state.withLock { $0.groups.count }
-      try await harness.finished(try await harness.submitted(spec))
-      // Acceptance alone, and then what the compute thread brought.
-      let groups = harness.store.state.withLock { Array($0.groups[before...]) }
-      #expect(groups.count >= 2 && groups.allSatisfy { $0 == 1 })
+      #expect(try await !Self.ranHere(spec, harness))
     }
     await harness.stop()
+  }
+
+  /// Whether everything that the store got for a job came from the thread that brought it.
+  private static func ranHere(_ spec: JobSpec, _ harness: EngineHarness) async throws -> Bool {
+    let request = harness.codec.encode(spec)
+    let id = Monitor<Identifier?>(nil)
+    let cameFromElsewhere = Monitor(false)
+    let accepted = await onThread {
+      let here = pthread_self()
+      harness.store.state.signal {
+        $0.whenCalled = FakeStore.Hook {
+          if pthread_equal(pthread_self(), here) == 0 { cameFromElsewhere.signal { $0 = true } }
+        }
+      }
+      harness.engine.submit(spec, request: request, context: harness.context) { result in
+        id.signal { $0 = try? result.get().job.record.id }
+      }
+      return id.wait { $0 }
+    }
+    try await harness.finished(accepted)
+    harness.store.state.signal { $0.whenCalled = nil }
+    return cameFromElsewhere.withLock { !$0 }
   }
 
   @Test("a request of many values is not even prepared on the thread that brings it")

@@ -255,6 +255,15 @@ static void bad_arguments_are_named(void) {
   CHECK(strstr(error.message, "107") != NULL);
   options.endpoint = "http://x";
   CHECK_CODE(QUBUS_E_INVALID_ARGUMENT, qubus_client_open(&options, &other, &error), error);
+  options.endpoint = endpoint;
+  for (int i = 0; i < 2; i++) {
+    options.spin_microseconds = i == 0 ? -1 : 10001;
+    CHECK_CODE(QUBUS_E_INVALID_ARGUMENT, qubus_client_open(&options, &other, &error), error);
+    CHECK(strstr(error.message, "spin_microseconds from 1 to 10,000") != NULL);
+  }
+  options.spin_microseconds = 1;
+  CHECK_OK(qubus_client_open(&options, &other, &error), error);
+  qubus_client_free(&other);
   qubus_client_free(&client);
   mock_stop(server);
 }

@@ -26,7 +26,7 @@ package struct SessionConfiguration: Sendable {
   /// Steps of one session that may wait.
   package var pipelinedSteps = 64
   /// Part of the cores that all sessions together may use while jobs run, window by window.
-  package var leaseShare = 0.5
+  package var leaseShare = 0.6
   package var leaseMicroseconds: Microseconds = 100_000
   /// Of step workers: between the transport (0) and jobs (19).
   package var niceness: Int32 = 5

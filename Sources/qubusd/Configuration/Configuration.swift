@@ -20,7 +20,7 @@ struct Configuration: Sendable, Equatable {
   /// Bytes of all resident plans of sessions; nil: a quarter of `memoryBytes`.
   var sessionMemoryBytes: UInt64?
   /// Of the cores, for sessions while jobs run.
-  var sessionSharePercent = 50
+  var sessionSharePercent = 60
   /// Predicted time up to which a step runs on the transport thread; 0: never.
   var stepInPlaceMicroseconds = 50
   /// How long after a message processors are kept from halting; 0: never.

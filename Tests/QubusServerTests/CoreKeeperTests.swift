@@ -1,0 +1,86 @@
+import QubusCore
+import Testing
+
+@testable import QubusServer
+
+/// Moves by hand.
+private final class HandClock: Clock {
+  private let time = Lock<Microseconds>(0)
+  func monotonic() -> Microseconds { time.withLock { $0 } }
+  func now() -> Microseconds { monotonic() }
+  func move(to time: Microseconds) { self.time.withLock { $0 = time } }
+}
+
+@Suite("Processors kept awake", .timeLimit(.minutes(1)))
+struct CoreKeeperTests {
+  private let clock = HandClock()
+
+  private func started(window: Microseconds) async -> CoreKeeper {
+    let keeper = CoreKeeper(window: window, clock: clock)
+    keeper.start()
+    await reach(keeper, awake: 0)
+    return keeper
+  }
+
+  private func reach(_ keeper: CoreKeeper, awake: Int) async {
+    while keeper.awake != awake { await Task.yield() }
+  }
+
+  @Test("one lone message wakes nobody, a second one soon after it does, until the window is over")
+  func window() async {
+    let keeper = await started(window: 500)
+    keeper.heard(10_000)
+    #expect(keeper.awake == 0)
+    clock.move(to: 20_000)
+    keeper.heard(20_000)
+    #expect(keeper.awake == 0)
+    clock.move(to: 20_400)
+    keeper.heard(20_400)
+    #expect(keeper.awake > 0)
+    clock.move(to: 20_899)
+    #expect(keeper.awake > 0)
+    clock.move(to: 20_900)
+    await reach(keeper, awake: 0)
+    keeper.close()
+  }
+
+  @Test("a keeper that was displaced for long leaves the processor alone for a while")
+  func displaced() async {
+    let keeper = await started(window: 1 << 40)
+    let count = keeper.heardTwice(at: 0)
+    #expect(count > 0)
+    // The clock jumps under every keeper that spins, as if another thread had run meanwhile.
+    var now: Microseconds = 0
+    while keeper.awake > 0 {
+      now += CoreKeeper.displacedMicroseconds + 1
+      clock.move(to: now)
+      await Task.yield()
+    }
+    // At least the one that fell asleep last still rests.
+    #expect(keeper.heardTwice(at: now) < count)
+    let rested = now + CoreKeeper.restMicroseconds
+    clock.move(to: rested)
+    #expect(keeper.heardTwice(at: rested) > 0)
+    keeper.close()
+  }
+
+  @Test("a window of 0 keeps nothing awake, and closing twice does no harm")
+  func off() {
+    let keeper = CoreKeeper(window: 0, clock: clock)
+    keeper.start()
+    keeper.heard(1)
+    keeper.heard(1)
+    #expect(keeper.awake == 0)
+    keeper.close()
+    keeper.close()
+  }
+}
+
+extension CoreKeeper {
+  /// How many are awake after two messages.
+  fileprivate func heardTwice(at time: Microseconds) -> Int {
+    heard(time)
+    heard(time)
+    return awake
+  }
+}
