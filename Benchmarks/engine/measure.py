@@ -22,18 +22,21 @@ def prepare(engine: Engine, files: dict, precision: str) -> dict:
 
 
 def interleaved(
-    engines: dict[str, Engine], task: str, fields: dict, *, repetitions: int, budget: float,
-) -> dict[str, Row]:
-    """Times one task of prepared engines.
+    engines: dict, task: str | dict, fields: dict, *, repetitions: int, budget: float,
+) -> dict:
+    """Times one task of prepared engines, by name. An engine may stand under several names, each
+    with a task of its own: what is to be compared must see the same minutes of the machine.
 
-    - fields: of the request, by engine name.
+    - task: of all, or by name.
+    - fields: of the request, by name.
     - budget: seconds an engine may take here beside its warm-up; at least one repetition is timed.
     - Returns a row for each, `unsupported` where the engine does not do the task.
     """
+    tasks = task if isinstance(task, dict) else dict.fromkeys(engines, task)
     rows, plans = {}, {}
     for name, engine in engines.items():
         try:
-            first = engine.timed(task, repetitions=1, **fields[name])
+            first = engine.timed(tasks[name], repetitions=1, **fields[name])
         except EngineError as problem:
             rows[name] = failed(problem)
             continue
@@ -42,7 +45,7 @@ def interleaved(
             continue
         wall = first.get("call_seconds", first["seconds"])[0]
         if wall < 1:
-            second = engine.ask(task, repetitions=1, **fields[name])
+            second = engine.ask(tasks[name], repetitions=1, **fields[name])
             wall = min(wall, second.get("call_seconds", second["seconds"])[0])
         batch = max(1, min(500, int(BATCH_SECONDS / max(wall, 1e-7))))
         plans[name] = batch, max(1, min(repetitions, int(budget / max(wall * batch, 1e-6))))
@@ -54,7 +57,7 @@ def interleaved(
             if turn >= 2 * count or sum(s[2] <= QUIET for s in samples) >= count:
                 continue
             time.sleep(0.01)
-            done = engines[name].timed(task, repetitions=batch, **fields[name])
+            done = engines[name].timed(tasks[name], repetitions=batch, **fields[name])
             call = done.get("call_seconds", done["seconds"])
             samples.append(
                 (statistics.median(done["seconds"]), statistics.median(call), done["disturbed"]))

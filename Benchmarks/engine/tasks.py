@@ -21,26 +21,30 @@ class TaskTables:
         self._repetitions, self._budget = repetitions, budget
         self.problems: list[str] = []
 
-    def _rows(self, table: str, name: str, qubits: int, files: dict, task: str, fields: dict,
+    def _rows(self, table: str, tasks: dict[str, str], qubits: int, files: dict, fields: dict,
               names: list[str] | None = None) -> list[dict]:
-        """Prepares, measures and frees one circuit on the engines (or on those named)."""
+        """Prepares, measures and frees one circuit on the engines (or on those named). `tasks` has
+        the task of each row by the row's name; they are timed in turn."""
         chosen = {n: e for n, e in self._engines.items() if names is None or n in names}
         answers, ready = measure.prepared(chosen, files, "double")
+        keys = [(name, engine) for engine in ready for name in tasks]
         try:
             timed = measure.interleaved(
-                ready, task, {n: fields for n in ready}, repetitions=self._repetitions,
-                budget=self._budget)
+                {key: ready[key[1]] for key in keys}, {key: tasks[key[0]] for key in keys},
+                dict.fromkeys(keys, fields), repetitions=self._repetitions, budget=self._budget)
         finally:
             measure.release(ready)
-        self._compare(f"{name}, {qubits} qubits", timed)
         rows = []
-        for engine, answer in answers.items():
-            found = {k: v for k, v in timed.get(engine, {}).items() if v is not None}
-            found.pop("gradient", None)
-            rows.append({"table": table, "family": name, "qubits": qubits, "start": "zero",
-                         "precision": "double", "engine": engine, **answer, **found})
-            if "error" in rows[-1]:
-                self.problems.append(f"{name}, {qubits} qubits: {engine} failed")
+        for name in tasks:
+            own = {engine: row for (row_name, engine), row in timed.items() if row_name == name}
+            self._compare(f"{name}, {qubits} qubits", own)
+            for engine, answer in answers.items():
+                found = {k: v for k, v in own.get(engine, {}).items() if v is not None}
+                found.pop("gradient", None)
+                rows.append({"table": table, "family": name, "qubits": qubits, "start": "zero",
+                             "precision": "double", "engine": engine, **answer, **found})
+                if "error" in rows[-1]:
+                    self.problems.append(f"{name}, {qubits} qubits: {engine} failed")
         return rows
 
     def _compare(self, where: str, timed: dict[str, dict]) -> None:
@@ -59,7 +63,7 @@ class TaskTables:
         """One evaluation of a bound ansatz with a random sum of 100 Pauli strings."""
         case = Case("ansatz", qubits, "zero")
         return self._rows(
-            "energy", "ansatz, 100 terms", qubits, self._files.files(case), "energy",
+            "energy", {"ansatz, 100 terms": "energy"}, qubits, self._files.files(case),
             {"observable": families.pauli_sum(qubits, 100)}, ["qubus", "aer", "qulacs", "lightning"])
 
     def light_cone(self, qubits: int) -> list[dict]:
@@ -69,27 +73,27 @@ class TaskTables:
             f"cone-{qubits}", lambda: families.random_layers(qubits, depth=3))
         observable = [{"pauli": "I" * (qubits - 1) + "Z", "coefficient": 1.0}]
         return self._rows(
-            "energy", "light cone: Z of 1 qubit, depth 3", qubits, files, "energy",
+            "energy", {"light cone: Z of 1 qubit, depth 3": "energy"}, qubits, files,
             {"observable": observable}, ["qubus", "aer", "qulacs", "lightning"])
 
     def gradient(self, qubits: int = 16) -> list[dict]:
         """Ansatz of 3 layers and a last layer of ry: 7 angles a qubit; transverse-field Ising. The
-        engine's own forward evaluation of the same circuit stands beside it."""
+        engines' forward evaluations of the same circuit are timed in turn with it."""
         made = families.ansatz(qubits, layers=3, closing="ry")
         files = self._files.write(f"gradient-{qubits}", lambda: made, with_inputs=True)
         files["inputs"] = made.input_values()
         fields = {"observable": families.ising(qubits)}
         names = ["qubus", "qulacs", "lightning"]
         label = f"{len(made.inputs)} parameters"
-        return (self._rows("gradient", f"forward, {label}", qubits, files, "energy", fields, names)
-                + self._rows("gradient", label, qubits, files, "gradient", fields, names))
+        tasks = {f"forward, {label}": "energy", label: "gradient"}
+        return self._rows("gradient", tasks, qubits, files, fields, names)
 
     def sampling(self, qubits: int = 20) -> list[dict]:
         """A million shots with counts, seconds beyond the state's own."""
         files = self._files.write(
             f"sampling-{qubits}", lambda: families.random_layers(qubits), measured=True)
         return self._rows(
-            "sample", "10^6 shots, beyond the state", qubits, files, "sample",
+            "sample", {"10^6 shots, beyond the state": "sample"}, qubits, files,
             {"shots": SHOTS, "seed": 11})
 
     def threads(self, case: Case, precision: str, counts: tuple[int, int] = (1, 2)) -> list[dict]:

@@ -12,7 +12,7 @@ extension KernelContext {
       if count > 0 { body(0..<count) }
       return
     }
-    team.run(tasks: runs) { run in
+    team.run(parts: runs) { run, _ in
       if cancellation.isCanceled { return }
       body(run * grain..<min((run + 1) * grain, count))
     }

@@ -30,7 +30,7 @@ package struct KernelContext: Sendable {
       return
     }
     let blocks = (count + Self.blockSize - 1) / Self.blockSize
-    team.run(tasks: blocks) { block in
+    team.run(parts: blocks) { block, _ in
       if cancellation.isCanceled { return }
       let start = block * Self.blockSize
       body(start..<min(start + Self.blockSize, count))
@@ -45,7 +45,7 @@ package struct KernelContext: Sendable {
       for chunk in 0..<count { body(chunk) }
       return
     }
-    team.run(tasks: count) { chunk in
+    team.run(parts: count) { chunk, _ in
       if !cancellation.isCanceled { body(chunk) }
     }
     try check()

@@ -18,6 +18,24 @@ struct ComputeTeamTests {
     }
   }
 
+  @Test("every part runs once; a thread helps others after its own share", arguments: [1, 2, 4])
+  func ownShareFirst(threads: Int) {
+    let team = ComputeTeam(threadCount: threads)
+    for parts in [0, 1, 2, 3, 7, 16, 1000] {
+      for _ in 0..<200 {
+        let taken = Lock([[Int]](repeating: [], count: threads))
+        team.run(parts: parts) { part, lane in taken.withLock { $0[lane].append(part) } }
+        let lanes = taken.withLock { $0 }
+        #expect(lanes.joined().sorted() == Array(0..<parts))
+        for (lane, own) in lanes.enumerated() where parts > 1 {
+          let share = parts * lane / threads..<parts * (lane + 1) / threads
+          let shared = own.firstIndex { !share.contains($0) } ?? own.count
+          #expect(own[shared...].allSatisfy { !share.contains($0) })
+        }
+      }
+    }
+  }
+
   @Test("writes of the tasks are seen after the region, without locks of their own")
   func visibility() {
     let team = ComputeTeam(threadCount: 3)

@@ -2,6 +2,7 @@ internal import CQubusKernels
 internal import Glibc
 internal import QubusCompiler
 internal import QubusCore
+internal import Synchronization
 
 /// A kind of real number that kernels exist for.
 protocol KernelReal: BinaryFloatingPoint, Sendable {
@@ -78,17 +79,19 @@ struct StageRun<Real: KernelReal>: @unchecked Sendable {
     if chunks == 1 {
       run(0, 0)
     } else {
-      context.team.run(tasks: chunks) { chunk, lane in
+      let done = Atomic<Int>(0)
+      context.team.run(parts: chunks) { chunk, lane in
         run(chunk, lane)
-        if lane == 0, let progress = context.progress { report(chunk, of: chunks, progress) }
+        guard let progress = context.progress else { return }
+        let count = done.add(1, ordering: .relaxed).newValue
+        if lane == 0 { report(count, of: chunks, progress) }
       }
     }
     try context.check()
   }
 
-  /// Chunks are taken in order, so those before this one are done or under way.
-  private func report(_ chunk: Int, of chunks: Int, _ progress: EvolutionProgress) {
-    let part = Double(chunk + 1) / Double(chunks)
+  private func report(_ done: Int, of chunks: Int, _ progress: EvolutionProgress) {
+    let part = Double(done) / Double(chunks)
     progress(share.lowerBound + part * (share.upperBound - share.lowerBound))
   }
 
