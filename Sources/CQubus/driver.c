@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 enum {
-  longest_rest = 255,        ///< waits that may go by without a look
-  lost_nanoseconds = 30000,  ///< the I/O thread needs less of the processor for a message
+  longest_rest = 127,        ///< waits that may go by without a look
+  lost_nanoseconds = 60000,  ///< a message's whole way there and back takes less of a processor
 };
 
 static void signal_descriptor(int descriptor) {
@@ -62,16 +62,18 @@ static void note_spin(qubus_client *client, int32_t was_good) {
 }
 
 /// Looks at the descriptors again and again: a thread that sleeps on a halted processor wakes some
-/// 10 µs late. The processor is yielded between looks, for libzmq's I/O thread; when somebody else
-/// took it for longer than that thread needs, this one gives up.
+/// 10 µs late. The processor is yielded between looks, for the threads that bring the answer; when
+/// others took it for longer than those need, and without an answer, this one gives up.
 /// - Returns: whether something came in time.
 static int32_t spin(struct pollfd *polled, nfds_t count, monotonic until, int *ready) {
   static const struct timespec at_once = {0, 0};
   monotonic before = monotonic_now();
+  int32_t is_over = 0;
   while ((*ready = ppoll(polled, count, &at_once, NULL)) == 0) {
+    if (is_over) return 0;
     sched_yield();
     monotonic now = monotonic_now();
-    if (now >= until || now - before > lost_nanoseconds) return 0;
+    is_over = now >= until || now - before > lost_nanoseconds;
     before = now;
   }
   return 1;

@@ -27,8 +27,8 @@ package struct ServerConfiguration: Sendable {
   package var probeSeconds: Int64 = 30
   /// How long `close` waits for calls in flight.
   package var closeGraceMilliseconds: Int64 = 1000
-  /// How long after a message processors are kept from halting, when another came as shortly before;
-  /// 0: never.
+  /// How long after a message whose answer has to wait processors are kept from halting, when
+  /// another came as shortly before; microseconds, 0: never.
   package var keepAwakeMicroseconds: Int64 = 500
   /// Of the store, for `Version`.
   package var storeSchemaVersion: UInt32 = 0

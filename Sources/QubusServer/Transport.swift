@@ -89,7 +89,6 @@ final class Transport {
       if items[1].revents != 0 { outbox.acknowledge() }
       drainOutbox()
       if items[0].revents != 0 {
-        keeper.heard(clock.monotonic())
         for _ in 0..<Self.messagesPerRound {
           guard socket.receiveHead() else { break }
           received()
@@ -99,6 +98,7 @@ final class Transport {
       hasDueSteps = sessions.runDueSteps(sink: outbox)
       drainOutbox()
       let now = clock.monotonic()
+      if items[0].revents != 0, callsInFlight > 0 { keeper.heard(now) }
       fireTimers(now)
       if now >= nextHousekeeping { keepHouse(now) }
     }

@@ -91,7 +91,7 @@ struct DaemonOptions: ParsableArguments {
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
       .sessionShare: sessionShare, .stepInPlace: stepInPlace, .keepAwake: keepAwake,
-      .logLevel: logLevel,      .logFormat: logFormat,
+      .logLevel: logLevel, .logFormat: logFormat,
     ]
     var flags = single.compactMapValues { $0.map { [$0] } }
     flags[.listen] = listen

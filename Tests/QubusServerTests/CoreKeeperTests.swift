@@ -44,26 +44,6 @@ struct CoreKeeperTests {
     keeper.close()
   }
 
-  @Test("a keeper that was displaced for long leaves the processor alone for a while")
-  func displaced() async {
-    let keeper = await started(window: 1 << 40)
-    let count = keeper.heardTwice(at: 0)
-    #expect(count > 0)
-    // The clock jumps under every keeper that spins, as if another thread had run meanwhile.
-    var now: Microseconds = 0
-    while keeper.awake > 0 {
-      now += CoreKeeper.displacedMicroseconds + 1
-      clock.move(to: now)
-      await Task.yield()
-    }
-    // At least the one that fell asleep last still rests.
-    #expect(keeper.heardTwice(at: now) < count)
-    let rested = now + CoreKeeper.restMicroseconds
-    clock.move(to: rested)
-    #expect(keeper.heardTwice(at: rested) > 0)
-    keeper.close()
-  }
-
   @Test("a window of 0 keeps nothing awake, and closing twice does no harm")
   func off() {
     let keeper = CoreKeeper(window: 0, clock: clock)
@@ -73,14 +53,5 @@ struct CoreKeeperTests {
     #expect(keeper.awake == 0)
     keeper.close()
     keeper.close()
-  }
-}
-
-extension CoreKeeper {
-  /// How many are awake after two messages.
-  fileprivate func heardTwice(at time: Microseconds) -> Int {
-    heard(time)
-    heard(time)
-    return awake
   }
 }

@@ -62,7 +62,8 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     switch self {
     case .dataDirectory, .socketGroup, .logLevel, .logFormat: .text
     case .listen: .list
-    case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace, .keepAwake:
+    case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace,
+      .keepAwake:
       .integer
     case .memoryLimit, .sessionMemory: .size
     }
