@@ -28,7 +28,8 @@ extension Engine {
       && writesUnderWay.withLock { $0 < configuration.writesUnderWay }
   }
 
-  /// Hands the acceptance to the store, runs the job and hands over its end; false when it has to wait its turn.
+  /// Hands the acceptance to the store, runs the job and hands over its end; false when it has to
+  /// wait its turn.
   func runAtOnce(
     _ record: JobRecord, _ prepared: PreparedJob, _ events: [NewEvent], _ submission: Submission
   ) -> Bool {

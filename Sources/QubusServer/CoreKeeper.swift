@@ -52,7 +52,8 @@ final class CoreKeeper: Sendable {
     threads.withLock { $0 = started }
   }
 
-  /// A message came at `now` whose answer has to wait. Allocates nothing; makes a system call only when a keeper sleeps.
+  /// A message came at `now` whose answer has to wait. Allocates nothing; makes a system call only
+  /// when a keeper sleeps.
   func heard(_ now: Microseconds) {
     guard !seats.isEmpty else { return }
     let before = lastHeard.exchange(now, ordering: .relaxed)
