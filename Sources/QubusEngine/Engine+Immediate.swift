@@ -45,6 +45,8 @@ extension Engine {
     defer { shared.signal { $0.running[job.id] = nil } }
     store.perform(
       .accept(record, events) { [self] result in acceptedAtOnce(result, job, submission) })
+    // A full queue refuses at once.
+    if job.withLock({ $0.isDropped }) { return true }
     let team = immediateTeams.withLock { $0.popLast() } ?? ComputeTeam(threadCount: 1)
     let run = JobRun(self, job, prepared, team: team, isSilent: true)
     let ending = finish(job, run.run())
@@ -62,7 +64,7 @@ extension Engine {
     settle(result, submission, withoutJob: { job.withLock { $0.isDropped = true } }) {
       record, events in
       job.withLock { $0.accepted(record, events) }
-      _ = table.keep(job)
+      _ = table.keep(job, isRunning: true)
     }
   }
 }

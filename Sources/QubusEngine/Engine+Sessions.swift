@@ -66,10 +66,11 @@ extension Engine: SessionService {
   }
 
   package func optimize(
-    _ spec: OptimizeSpec, context: CallContext, watcher: any OptimizationWatcher
+    _ spec: OptimizeSpec, holder: UInt64, context: CallContext,
+    watcher: any OptimizationWatcher
   ) {
     guard let sessions else { return watcher.ended(.failure(withoutSessions)) }
-    sessions.optimize(spec, context: context, watcher: watcher)
+    sessions.optimize(spec, holder: holder, context: context, watcher: watcher)
   }
 
   package func watchOptimization(

@@ -24,10 +24,11 @@ final class JobTable: Sendable {
   var departures: UInt64 { state.withLock { $0.departures } }
   var count: Int { state.withLock { $0.jobs.count } }
 
-  /// Keeps a job that was just accepted, unless memory holds enough of them.
-  func keep(_ job: ActiveJob) -> Bool {
+  /// Keeps a job that was just accepted, unless memory holds enough of them; one that runs already
+  /// in any case, as nobody else may bring it in from the store.
+  func keep(_ job: ActiveJob, isRunning: Bool = false) -> Bool {
     state.withLock { state in
-      guard state.jobs.count < residentJobs else { return false }
+      guard isRunning || state.jobs.count < residentJobs else { return false }
       state.jobs[job.id] = job
       return true
     }

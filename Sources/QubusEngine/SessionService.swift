@@ -253,9 +253,11 @@ package protocol SessionService: Sendable {
   /// running one goes on and its answer is stored.
   func abandonStep(_ session: Identifier, _ tag: StepTag)
 
-  /// Starts an optimization; the session refuses steps (`session_busy`) while it runs.
+  /// Starts an optimization, for the connection that may step the session; the session refuses
+  /// steps (`session_busy`) while it runs.
   func optimize(
-    _ spec: OptimizeSpec, context: CallContext, watcher: any OptimizationWatcher)
+    _ spec: OptimizeSpec, holder: UInt64, context: CallContext,
+    watcher: any OptimizationWatcher)
   /// Goes on watching; iterations up to `after` are not told, earlier ones are replayed from the
   /// nearest checkpoint.
   func watchOptimization(

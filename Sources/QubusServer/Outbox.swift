@@ -18,6 +18,7 @@ struct CallKey: Hashable, Sendable {
 enum TransportEvent: Sendable {
   case answered(CallKey, Answer)
   case replayStarted(CallKey, original: Identifier, wait: UInt32, Result<SubmitReport, QubusError>)
+  case sessionOpened(CallKey, Result<OpenedSession, QubusError>)
   case observing(CallKey, any Observation)
   case eventsRead(CallKey, Result<[JobEvent], QubusError>)
   case resultOpened(CallKey, OpenedResult)

@@ -10,7 +10,9 @@ extension Transport {
     call.state = .optimizing(OptimizeStream(watch: watch))
     switch request {
     case .start(let start):
-      sessions.optimize(Self.spec(start), context: call.context, watcher: watch)
+      sessions.optimize(
+        Self.spec(start), holder: UInt64(call.key.connection), context: call.context,
+        watcher: watch)
     case .watch(let session, let optimization, let after):
       sessions.watchOptimization(
         optimization, session: session, after: after, context: call.context, watcher: watch)

@@ -25,6 +25,7 @@ extension Transport {
     switch event {
     case .answered(let key, let answer):
       if let call = call(key) { finish(call, answer) }
+    case .sessionOpened(let key, let result): sessionOpened(key, result)
     case .observing(let key, let observation):
       if let call = call(key) { call.observation = observation } else { observation.end() }
     case .eventsRead(let key, let result):

@@ -213,6 +213,7 @@ extension Transport {
   private func cancel(_ callID: UInt64, _ connection: Connection) {
     // An unknown call has ended: its FINAL and the CANCEL crossed.
     guard let call = connection.calls[callID] else { return }
+    abandon(call)
     finish(
       call, Answer(QubusError(.callCanceled, "the client canceled the call; no job is affected")))
   }

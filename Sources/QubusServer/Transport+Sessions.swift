@@ -1,5 +1,6 @@
 internal import QubusCore
 internal import QubusEngine
+internal import QubusJobs
 internal import QubusWire
 
 extension Transport {
@@ -12,7 +13,7 @@ extension Transport {
       sessions.openSession(
         request.spec, request: request.request, holder: holder, context: call.context
       ) { [outbox, key = call.key] result in
-        outbox.push(.answered(key, Answer(result) { Responses.opened($0) }))
+        outbox.push(.sessionOpened(key, result))
       }
     case .resumeSession:
       let request = try decoder.resumeSession(body)
@@ -43,6 +44,24 @@ extension Transport {
       }
     default: throw QubusError(.internalError, "\(call.method.rawValue) is not about sessions")
     }
+  }
+
+  /// The call was canceled or out of time, which does not stop a compilation: the session that may
+  /// come of it is closed, as its client knows neither its id nor its secret. (After a lost
+  /// connection it stays: the client opens it again under the same key.)
+  func abandon(_ call: Call) {
+    guard call.method == .openSession else { return }
+    abandonedOpens[call.key] = call.context
+  }
+
+  func sessionOpened(_ key: CallKey, _ result: Result<OpenedSession, QubusError>) {
+    if let call = call(key) {
+      return finish(call, Answer(result) { Responses.opened($0) })
+    }
+    guard let context = abandonedOpens.removeValue(forKey: key),
+      case .success(let opened) = result
+    else { return }
+    sessions.closeSession(opened.session.record.id, context: context) { _ in }
   }
 
   private func listSessions(

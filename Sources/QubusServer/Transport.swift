@@ -33,6 +33,8 @@ final class Transport {
   var timers = TimerQueue()
   var serial: UInt64 = 0
   var callsInFlight = 0
+  /// Opens whose call is over before they are.
+  var abandonedOpens: [CallKey: CallContext] = [:]
   var isStopping = false
   var closeBy: Microseconds?
   var generator = SystemRandomNumberGenerator()
@@ -88,17 +90,19 @@ final class Transport {
       if items[2].revents != 0 { while socket.admitOne(admission) {} }
       if items[1].revents != 0 { outbox.acknowledge() }
       drainOutbox()
+      let callsBefore = callsInFlight
       if items[0].revents != 0 {
         for _ in 0..<Self.messagesPerRound {
           guard socket.receiveHead() else { break }
           received()
         }
       }
+      let waitsForMore = callsInFlight > callsBefore
       // One turn at a time, so that new messages, also a CANCEL, are taken in between.
       hasDueSteps = sessions.runDueSteps(sink: outbox)
       drainOutbox()
       let now = clock.monotonic()
-      if items[0].revents != 0, callsInFlight > 0 { keeper.heard(now) }
+      if waitsForMore { keeper.heard(now) }
       fireTimers(now)
       if now >= nextHousekeeping { keepHouse(now) }
     }
@@ -146,6 +150,7 @@ final class Transport {
       guard let call = call(entry.key) else { continue }
       switch entry.purpose {
       case .timeout:
+        abandon(call)
         finish(
           call,
           Answer(

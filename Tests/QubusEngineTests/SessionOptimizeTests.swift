@@ -56,7 +56,8 @@ struct SessionOptimizeTests {
     let harness = try SessionHarness()
     let id = try await harness.opened()
     let watcher = FakeWatcher()
-    harness.sessions.optimize(spec(id), context: SessionHarness.context(), watcher: watcher)
+    harness.sessions.optimize(
+      spec(id), holder: 1, context: SessionHarness.context(), watcher: watcher)
     let report = try await harness.ended(watcher).get()
     #expect(report.ending == "max_iterations" && report.iterations == 50)
     #expect(report.evaluations == 50 && report.deviceMicroseconds == 500)
@@ -87,7 +88,7 @@ struct SessionOptimizeTests {
       default: $0.maxSeconds = 0.5
       }
     }
-    harness.sessions.optimize(spec, context: SessionHarness.context(), watcher: watcher)
+    harness.sessions.optimize(spec, holder: 1, context: SessionHarness.context(), watcher: watcher)
     _ = await watcher.id()
     let report = try await harness.ended(watcher).get()
     #expect(report.ending == bound)
@@ -102,12 +103,18 @@ struct SessionOptimizeTests {
     let watcher = FakeWatcher()
     // It would never end by itself.
     let endless = spec(id, nil) { $0.options["gradient_tolerance"] = 0 }
-    harness.sessions.optimize(endless, context: SessionHarness.context(), watcher: watcher)
+    harness.sessions.optimize(
+      endless, holder: 1, context: SessionHarness.context(), watcher: watcher)
     let optimization = await watcher.id()
     #expect(harness.step(id, 1).code == .sessionBusy)
     let second = FakeWatcher()
-    harness.sessions.optimize(spec(id), context: SessionHarness.context(), watcher: second)
+    harness.sessions.optimize(
+      spec(id), holder: 1, context: SessionHarness.context(), watcher: second)
     #expect(await harness.failure(second)?.code == .sessionBusy)
+    let foreign = FakeWatcher()
+    harness.sessions.optimize(
+      spec(id), holder: 2, context: SessionHarness.context(), watcher: foreign)
+    #expect(await harness.failure(foreign)?.code == .sessionHeldElsewhere)
     #expect(throws: QubusError.self) {
       try harness.sessions.cancelOptimization(
         optimization, session: id, context: SessionHarness.context(SessionHarness.bob))
@@ -147,7 +154,8 @@ struct SessionOptimizeTests {
     ]
     for (code, spec) in bad {
       let watcher = FakeWatcher()
-      harness.sessions.optimize(spec, context: SessionHarness.context(), watcher: watcher)
+      harness.sessions.optimize(
+        spec, holder: 1, context: SessionHarness.context(), watcher: watcher)
       #expect(await harness.failure(watcher)?.code == code)
     }
     #expect(harness.step(id, 1).answer != nil)
@@ -160,7 +168,8 @@ struct SessionOptimizeTests {
     let id = try await harness.opened()
     harness.device.steps.withLock { $0.failure = QubusError(.simulatorNormDrift, "drifted") }
     let watcher = FakeWatcher()
-    harness.sessions.optimize(spec(id), context: SessionHarness.context(), watcher: watcher)
+    harness.sessions.optimize(
+      spec(id), holder: 1, context: SessionHarness.context(), watcher: watcher)
     #expect(await harness.failure(watcher)?.code == .simulatorNormDrift)
     #expect(try harness.store.optimization(await watcher.id())?.ending == "failed")
     harness.device.steps.withLock { $0.failure = nil }
@@ -173,7 +182,8 @@ struct SessionOptimizeTests {
     let harness = try SessionHarness()
     let id = try await harness.opened(SessionHarness.spec { $0.shots = 10 })
     let first = FakeWatcher()
-    harness.sessions.optimize(spec(id, 2000), context: SessionHarness.context(), watcher: first)
+    harness.sessions.optimize(
+      spec(id, 2000), holder: 1, context: SessionHarness.context(), watcher: first)
     let optimization = await first.id()
     _ = await harness.ended(first)
     let used = try harness.view(id).record.usage
@@ -203,7 +213,8 @@ struct SessionOptimizeTests {
     let id = try await harness.opened()
     let slow = FakeWatcher()
     slow.state.withLock { $0.mayReport = false }
-    harness.sessions.optimize(spec(id, 300), context: SessionHarness.context(), watcher: slow)
+    harness.sessions.optimize(
+      spec(id, 300), holder: 1, context: SessionHarness.context(), watcher: slow)
     let optimization = await slow.id()
     let store = harness.store
     await onThread {
@@ -235,12 +246,14 @@ struct SessionOptimizeTests {
     let opened = try await first.open(SessionHarness.spec { $0.shots = 10 })
     let id = opened.session.record.id
     let alone = FakeWatcher()
-    first.sessions.optimize(spec(id, 3000), context: SessionHarness.context(), watcher: alone)
+    first.sessions.optimize(
+      spec(id, 3000), holder: 1, context: SessionHarness.context(), watcher: alone)
     _ = await first.ended(alone)
     // The same again, with the service stopped while it runs.
     first.device.steps.withLock { $0.permits = 1000 }
     let watcher = FakeWatcher()
-    first.sessions.optimize(spec(id, 3000), context: SessionHarness.context(), watcher: watcher)
+    first.sessions.optimize(
+      spec(id, 3000), holder: 1, context: SessionHarness.context(), watcher: watcher)
     let optimization = await watcher.id()
     await first.device.stepsStarted(3000 + 1001)
     await first.stop()
@@ -267,7 +280,8 @@ struct SessionOptimizeTests {
     let harness = try SessionHarness()
     let id = try await harness.opened()
     let watcher = FakeWatcher()
-    harness.sessions.optimize(spec(id, nil), context: SessionHarness.context(), watcher: watcher)
+    harness.sessions.optimize(
+      spec(id, nil), holder: 1, context: SessionHarness.context(), watcher: watcher)
     let optimization = await watcher.id()
     _ = try await harness.close(id)
     #expect(await harness.failure(watcher)?.code == .sessionNotFound)

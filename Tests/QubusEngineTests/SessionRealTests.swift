@@ -226,7 +226,7 @@ struct SessionRealTests {
     optimize.options = ["gradient_tolerance": 0]
     let watcher = FakeWatcher()
     let start = DeviceTime.nanoseconds()
-    real.sessions.optimize(optimize, context: SessionHarness.context(), watcher: watcher)
+    real.sessions.optimize(optimize, holder: 1, context: SessionHarness.context(), watcher: watcher)
     let state = watcher.state
     let report = try await onThread { state.wait { $0.ending } }.get()
     let seconds = Double(DeviceTime.nanoseconds() - start) / 1e9

@@ -91,6 +91,11 @@ final class FakeSessionService: SessionService {
     var watcher: (any OptimizationWatcher)?
     var watchesEnded = 0
     var contexts: [CallContext] = []
+    /// Opens of the name "slow", not answered yet.
+    var slowOpens: [SlowOpen] = []
+  }
+  struct SlowOpen {
+    let answer: @Sendable () -> Void
   }
 
   let state = Lock(State())
@@ -167,7 +172,27 @@ final class FakeSessionService: SessionService {
       $0.sessions[session.id] = session
       $0.contexts.append(context)
     }
-    completion(.success(OpenedSession(session: view(session), secret: Self.secret)))
+    let answer: @Sendable () -> Void = { [self] in
+      completion(.success(OpenedSession(session: view(session), secret: Self.secret)))
+    }
+    guard spec.name == "slow" else { return answer() }
+    state.withLock { $0.slowOpens.append(SlowOpen(answer: answer)) }
+  }
+
+  /// Answers the opens that are held, on the caller's thread.
+  func releaseOpens() {
+    let opens = state.withLock { state in
+      defer { state.slowOpens = [] }
+      return state.slowOpens
+    }
+    for open in opens { open.answer() }
+  }
+
+  /// Sessions that were closed, by the order of their ids.
+  var closed: [Bool] {
+    state.withLock { state in
+      state.sessions.values.sorted { $0.id < $1.id }.map(\.isClosed)
+    }
   }
 
   func resumeSession(
@@ -263,7 +288,8 @@ final class FakeSessionService: SessionService {
   }
 
   func optimize(
-    _ spec: OptimizeSpec, context: CallContext, watcher: any OptimizationWatcher
+    _ spec: OptimizeSpec, holder: UInt64, context: CallContext,
+    watcher: any OptimizationWatcher
   ) {
     state.withLock {
       $0.spec = spec

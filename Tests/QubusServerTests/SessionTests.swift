@@ -54,6 +54,25 @@ struct SessionTests {
     #expect(client.ask("CloseSession", [])?.code == .missingField)
   }
 
+  @Test("an open that was canceled or timed out leaves no session behind; one that waits does")
+  func abandonedOpens() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    let slow = Bodies.open { $0.name = "slow" }
+    let canceled = client.call("OpenSession", slow)
+    client.send(.cancel, canceled)
+    #expect(client.receive()?.code == .callCanceled)
+    client.call("OpenSession", slow, timeout: 1)
+    #expect(client.receive()?.code == .deadlineExceeded)
+    client.call("OpenSession", slow)
+    // The third is with the service once a later call is answered.
+    #expect(client.ask("Health")?.isOK == true)
+    fixture.sessions.releaseOpens()
+    #expect(client.receive()?.isOK == true)
+    // The first two were answered, and closed, before.
+    #expect(fixture.sessions.closed == [true, true, false])
+  }
+
   @Test("one connection steps a session; resuming with the secret takes it over")
   func resume() throws {
     let fixture = try Fixture()

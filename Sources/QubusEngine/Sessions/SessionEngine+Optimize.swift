@@ -8,10 +8,14 @@ internal import Synchronization
 /// Optimizations: the client's loop, run by step workers.
 extension SessionEngine {
   package func optimize(
-    _ spec: OptimizeSpec, context: CallContext, watcher: any OptimizationWatcher
+    _ spec: OptimizeSpec, holder: UInt64, context: CallContext,
+    watcher: any OptimizationWatcher
   ) {
     onCompileThread(watcher) { [self] () throws(QubusError) in
       let (session, plan) = try usable(spec.session, context)
+      guard session.holder.load(ordering: .relaxed) == holder else {
+        throw .heldElsewhere(session)
+      }
       let optimizer = try spec.optimizer(
         for: plan, seed: session.base.seed, configuration.limits)
       guard

@@ -34,6 +34,8 @@ struct Configuration: Sendable, Equatable {
     dataDirectory = Self.defaultDataDirectory(environment)
     threads = Self.availableCores()
     memoryBytes = Self.availableMemory() / 2
+    // Under a quota of processor time, threads that only keep a processor awake would spend it.
+    if Self.hasProcessorQuota() { keepAwakeMicroseconds = 0 }
   }
 
   /// The endpoints to bind; without any, one socket in the data directory.
@@ -62,6 +64,12 @@ struct Configuration: Sendable, Equatable {
       .reduce(0) { $0 + $1.nonzeroBitCount }
     let count = bits ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
     return min(max(1, count), ConfigurationSetting.threadLimit)
+  }
+
+  /// Whether a control group limits the processor time of this process.
+  private static func hasProcessorQuota() -> Bool {
+    let limit = TextFile.read("/sys/fs/cgroup/cpu.max", byteLimit: 64)
+    return limit.map { !$0.hasPrefix("max") } ?? false
   }
 
   /// Bytes of memory this process may use: the machine's, or its control group's limit.

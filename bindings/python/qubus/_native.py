@@ -159,6 +159,8 @@ def milliseconds(seconds: float | None, *, default: int) -> int:
         raise ValueError("a time-out must be a number of seconds, not NaN")
     if seconds <= 0:
         return 0
+    if seconds > 2**43:  # also infinity: for ever
+        return 2**53
     return min(-int(-seconds * 1000 // 1), 2**53)
 
 

@@ -137,7 +137,7 @@ class Client:
                     left = (deadline - time.monotonic()) * 1000
                     if left <= 0:
                         raise TimeoutError
-                    wait = min(SLICE_MILLISECONDS, int(left) + 1)
+                    wait = int(min(SLICE_MILLISECONDS, left + 1))
                 code = lib.qubus_call_wait(pointer, wait, error)
                 if code == 0:
                     return operation.finish(call)

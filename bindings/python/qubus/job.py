@@ -181,7 +181,7 @@ class Job:
                 wait = SLICE_MILLISECONDS
                 if deadline is not None:
                     left = (deadline - time.monotonic()) * 1000
-                    wait = max(0, min(SLICE_MILLISECONDS, int(left) + 1))
+                    wait = max(0, int(min(SLICE_MILLISECONDS, left + 1)))
                 code = lib.qubus_stream_next(pointer, wait, struct, error)
                 if code == 0:
                     yield event_from(struct)

@@ -205,7 +205,7 @@ class Optimization:
                 wait = SLICE_MILLISECONDS
                 if deadline is not None:
                     left = (deadline - time.monotonic()) * 1000
-                    wait = max(0, min(SLICE_MILLISECONDS, int(left) + 1))
+                    wait = max(0, int(min(SLICE_MILLISECONDS, left + 1)))
                 code = following(pointer, wait, struct, error)
                 if code == OK:
                     yield iteration_from(struct)
@@ -233,7 +233,7 @@ class Optimization:
                 wait = SLICE_MILLISECONDS
                 if deadline is not None:
                     left = (deadline - time.monotonic()) * 1000
-                    wait = max(0, min(SLICE_MILLISECONDS, int(left) + 1))
+                    wait = max(0, int(min(SLICE_MILLISECONDS, left + 1)))
                 code, found = optimum_of(self._handle, wait, error)
                 if found is not None:
                     return found
