@@ -18,6 +18,7 @@
 
 enum {
   longest_rest = 127,        ///< waits that may go by without a look
+  slice_nanoseconds = 500000,
   lost_nanoseconds = 60000,  ///< a message's whole way there and back takes less of a processor
 };
 
@@ -64,19 +65,20 @@ static void note_spin(qubus_client *client, int32_t was_good) {
 /// Looks at the descriptors again and again: a thread that sleeps on a halted processor wakes some
 /// 10 µs late. The processor is yielded between looks, for the threads that bring the answer; when
 /// others took it for longer than those need, and without an answer, this one gives up.
-/// - Returns: whether something came in time.
+/// - Returns: whether something came, and not only because another had the processor for a slice.
 static int32_t spin(struct pollfd *polled, nfds_t count, monotonic until, int *ready) {
   static const struct timespec at_once = {0, 0};
-  monotonic before = monotonic_now();
+  monotonic before = monotonic_now(), lost = 0;
   int32_t is_over = 0;
   while ((*ready = ppoll(polled, count, &at_once, NULL)) == 0) {
     if (is_over) return 0;
     sched_yield();
     monotonic now = monotonic_now();
-    is_over = now >= until || now - before > lost_nanoseconds;
+    lost = now - before;
+    is_over = now >= until || lost > lost_nanoseconds;
     before = now;
   }
-  return 1;
+  return lost <= slice_nanoseconds;
 }
 
 /// Receives what is there, or sleeps until something comes, `deadline` or a timer; the mutex is free
