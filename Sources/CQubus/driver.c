@@ -17,10 +17,13 @@
 #include <unistd.h>
 
 enum {
-  longest_rest = 127,        ///< waits that may go by without a look
-  slice_nanoseconds = 500000,
-  lost_nanoseconds = 60000,  ///< a message's whole way there and back takes less of a processor
+  longest_rest = 1023,         ///< waits that may go by without a look
+  lost_nanoseconds = 60000,    ///< a message's whole way there and back takes less of a processor
+  slice_nanoseconds = 500000,  ///< only a thread that computes keeps a processor so long
 };
+
+/// What became of looking.
+typedef enum spin_outcome { spin_good, spin_in_vain, spin_lost_a_slice } spin_outcome;
 
 static void signal_descriptor(int descriptor) {
   uint64_t one = 1;
@@ -49,36 +52,38 @@ void driver_wake_waiters(qubus_client *client, const void *subject) {
 
 /// Whether the next wait looks before it sleeps. Where answers take longer than the spin, or others
 /// want the processor, looking only burns it: each such wait doubles the number of waits that go to
-/// sleep at once, each good one halves it.
+/// sleep at once, each good one halves it. A lost slice costs milliseconds: the longest rest at once.
 static int32_t may_spin(qubus_client *client) {
   if (client->spin_rests == 0) return 1;
   client->spin_rests--;
   return 0;
 }
 
-static void note_spin(qubus_client *client, int32_t was_good) {
-  uint32_t misses = was_good ? client->spin_misses / 2 : client->spin_misses * 2 + 1;
+static void note_spin(qubus_client *client, spin_outcome outcome) {
+  uint32_t misses = longest_rest;
+  if (outcome == spin_good) misses = client->spin_misses / 2;
+  if (outcome == spin_in_vain) misses = client->spin_misses * 2 + 1;
   client->spin_misses = misses < longest_rest ? misses : longest_rest;
-  client->spin_rests = was_good ? 0 : client->spin_misses;
+  client->spin_rests = outcome == spin_good ? 0 : client->spin_misses;
 }
 
 /// Looks at the descriptors again and again: a thread that sleeps on a halted processor wakes some
 /// 10 µs late. The processor is yielded between looks, for the threads that bring the answer; when
 /// others took it for longer than those need, and without an answer, this one gives up.
-/// - Returns: whether something came, and not only because another had the processor for a slice.
-static int32_t spin(struct pollfd *polled, nfds_t count, monotonic until, int *ready) {
+static spin_outcome spin(struct pollfd *polled, nfds_t count, monotonic until, int *ready) {
   static const struct timespec at_once = {0, 0};
   monotonic before = monotonic_now(), lost = 0;
   int32_t is_over = 0;
   while ((*ready = ppoll(polled, count, &at_once, NULL)) == 0) {
-    if (is_over) return 0;
+    if (is_over) break;
     sched_yield();
     monotonic now = monotonic_now();
     lost = now - before;
     is_over = now >= until || lost > lost_nanoseconds;
     before = now;
   }
-  return lost <= slice_nanoseconds;
+  if (lost > slice_nanoseconds) return spin_lost_a_slice;
+  return *ready != 0 ? spin_good : spin_in_vain;
 }
 
 /// Receives what is there, or sleeps until something comes, `deadline` or a timer; the mutex is free
@@ -109,14 +114,14 @@ static void drive(
   int32_t spins = sleeps == &client->driver_sleeps && count == 3 && may_spin(client);
   pthread_mutex_unlock(&client->mutex);
   int ready = 0;
-  int32_t was_good = 0;
+  spin_outcome outcome = spin_in_vain;
   if (spins) {
     monotonic spin_until = monotonic_now() + client->spin;
-    was_good = spin(polled, count, spin_until < until ? spin_until : until, &ready);
+    outcome = spin(polled, count, spin_until < until ? spin_until : until, &ready);
   }
   if (ready == 0) ready = ppoll(polled, count, timeout, NULL);
   pthread_mutex_lock(&client->mutex);
-  if (spins) note_spin(client, was_good);
+  if (spins) note_spin(client, outcome);
   *sleeps = 0;
   if (ready > 0 && polled[0].revents) clear_descriptor(wakeup);
   if (client->is_closed) return;

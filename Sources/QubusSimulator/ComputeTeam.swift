@@ -120,8 +120,10 @@ private final class Region: @unchecked Sendable {
   private let processors: ProcessorSet
   /// Whether the threads are to stay on processors of their own.
   private let wantsPins = Atomic<Bool>(false)
-  /// One team at a time: two would keep each other off the same processors.
-  private static let isPinned = Atomic<Bool>(false)
+  /// One team at a time: two would keep each other off the same processors. A background team has
+  /// the idle policy and gives way on each of them, so that it counts apart.
+  private static let isForegroundPinned = Atomic<Bool>(false)
+  private static let isBackgroundPinned = Atomic<Bool>(false)
   private let maySpin: Bool
   private var body: ((Int, Int) -> Void)?
   private var tasks = 0
@@ -159,10 +161,27 @@ private final class Region: @unchecked Sendable {
     return activeCount.load(ordering: .relaxed) > 0 ? 2_000_000 : 10_000
   }
 
+  private func claimPins() -> Bool {
+    let isBackground = niceness >= ThreadPriority.background
+    return
+      (isBackground
+      ? Self.isBackgroundPinned.compareExchange(
+        expected: false, desired: true, ordering: .relaxed)
+      : Self.isForegroundPinned.compareExchange(
+        expected: false, desired: true, ordering: .relaxed)).exchanged
+  }
+
+  private func releasePins() {
+    if niceness >= ThreadPriority.background {
+      Self.isBackgroundPinned.store(false, ordering: .relaxed)
+    } else {
+      Self.isForegroundPinned.store(false, ordering: .relaxed)
+    }
+  }
+
   /// - Returns: what `deactivate` gives back to the caller's thread.
   func activate() -> ProcessorSet? {
-    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin,
-      Self.isPinned.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged
+    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin, claimPins()
     else { return nil }
     let before = ProcessorSet()
     processors.pin(to: 0)
@@ -175,7 +194,7 @@ private final class Region: @unchecked Sendable {
     guard let before else { return }
     wantsPins.store(false, ordering: .relaxed)
     before.restore()
-    Self.isPinned.store(false, ordering: .relaxed)
+    releasePins()
   }
 
   func tryClaim() -> Bool {

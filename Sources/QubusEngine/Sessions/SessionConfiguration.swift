@@ -21,13 +21,15 @@ package struct SessionConfiguration: Sendable {
   package var roundSeconds = 100e-6
   /// Small steps waiting above which step workers help the transport thread.
   package var smallBacklog = 4
-  /// Predicted time from which a step gets all cores while nothing else runs.
+  /// Predicted time from which a step gets all cores while no other step waits or runs.
   package var allCoresSeconds = 1e-3
+  /// The same while jobs run: shorter ones stay within their share on one core, without a pause.
+  package var allCoresBesideJobsSeconds = 4e-3
   /// Steps of one session that may wait.
   package var pipelinedSteps = 64
   /// Part of the cores that all sessions together may use while jobs run, window by window.
   package var leaseShare = 0.6
-  package var leaseMicroseconds: Microseconds = 100_000
+  package var leaseMicroseconds: Microseconds = 2000
   /// Of step workers: between the transport (0) and jobs (19).
   package var niceness: Int32 = 5
   /// Bytes of one step's answer.

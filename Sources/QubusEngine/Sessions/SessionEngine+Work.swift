@@ -40,12 +40,16 @@ extension SessionEngine {
     }
   }
 
-  /// All cores for a long step while nothing else runs.
+  /// All cores for a long step while no other waits or runs. Jobs go on behind it: their threads
+  /// give way, and the lease leaves them their share.
   private func team(for session: Session, _ worker: Int) -> ComputeTeam {
     let seconds = Double(session.costHint.load(ordering: .relaxed)) / 1e9
+    let least =
+      surroundings.jobsAreRunning()
+      ? settings.allCoresBesideJobsSeconds : settings.allCoresSeconds
     let isAlone =
-      seconds >= settings.allCoresSeconds && room.busyWorkers == 1
-      && room.waiting.load(ordering: .relaxed) == 0 && !surroundings.jobsAreRunning()
+      seconds >= least && room.busyWorkers == 1
+      && room.waiting.load(ordering: .relaxed) == 0
     return isAlone ? allCores : workerTeams[worker]
   }
 
