@@ -268,6 +268,9 @@ private final class Region: @unchecked Sendable {
   /// Takes the tasks of the thread's own share, then what is left of the others'.
   private func takeTasks(lane: Int, _ body: (Int, Int) -> Void) {
     let (tasks, count) = (tasks, shareCount)
+    // The idle policy gives way to a thread that wakes, but not to one that waits already: when a
+    // background thread has its turn among others it keeps it until the next tick of the clock.
+    let givesWay = niceness >= ThreadPriority.background
     for step in 0..<count {
       let share = (lane + step) % count
       let end = tasks * (share + 1) / count
@@ -275,6 +278,7 @@ private final class Region: @unchecked Sendable {
         let task = shares[share].next.add(1, ordering: .relaxed).oldValue
         if task >= end { break }
         body(task, lane)
+        if givesWay { sched_yield() }
       }
     }
   }
