@@ -92,8 +92,6 @@ package protocol JobStore: Sendable {
   /// Enqueues a command; commands of one caller keep their order. Never blocks on the disk; when
   /// its bounded queue is full the completion fails with `server_overloaded` at once.
   func perform(_ command: StoreCommand)
-  /// The same for several commands, which then share one commit as far as the store groups.
-  func perform(_ commands: [StoreCommand])
 
   // Reads see everything committed. They run on the caller's thread, never the cooperative pool.
   func job(_ id: Identifier) throws(QubusError) -> JobRecord?
@@ -108,10 +106,4 @@ package protocol JobStore: Sendable {
   var schemaVersion: Int { get }
   /// Commits what is enqueued, checkpoints and closes. Later commands fail.
   func close() throws(QubusError)
-}
-
-extension JobStore {
-  package func perform(_ commands: [StoreCommand]) {
-    for command in commands { perform(command) }
-  }
 }

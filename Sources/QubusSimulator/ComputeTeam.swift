@@ -122,8 +122,12 @@ private final class Region: @unchecked Sendable {
   private let wantsPins = Atomic<Bool>(false)
   /// One team at a time: two would keep each other off the same processors. A background team has
   /// the idle policy and gives way on each of them, so that it counts apart.
-  private static let isForegroundPinned = Atomic<Bool>(false)
-  private static let isBackgroundPinned = Atomic<Bool>(false)
+  private static let foreground = Pins(), background = Pins()
+  private final class Pins: Sendable {
+    let areTaken = Atomic<Bool>(false)
+  }
+  private var isBackground: Bool { niceness >= ThreadPriority.background }
+  private var pins: Pins { isBackground ? Self.background : Self.foreground }
   private let maySpin: Bool
   private var body: ((Int, Int) -> Void)?
   private var tasks = 0
@@ -161,27 +165,10 @@ private final class Region: @unchecked Sendable {
     return activeCount.load(ordering: .relaxed) > 0 ? 2_000_000 : 10_000
   }
 
-  private func claimPins() -> Bool {
-    let isBackground = niceness >= ThreadPriority.background
-    return
-      (isBackground
-      ? Self.isBackgroundPinned.compareExchange(
-        expected: false, desired: true, ordering: .relaxed)
-      : Self.isForegroundPinned.compareExchange(
-        expected: false, desired: true, ordering: .relaxed)).exchanged
-  }
-
-  private func releasePins() {
-    if niceness >= ThreadPriority.background {
-      Self.isBackgroundPinned.store(false, ordering: .relaxed)
-    } else {
-      Self.isForegroundPinned.store(false, ordering: .relaxed)
-    }
-  }
-
   /// - Returns: what `deactivate` gives back to the caller's thread.
   func activate() -> ProcessorSet? {
-    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin, claimPins()
+    guard activeCount.add(1, ordering: .relaxed).oldValue == 0, maySpin,
+      pins.areTaken.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged
     else { return nil }
     let before = ProcessorSet()
     processors.pin(to: 0)
@@ -194,7 +181,7 @@ private final class Region: @unchecked Sendable {
     guard let before else { return }
     wantsPins.store(false, ordering: .relaxed)
     before.restore()
-    releasePins()
+    pins.areTaken.store(false, ordering: .relaxed)
   }
 
   func tryClaim() -> Bool {
@@ -270,7 +257,7 @@ private final class Region: @unchecked Sendable {
     let (tasks, count) = (tasks, shareCount)
     // The idle policy gives way to a thread that wakes, but not to one that waits already: when a
     // background thread has its turn among others it keeps it until the next tick of the clock.
-    let givesWay = niceness >= ThreadPriority.background
+    let givesWay = isBackground
     for step in 0..<count {
       let share = (lane + step) % count
       let end = tasks * (share + 1) / count

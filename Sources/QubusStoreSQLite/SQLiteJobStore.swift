@@ -65,27 +65,16 @@ package final class SQLiteJobStore: JobStore {
     thread.start()
   }
 
-  package func perform(_ command: StoreCommand) { perform([command]) }
-
-  package func perform(_ commands: [StoreCommand]) {
-    var tasks: [WriteTask] = []
-    var refused: [(StoreCommand, QubusError)] = []
-    for command in commands {
-      do throws(QubusError) {
-        tasks.append(try task(command))
-      } catch {
-        refused.append((command, error))
-      }
+  package func perform(_ command: StoreCommand) {
+    do throws(QubusError) {
+      enqueue(try task(command))
+    } catch {
+      Self.refuse(command, error)
     }
-    let refusals = queue.enqueue(tasks)
-    for (task, refusal) in zip(tasks, refusals) {
-      if let refusal { task.fail(refusal) }
-    }
-    for (command, error) in refused { Self.refuse(command, error) }
   }
 
   func enqueue(_ task: WriteTask) {
-    if let refusal = queue.enqueue([task])[0] { task.fail(refusal) }
+    if let refusal = queue.enqueue(task) { task.fail(refusal) }
   }
 
   private static func refuse(_ command: StoreCommand, _ error: QubusError) {
@@ -142,7 +131,7 @@ package final class SQLiteJobStore: JobStore {
         answer.withLock { $0 = result }
         done.signal()
       })
-    if let refusal = queue.enqueue([task])[0] { throw refusal }
+    if let refusal = queue.enqueue(task) { throw refusal }
     done.wait()
     try answer.withLock { $0 }?.get()
   }

@@ -45,18 +45,11 @@ final class WriteQueue: Sendable {
     self.byteCapacity = byteCapacity
   }
 
-  /// Appends commands, or answers for each why not: what follows a refused one is refused with it.
-  /// The writer takes together what comes together.
-  func enqueue(_ tasks: [WriteTask]) -> [QubusError?] {
+  /// Appends a command, or answers why not.
+  func enqueue(_ task: WriteTask) -> QubusError? {
     var sleepers = Sleepers()
     defer { wake(sleepers) }
-    return state.withLock { state in
-      var refusal: QubusError?
-      return tasks.map { task in
-        refusal = refusal ?? enqueue(task, &state, &sleepers)
-        return refusal
-      }
-    }
+    return state.withLock { enqueue(task, &$0, &sleepers) }
   }
 
   private func enqueue(

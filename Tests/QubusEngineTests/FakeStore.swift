@@ -30,15 +30,13 @@ final class FakeStore: JobStore {
 
   var schemaVersion: Int { memory.schemaVersion }
 
-  func perform(_ command: StoreCommand) { perform([command]) }
-
-  func perform(_ commands: [StoreCommand]) {
-    let changes = commands.count { if case .flush = $0 { false } else { true } }
-    if changes > 0 {
-      state.signal { $0.groups.append(changes) }
+  func perform(_ command: StoreCommand) {
+    if case .flush = command {
+    } else {
+      state.signal { $0.groups.append(1) }
       state.withLock { $0.whenCalled }?.call()
     }
-    for command in commands { hold(command) }
+    hold(command)
   }
 
   private func hold(_ command: StoreCommand) {
