@@ -92,8 +92,10 @@ extension SessionEngine {
       throw .sessionNotFound(session)
     }
     if let run = runs.withLock({ $0[id] }), run.session === session {
+      // Looked at first: it may end by this very cancel before the next line.
+      let wasRunning = !run.log.isEnded
       run.isCanceled.store(true, ordering: .relaxed)
-      return !run.log.isEnded
+      return wasRunning
     }
     guard let record = try store.optimization(id), record.session == session.id,
       record.principal == context.principal
