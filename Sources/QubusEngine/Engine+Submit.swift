@@ -18,6 +18,8 @@ extension Engine {
     var completion: SubmitCompletion
   }
 
+  package func expectSubmit() { store.expectCommand() }
+
   package func submit(
     _ spec: JobSpec, request: [UInt8], context: CallContext,
     completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void

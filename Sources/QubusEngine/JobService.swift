@@ -201,6 +201,8 @@ package protocol Observation: AnyObject, Sendable {
 /// Completions run on engine or store threads and must not block. Every call is authorised against
 /// `context.principal`: other principals' jobs answer `job_not_found`.
 package protocol JobService: Sendable {
+  /// A submit is being read and will follow. Only a hint.
+  func expectSubmit()
   /// `request` is the wire's `JobRequest` verbatim, `spec` its decoded form. Completes after the
   /// commit. Validation, compilation and the memory check happen before.
   func submit(
@@ -252,4 +254,8 @@ package protocol JobService: Sendable {
 
   func devices() -> [DeviceReport]
   func load() -> ServiceLoad
+}
+
+extension JobService {
+  package func expectSubmit() {}
 }

@@ -92,6 +92,8 @@ package protocol JobStore: Sendable {
   /// Enqueues a command; commands of one caller keep their order. Never blocks on the disk; when
   /// its bounded queue is full the completion fails with `server_overloaded` at once.
   func perform(_ command: StoreCommand)
+  /// A command will follow within microseconds: whoever writes it may get ready. Only a hint.
+  func expectCommand()
 
   // Reads see everything committed. They run on the caller's thread, never the cooperative pool.
   func job(_ id: Identifier) throws(QubusError) -> JobRecord?
@@ -106,4 +108,8 @@ package protocol JobStore: Sendable {
   var schemaVersion: Int { get }
   /// Commits what is enqueued, checkpoints and closes. Later commands fail.
   func close() throws(QubusError)
+}
+
+extension JobStore {
+  package func expectCommand() {}
 }

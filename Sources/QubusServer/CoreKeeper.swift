@@ -24,6 +24,10 @@ final class CoreKeeper: Sendable {
   /// So many threads run between the message of a client and its answer at a time.
   static let seatLimit = 2
 
+  /// Messages follow closely when no more windows than these lie between: a submit on a slow disk
+  /// takes longer than one.
+  private static let closeWindows: Microseconds = 4
+
   private let window: Microseconds
   private let clock: any Clock
   private let processors: Int
@@ -54,13 +58,16 @@ final class CoreKeeper: Sendable {
 
   /// A message came at `now` whose answer has to wait. Allocates nothing; makes a system call only
   /// when a keeper sleeps.
-  func heard(_ now: Microseconds) {
-    guard !seats.isEmpty else { return }
+  /// - Returns: whether it followed another closely, so that processors are kept awake.
+  @discardableResult
+  func heard(_ now: Microseconds) -> Bool {
+    guard !seats.isEmpty else { return false }
     let before = lastHeard.exchange(now, ordering: .relaxed)
-    guard now - before < window else { return }
+    guard now - before < Self.closeWindows * window else { return false }
     for seat in seats where seat.isAsleep.load(ordering: .relaxed) {
       if seat.isAsleep.exchange(false, ordering: .acquiringAndReleasing) { seat.wakeup.signal() }
     }
+    return true
   }
 
   /// Keepers that spin, or are about to fall asleep.

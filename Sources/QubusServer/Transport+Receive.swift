@@ -118,6 +118,7 @@ extension Transport {
       return
     }
     try checkRoom(for: method, callID: envelope.callID, connection)
+    if method == .submit { service.expectSubmit() }
     let call = makeCall(method, envelope, connection, now: now)
     do throws(QubusError) {
       if method == .optimize {

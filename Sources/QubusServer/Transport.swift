@@ -43,6 +43,8 @@ final class Transport {
   var message = ReceivedMessage()
   var taken = Outbox.Taken()
   private var nextHousekeeping: Microseconds
+  /// Until then it looks for answers again and again, yielding the processor in between.
+  private var looksUntil: Microseconds = 0
   private var nextDescriptorLog: Microseconds = 0
   private let descriptors: Descriptors
 
@@ -81,7 +83,9 @@ final class Transport {
     var hasDueSteps = false
     keeper.start()
     while !isDone {
-      let mustLook = hasDueSteps || !outbox.mayRest()
+      let isLooking = callsInFlight > 0 && clock.monotonic() < looksUntil
+      if isLooking { sched_yield() }
+      let mustLook = hasDueSteps || isLooking || !outbox.mayRest()
       guard zmq_poll(&items, Int32(items.count), mustLook ? 0 : pollMilliseconds()) >= 0 else {
         if zmq_errno() == EINTR { continue }
         logger.critical("poll failed", metadata: ["error": "\(zmq_errno())"])
@@ -102,7 +106,8 @@ final class Transport {
       hasDueSteps = sessions.runDueSteps(sink: outbox)
       drainOutbox()
       let now = clock.monotonic()
-      if waitsForMore { keeper.heard(now) }
+      // As long as processors are kept awake for its answer, this thread need not sleep either.
+      if waitsForMore, keeper.heard(now) { looksUntil = now + configuration.keepAwakeMicroseconds }
       fireTimers(now)
       if now >= nextHousekeeping { keepHouse(now) }
     }

@@ -73,6 +73,8 @@ package final class SQLiteJobStore: JobStore {
     }
   }
 
+  package func expectCommand() { queue.expect() }
+
   func enqueue(_ task: WriteTask) {
     if let refusal = queue.enqueue(task) { task.fail(refusal) }
   }

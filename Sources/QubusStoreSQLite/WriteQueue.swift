@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Glibc
 internal import QubusCore
 internal import QubusJobs
 
@@ -18,6 +19,8 @@ final class WriteQueue: Sendable {
     var acceptBytes = 0
     var refusal: QubusError?
     var writerWaits = false
+    /// The writer was woken for a command that is still on its way.
+    var isExpecting = false
     var preparerWaits = false
 
     var waiting: Int { pending.count + preparing.count }
@@ -39,6 +42,8 @@ final class WriteQueue: Sendable {
   private let preparerWake = DispatchSemaphore(value: 0)
   private let capacity: Int
   private let byteCapacity: Int
+  /// Looks for an announced command, half a microsecond each on an idle processor.
+  private static let expectedLooks = 400
 
   init(capacity: Int, byteCapacity: Int) {
     self.capacity = capacity
@@ -50,6 +55,16 @@ final class WriteQueue: Sendable {
     var sleepers = Sleepers()
     defer { wake(sleepers) }
     return state.withLock { enqueue(task, &$0, &sleepers) }
+  }
+
+  /// Wakes the writer before its command is there, so that it starts at once.
+  func expect() {
+    let mustWake = state.withLock { state in
+      guard state.rouseWriter() else { return false }
+      state.isExpecting = true
+      return true
+    }
+    if mustWake { writerWake.signal() }
   }
 
   private func enqueue(
@@ -129,6 +144,7 @@ final class WriteQueue: Sendable {
   /// Waits for a command; `idle` after `milliseconds` (nil waits for ever), `finished` when the
   /// queue refuses and is empty.
   func wait(milliseconds: Int?) -> Wake {
+    lookForExpected()
     let now: Wake? = state.withLock { state in
       if !state.pending.isEmpty { return .work }
       if state.refusal != nil, state.isPreparationEmpty { return .finished }
@@ -151,6 +167,20 @@ final class WriteQueue: Sendable {
       return .work
     }
     return .idle
+  }
+
+  /// Looks for a command that was announced, but not for ever: it may have been refused on its way.
+  private func lookForExpected() {
+    let isExpecting = state.withLock { state in
+      defer { state.isExpecting = false }
+      return state.isExpecting && state.pending.isEmpty
+    }
+    guard isExpecting else { return }
+    var looks = 0
+    while looks < Self.expectedLooks, state.withLock({ $0.pending.isEmpty }) {
+      sched_yield()
+      looks += 1
+    }
   }
 
   // The preparer's side
