@@ -1,6 +1,7 @@
 package import QubusCore
 package import QubusDevices
 package import QubusJobs
+package import QubusTenancy
 
 /// A job as its owner sees it: the stored record and what only the running service knows.
 package struct JobView: Sendable {
@@ -20,12 +21,13 @@ package struct JobView: Sendable {
 
 /// Who calls and from where; goes into the job's row, provenance and log lines.
 package struct CallContext: Sendable {
-  package var principal: Principal
+  package var identity: Identity
   package var clientVersion: String
   package var traceID: String
+  package var principal: Principal { identity.principal }
 
-  package init(principal: Principal, clientVersion: String, traceID: String) {
-    self.principal = principal
+  package init(identity: Identity, clientVersion: String, traceID: String) {
+    self.identity = identity
     self.clientVersion = clientVersion
     self.traceID = traceID
   }
