@@ -4427,7 +4427,7 @@ static const ProtobufCFieldDescriptor qubus__v1__issue_token_request__field_desc
     "valid_seconds",
     4,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_DOUBLE,
+    PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
     offsetof(Qubus__V1__IssueTokenRequest, valid_seconds),
     NULL,
@@ -4943,9 +4943,29 @@ const ProtobufCMessageDescriptor qubus__v1__list_audit_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__list_audit_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-#define qubus__v1__verify_audit_request__field_descriptors NULL
-#define qubus__v1__verify_audit_request__field_indices_by_name NULL
-#define qubus__v1__verify_audit_request__number_ranges NULL
+static const ProtobufCFieldDescriptor qubus__v1__verify_audit_request__field_descriptors[1] =
+{
+  {
+    "checkpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__VerifyAuditRequest, checkpoint),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__verify_audit_request__field_indices_by_name[] = {
+  0,   /* field[0] = checkpoint */
+};
+static const ProtobufCIntRange qubus__v1__verify_audit_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
 const ProtobufCMessageDescriptor qubus__v1__verify_audit_request__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
@@ -4954,10 +4974,10 @@ const ProtobufCMessageDescriptor qubus__v1__verify_audit_request__descriptor =
   "Qubus__V1__VerifyAuditRequest",
   "qubus.v1",
   sizeof(Qubus__V1__VerifyAuditRequest),
-  0,
+  1,
   qubus__v1__verify_audit_request__field_descriptors,
   qubus__v1__verify_audit_request__field_indices_by_name,
-  0,  qubus__v1__verify_audit_request__number_ranges,
+  1,  qubus__v1__verify_audit_request__number_ranges,
   (ProtobufCMessageInit) qubus__v1__verify_audit_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -5056,27 +5076,51 @@ const ProtobufCMessageDescriptor qubus__v1__export_audit_checkpoint_request__des
   (ProtobufCMessageInit) qubus__v1__export_audit_checkpoint_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__export_audit_checkpoint_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor qubus__v1__export_audit_checkpoint_response__field_descriptors[5] =
 {
   {
     "checkpoint",
     1,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
     offsetof(Qubus__V1__ExportAuditCheckpointResponse, checkpoint),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "number",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExportAuditCheckpointResponse, number),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "signature",
-    2,
+    "hash",
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Qubus__V1__ExportAuditCheckpointResponse, signature),
+    offsetof(Qubus__V1__ExportAuditCheckpointResponse, hash),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExportAuditCheckpointResponse, time),
     NULL,
     NULL,
     0,             /* flags */
@@ -5084,7 +5128,7 @@ static const ProtobufCFieldDescriptor qubus__v1__export_audit_checkpoint_respons
   },
   {
     "public_key",
-    3,
+    5,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
@@ -5097,13 +5141,15 @@ static const ProtobufCFieldDescriptor qubus__v1__export_audit_checkpoint_respons
 };
 static const unsigned qubus__v1__export_audit_checkpoint_response__field_indices_by_name[] = {
   0,   /* field[0] = checkpoint */
-  2,   /* field[2] = public_key */
-  1,   /* field[1] = signature */
+  2,   /* field[2] = hash */
+  1,   /* field[1] = number */
+  4,   /* field[4] = public_key */
+  3,   /* field[3] = time */
 };
 static const ProtobufCIntRange qubus__v1__export_audit_checkpoint_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor qubus__v1__export_audit_checkpoint_response__descriptor =
 {
@@ -5113,7 +5159,7 @@ const ProtobufCMessageDescriptor qubus__v1__export_audit_checkpoint_response__de
   "Qubus__V1__ExportAuditCheckpointResponse",
   "qubus.v1",
   sizeof(Qubus__V1__ExportAuditCheckpointResponse),
-  3,
+  5,
   qubus__v1__export_audit_checkpoint_response__field_descriptors,
   qubus__v1__export_audit_checkpoint_response__field_indices_by_name,
   1,  qubus__v1__export_audit_checkpoint_response__number_ranges,

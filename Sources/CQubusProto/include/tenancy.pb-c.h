@@ -122,7 +122,7 @@ struct  Qubus__V1__Project
   char *tenant;
   char *name;
   /*
-   * principal who answers for it, as text; gives no rights
+   * name of a principal of the tenant who answers for it; gives no rights
    */
   char *owner;
   /*
@@ -365,7 +365,7 @@ struct  Qubus__V1__CreateProjectRequest
   char *tenant;
   char *name;
   /*
-   * a principal of the tenant; may be set later
+   * name of a principal of the tenant; may be set later
    */
   char *owner;
   char *reason;
@@ -734,9 +734,9 @@ struct  Qubus__V1__IssueTokenRequest
    */
   char *project;
   /*
-   * 0: 15 minutes, which is also the most
+   * 0: 900, which is also the most
    */
-  double valid_seconds;
+  uint32_t valid_seconds;
   char *reason;
   Qubus__V1__IssueTokenRequest__ShotsChoiceCase shots_choice_case;
   union {
@@ -878,13 +878,18 @@ struct  Qubus__V1__ListAuditResponse
     , 0,NULL, 0 }
 
 
+/*
+ * Follows the chain from the first record. Records cut off at its end, and a chain that was computed
+ * anew, show only against a checkpoint that was exported before.
+ */
 struct  Qubus__V1__VerifyAuditRequest
 {
   ProtobufCMessage base;
+  char *checkpoint;
 };
 #define QUBUS__V1__VERIFY_AUDIT_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__verify_audit_request__descriptor) \
-     }
+    , (char *)protobuf_c_empty_string }
 
 
 typedef enum {
@@ -924,22 +929,33 @@ struct  Qubus__V1__ExportAuditCheckpointRequest
      }
 
 
+/*
+ * A signed statement of the last record at present, to be kept on another machine.
+ */
 struct  Qubus__V1__ExportAuditCheckpointResponse
 {
   ProtobufCMessage base;
   /*
-   * what was signed
+   * JSON with service, number, hash, time, public_key and signature
    */
-  ProtobufCBinaryData checkpoint;
+  char *checkpoint;
   /*
-   * Ed25519
+   * of the last record; 0: there is none
    */
-  ProtobufCBinaryData signature;
+  uint64_t number;
+  ProtobufCBinaryData hash;
+  /*
+   * microseconds UTC
+   */
+  int64_t time;
+  /*
+   * Ed25519; compare it with the one noted when the service was set up
+   */
   ProtobufCBinaryData public_key;
 };
 #define QUBUS__V1__EXPORT_AUDIT_CHECKPOINT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__export_audit_checkpoint_response__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL} }
+    , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, {0,NULL} }
 
 
 /* Qubus__V1__RoleGrant methods */
