@@ -68,7 +68,8 @@ package protocol TenancyStore: Sendable {
     _ changes: [TenancyChange], audit: AuditEntry,
     completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
   /// An entry without a change: a refusal, a read of results.
-  func record(_ audit: AuditEntry, completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
+  func record(
+    _ audit: AuditEntry, completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
   /// In order of their numbers, `after` exclusive; at most `limit`. `tenant` nil: all.
   func auditRecords(
     after number: UInt64, tenant: String?, limit: Int
