@@ -27,18 +27,3 @@ struct AdmissionMark {
     return Credential(text: String(cString: text + secret.count))
   }
 }
-
-extension Credential {
-  /// The inverse of `text`.
-  fileprivate init?(text: String) {
-    if text == Credential.loopback.text {
-      self = .loopback
-    } else if text.hasPrefix("uid:"), let uid = UInt32(text.dropFirst(4)) {
-      self = .localUser(uid: uid)
-    } else if text.hasPrefix("key:"), text.utf8.count == 44 {
-      self = .key(String(text.dropFirst(4)))
-    } else {
-      return nil
-    }
-  }
-}

@@ -1,5 +1,6 @@
 internal import CZeroMQ
 package import QubusCore
+internal import QubusTenancy
 
 #if canImport(Glibc)
   internal import Glibc
@@ -15,7 +16,7 @@ package struct ServerKey: Sendable {
 
   /// - Parameter directory: exists; one daemon at a time uses it.
   /// - Throws: `invalid_key` for a file that others may read, that belongs to somebody else or that
-  ///   holds no key; `data_directory_not_writable`.
+  ///   holds no key; `storage_unavailable`.
   package init(name: String, directory: String) throws(QubusError) {
     guard zmq_has("curve") == 1 else {
       throw .field(
@@ -23,84 +24,43 @@ package struct ServerKey: Sendable {
     }
     self.name = name
     let path = "\(directory)/\(name).key"
-    secretKey = try Self.read(path) ?? Self.make(path)
+    if let bytes = try SecretFile.contents(of: path) {
+      let text = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes[...]
+      secretKey = String(decoding: text, as: UTF8.self)
+    } else {
+      secretKey = try Self.make()
+      try SecretFile.replace(path, with: Array("\(secretKey)\n".utf8))
+    }
     guard let publicKey = Self.publicKey(of: secretKey) else {
-      throw QubusError(.invalidKey, "\(path) holds no secret key: 40 characters of Z85 and no more")
+      throw QubusError(
+        .invalidKey, "key file \(path) holds no secret key: 40 characters of Z85 and no more",
+        details: ["path": path])
     }
     self.publicKey = publicKey
-    try Self.write(publicKey, to: "\(directory)/\(name).pub", mode: 0o644)
+    let publicPath = "\(directory)/\(name).pub"
+    try SecretFile.replace(publicPath, with: Array("\(publicKey)\n".utf8))
+    // Nothing in it is secret.
+    chmod(publicPath, 0o644)
   }
 
   private static func publicKey(of secret: String) -> String? {
-    guard secret.utf8.count == keyCharacters else { return nil }
-    var text = [CChar](repeating: 0, count: keyCharacters + 1)
-    guard zmq_curve_public(&text, secret) == 0 else { return nil }
-    return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    guard PublicKeyText.isValid(secret) else { return nil }
+    return text { zmq_curve_public($0, secret) == 0 }
   }
 
-  private static let keyCharacters = 40
-
-  /// nil when there is no such file.
-  private static func read(_ path: String) throws(QubusError) -> String? {
-    let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard file >= 0 else {
-      if errno == ENOENT { return nil }
-      throw unusable(path, String(cString: strerror(errno)))
+  private static func make() throws(QubusError) -> String {
+    var secret = [CChar](repeating: 0, count: PublicKeyText.count + 1)
+    guard text({ zmq_curve_keypair($0, &secret) == 0 }) != nil else {
+      throw QubusError(
+        .internalError, "libzmq makes no key: \(String(cString: zmq_strerror(zmq_errno())))")
     }
-    defer { close(file) }
-    var info = stat()
-    guard fstat(file, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-      throw unusable(path, "it is no plain file")
-    }
-    guard info.st_uid == geteuid() else {
-      throw unusable(path, "it belongs to user \(info.st_uid), not to the daemon's (\(geteuid()))")
-    }
-    guard info.st_mode & 0o077 == 0 else {
-      throw unusable(
-        path, "others may open it (mode 0\(String(info.st_mode & 0o777, radix: 8))); set 0600")
-    }
-    var bytes = [UInt8](repeating: 0, count: keyCharacters + 2)
-    let count = Glibc.read(file, &bytes, bytes.count)
-    guard count >= 0 else { throw unusable(path, String(cString: strerror(errno))) }
-    var text = bytes[..<count]
-    if text.last == 10 { text.removeLast() }
-    return String(decoding: text, as: UTF8.self)
+    return secret.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
 
-  private static func make(_ path: String) throws(QubusError) -> String {
-    var publicKey = [CChar](repeating: 0, count: keyCharacters + 1)
-    var secretKey = publicKey
-    guard zmq_curve_keypair(&publicKey, &secretKey) == 0 else {
-      throw unusable(path, String(cString: zmq_strerror(zmq_errno())))
+  /// The key that `write` writes; nil when it says that it has not.
+  private static func text(_ write: (UnsafeMutablePointer<CChar>) -> Bool) -> String? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: PublicKeyText.count + 1) { buffer in
+      write(buffer.baseAddress!) ? String(cString: buffer.baseAddress!) : nil
     }
-    let secret = secretKey.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    try write(secret, to: path, mode: 0o600)
-    return secret
-  }
-
-  /// All of it or nothing: a crash leaves no half of a key.
-  private static func write(_ text: String, to path: String, mode: mode_t) throws(QubusError) {
-    let draft = path + ".new"
-    unlink(draft)
-    let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)
-    guard file >= 0 else { throw unwritable(draft) }
-    defer { close(file) }
-    let bytes = Array("\(text)\n".utf8)
-    guard Glibc.write(file, bytes, bytes.count) == bytes.count, fchmod(file, mode) == 0,
-      fsync(file) == 0, rename(draft, path) == 0
-    else {
-      let error = unwritable(draft)
-      unlink(draft)
-      throw error
-    }
-  }
-
-  private static func unusable(_ path: String, _ why: String) -> QubusError {
-    QubusError(.invalidKey, "the server's key \(path) is not used: \(why)")
-  }
-
-  private static func unwritable(_ path: String) -> QubusError {
-    QubusError(
-      .dataDirectoryNotWritable, "cannot write \(path): \(String(cString: strerror(errno)))")
   }
 }

@@ -107,10 +107,11 @@ extension Transport {
 
   /// Answers a message of nobody.
   func turnAway(_ connection: Connection, _ envelope: Envelope, now: Microseconds) {
+    let method = Self.methods[envelope.method]
     refused(
       Refusal(
         credential: connection.credential, principal: connection.lastIdentity?.principal,
-        method: envelope.method, action: Self.methods[envelope.method]?.permission.rawValue ?? "",
+        method: method?.rawValue ?? "", action: method?.permission.rawValue ?? "",
         code: .unauthenticated))
     refuse(
       Self.unauthenticated, callID: envelope.callID, connection, now: now, envelope: envelope)
@@ -148,16 +149,17 @@ extension Transport {
         evict(connection)
         continue
       }
-      reviewTokens(connection)
+      reviewCalls(connection)
     }
   }
 
-  /// Ends calls whose token has run out or was revoked.
-  func reviewTokens(_ connection: Connection) {
-    for call in Array(connection.calls.values) where !call.token.isEmpty {
-      guard let identity = connection.identity else { return }
+  /// Ends calls in flight whose token has run out, or that their caller may make nowhere any more.
+  private func reviewCalls(_ connection: Connection) {
+    for call in Array(connection.calls.values) {
       do throws(QubusError) {
-        try checkTerm(try admission.identity(presenting: call.token, over: identity))
+        guard let own = connection.identity else { throw Self.unauthenticated }
+        let identity = call.token.isEmpty ? own : try caller(connection, token: call.token)
+        try authorize(identity, call.method)
       } catch {
         abandon(call)
         finish(call, Answer(error))
@@ -172,35 +174,26 @@ extension Transport {
   func caller(
     _ connection: Connection, token: UnsafeRawBufferPointer
   ) throws(QubusError) -> Identity {
+    if token.isEmpty, let identity = connection.identity { return identity }
+    if let bearer = connection.bearer, bearer.matches(token) { return bearer.identity }
+    return try caller(connection, token: [UInt8](token))
+  }
+
+  private func caller(
+    _ connection: Connection, token: [UInt8]
+  ) throws(QubusError) -> Identity {
     guard let identity = connection.identity else { throw Self.unauthenticated }
-    guard !token.isEmpty else { return identity }
-    if let bearer = connection.bearer, bearer.matches(token) {
-      try checkTerm(bearer.identity)
-      return bearer.identity
-    }
-    let bytes = [UInt8](token)
-    let bearer = try admission.identity(presenting: bytes, over: identity)
-    try checkTerm(bearer)
-    connection.bearer = Bearer(token: bytes, identity: bearer)
+    if let bearer = connection.bearer, bearer.token == token { return bearer.identity }
+    let bearer = try admission.identity(presenting: token, over: identity)
+    connection.bearer = Bearer(token: token, identity: bearer)
     return bearer
   }
 
-  private func checkTerm(_ identity: Identity) throws(QubusError) {
-    guard let token = identity.token, clock.now() >= token.expiresAt else { return }
-    throw QubusError(.tokenExpired, "the token has expired")
-  }
-
   /// Whether the caller may use the method anywhere at all; on what, is asked where it is known.
-  /// Whoever is known at all may say hello.
   func authorize(_ identity: Identity, _ method: Method) throws(QubusError) {
-    let action = method.permission
-    guard action != .connect else { return }
+    // Only a token runs out between two changes of the directory.
     let now = identity.token == nil ? 0 : clock.now()
-    guard !Authority.mayAnywhere(identity, action, now: now) else { return }
-    throw QubusError(
-      .permissionDenied,
-      "\(method.rawValue) takes the right \(action.rawValue), which \(identity.principal.name) has "
-        + (identity.token == nil ? "nowhere" : "not by this token"))
+    try identity.checkAnywhere(method.permission, now: now)
   }
 
   // MARK: Evidence

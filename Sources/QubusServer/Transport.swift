@@ -182,7 +182,6 @@ final class Transport {
   private func keepHouse(_ now: Microseconds) {
     nextHousekeeping = now + Self.housekeepingMicroseconds
     for connection in Array(connections.values) {
-      reviewTokens(connection)
       let silent = now - connection.lastHeard
       if connection.calls.isEmpty {
         if silent > configuration.idleConnectionSeconds * 1_000_000 {

@@ -69,9 +69,9 @@ struct ServerKeyTests {
     #expect(refusal()?.code == .invalidKey)
   }
 
-  @Test("a directory that cannot be written is named")
+  @Test("a directory that is not there is told")
   func unwritable() throws {
     try FileManager.default.removeItem(atPath: directory)
-    #expect(refusal()?.code == .dataDirectoryNotWritable)
+    #expect(refusal()?.code == .storageUnavailable)
   }
 }
