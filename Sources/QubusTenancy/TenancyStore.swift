@@ -55,6 +55,8 @@ package struct AuditReport: Sendable, Hashable {
 
 /// Durable home of tenants, projects, principals, keys, grants, tokens, and of the audit.
 package protocol TenancyStore: Sendable {
+  /// Of the data directory, drawn when it was made; never another one.
+  var serviceID: Identifier { get }
   /// At start, before anything is served. The first time ever it holds the tenant `default` with
   /// the project `default` and nobody.
   func snapshot() throws(QubusError) -> TenancySnapshot
@@ -68,7 +70,8 @@ package protocol TenancyStore: Sendable {
     _ changes: [TenancyChange], audit: AuditEntry,
     completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
   /// An entry without a change: a refusal, a read of results.
-  func record(_ audit: AuditEntry, completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
+  func record(
+    _ audit: AuditEntry, completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
   /// In order of their numbers, `after` exclusive; at most `limit`. `tenant` nil: all.
   func auditRecords(
     after number: UInt64, tenant: String?, limit: Int
