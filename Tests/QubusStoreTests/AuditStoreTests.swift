@@ -19,6 +19,7 @@ struct AuditStoreTests {
   @Test("tenancy and audit are there after close and after a crash, and go on")
   func reopening() async throws {
     let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
     let store = fixture.sqlite
     try await store.change(all: TenancyFixture.lab)
     let record = fixture.record()
@@ -42,6 +43,7 @@ struct AuditStoreTests {
       try store.close()
     }
     let other = try StoreFixture(.sqlite)
+    defer { other.close() }
     #expect(other.sqlite.serviceID != service)
   }
 
@@ -60,7 +62,9 @@ struct AuditStoreTests {
       """,
     ])
   func appendOnly(_ sql: String) async throws {
-    let store = try StoreFixture(.sqlite).sqlite
+    let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
+    let store = fixture.sqlite
     for i in 0..<2 { try await store.record(.sample("job \(i)")) }
     let before = try store.auditRecords(after: 0, tenant: nil, limit: 10)
     #expect(await code { try store.control { try $0.execute(sql: sql) } } != nil)
@@ -72,6 +76,7 @@ struct AuditStoreTests {
   @Test("a command that fails in its group leaves no gap, and its group is whole")
   func failureInGroup() async throws {
     let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
     let store = fixture.sqlite
     // All sixteen rows of one number, so that the next has none.
     let id = fixture.ids.next()
@@ -107,6 +112,7 @@ struct AuditStoreTests {
   @Test("a full database leaves neither changes nor evidence, and the chain goes on after it")
   func diskFull() async throws {
     let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
     let store = fixture.sqlite
     try await store.record(.sample())
     let before = try store.snapshot()
@@ -163,7 +169,9 @@ struct AuditStoreTests {
 
   @Test("the last records are followed alone, for a look at every start")
   func lastRecords() async throws {
-    let store = try StoreFixture(.sqlite).sqlite
+    let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
+    let store = fixture.sqlite
     #expect(try store.verifyAudit(last: 5).records == 0)
     for i in 0..<20 { try await store.record(.sample("job \(i)")) }
     for count in [1, 5, 19, 20, 1000] as [UInt64] {
@@ -181,7 +189,9 @@ struct AuditStoreTests {
 
   @Test("100,000 records are verified within seconds")
   func long() async throws {
-    let store = try StoreFixture(.sqlite).sqlite
+    let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
+    let store = fixture.sqlite
     let clock = SystemClock()
     let window = DispatchSemaphore(value: 4000)
     let writing = clock.monotonic()

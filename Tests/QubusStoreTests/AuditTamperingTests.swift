@@ -82,6 +82,7 @@ struct AuditTamperingTests {
   @Test("tampering shows, with its position", arguments: all)
   func shows(_ tampering: Tampering) async throws {
     let fixture = try await filled()
+    defer { fixture.close() }
     let store = fixture.sqlite
     let early = try AuditCheckpoint(json: store.auditCheckpoint().json)
     try store.control { try $0.execute(sql: Self.unlock + tampering.sql) }
@@ -99,6 +100,7 @@ struct AuditTamperingTests {
   @Test("a chain that was computed anew holds by itself and breaks against a checkpoint")
   func computedAnew() async throws {
     let fixture = try await filled()
+    defer { fixture.close() }
     let store = fixture.sqlite
     let (early, late) = (try store.auditCheckpoint(at: 3), try store.auditCheckpoint())
     let records = try store.auditRecords(after: 0, tenant: nil, limit: 100)

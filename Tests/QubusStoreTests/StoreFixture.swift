@@ -46,6 +46,9 @@ final class StoreFixture: Sendable {
 
   deinit { try? store.close() }
 
+  /// At the end of a test, which keeps the fixture and its directory until then.
+  func close() { try? store.close() }
+
   var sqlite: SQLiteJobStore {
     guard let store = store as? SQLiteJobStore else { preconditionFailure("not SQLite") }
     return store

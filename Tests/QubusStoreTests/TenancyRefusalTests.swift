@@ -114,7 +114,9 @@ struct TenancyRefusalTests {
 
   @Test("a contradiction leaves no trace", arguments: StoreKind.allCases, Self.wrong)
   func contradiction(_ kind: StoreKind, _ wrong: Wrong) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     try await store.change(all: Fixture.lab)
     let before = try store.snapshot()
     #expect(await code { try await store.change(wrong.change) } == wrong.code)
@@ -132,7 +134,9 @@ struct TenancyRefusalTests {
 
   @Test("a key that was revoked is never taken again", arguments: StoreKind.allCases)
   func revokedKey(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     try await store.change(all: Fixture.lab)
     try await store.change(.revokeKey(Fixture.key, at: 1))
     for name in ["ada", "bob"] {
@@ -143,7 +147,9 @@ struct TenancyRefusalTests {
 
   @Test("a user of the machine is called what the machine calls it", arguments: StoreKind.allCases)
   func userNames(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     try await store.change(all: Fixture.lab)
     let names = ["Max", "DOMAIN\\max", "größe"]
     for (index, name) in names.enumerated() {
@@ -159,7 +165,9 @@ struct TenancyRefusalTests {
     let seed = UInt64.random(in: 0...UInt64.max)
     print("seed \(seed)")
     var random = SeededGenerator(state: seed)
-    let (memory, sqlite) = (try Fixture(.memory).store, try Fixture(.sqlite).store)
+    let (memories, databases) = (try Fixture(.memory), try Fixture(.sqlite))
+    defer { databases.close() }
+    let (memory, sqlite) = (memories.store, databases.store)
     var refused = 0
     for step in 0..<400 {
       let changes = (0..<Int.random(in: 1...3, using: &random)).map { _ in

@@ -26,6 +26,9 @@ final class TenancyFixture {
     }
   }
 
+  /// At the end of a test, which keeps the fixture until then.
+  func close() { jobs?.close() }
+
   static func principal(_ name: String, project: String = "qc") -> Principal {
     Principal(tenant: "lab", project: project, name: name)
   }
@@ -65,7 +68,9 @@ struct TenancyStoreContractTests {
   @Test(
     "a new store has the default project, nobody, and no evidence", arguments: StoreKind.allCases)
   func fresh(_ kind: StoreKind) throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     let snapshot = try store.snapshot()
     #expect(snapshot.tenants.map(\.name) == ["default"])
     #expect(
@@ -78,7 +83,9 @@ struct TenancyStoreContractTests {
 
   @Test("every change reads back field for field", arguments: StoreKind.allCases)
   func changes(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     try await store.change(all: Fixture.lab)
     let (ada, bob) = (Fixture.principal("ada"), Fixture.principal("bob"))
     var invitation = ClientKeyRecord(key: Fixture.otherKey, principal: bob, createdAt: 7)
@@ -123,7 +130,9 @@ struct TenancyStoreContractTests {
 
   @Test("a revocation is brought forward, never put off", arguments: StoreKind.allCases)
   func revocation(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     try await store.change(all: Fixture.lab)
     for (time, expected) in [(90, 90), (200, 90), (50, 50)] as [(Microseconds, Microseconds)] {
       try await store.change(.revokeKey(Fixture.key, at: time), .revokeToken("t1", at: time))
@@ -134,7 +143,9 @@ struct TenancyStoreContractTests {
 
   @Test("a token's shots are spent once and no further", arguments: StoreKind.allCases)
   func spending(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     try await store.change(all: Fixture.lab)
     try await store.change(.spendToken("t1", shots: 100))
     for shots in [1, .max] as [UInt64] {
@@ -148,7 +159,9 @@ struct TenancyStoreContractTests {
 
   @Test("an expired token is not among those read at start", arguments: StoreKind.allCases)
   func expiry(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     try await store.change(all: Fixture.lab)
     var expired = Fixture.token("t0")
     expired.expiresAt = 11
@@ -158,7 +171,9 @@ struct TenancyStoreContractTests {
 
   @Test("an entry reads back field for field, in order, by tenant", arguments: StoreKind.allCases)
   func entries(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     var plain = AuditEntry(
       time: -1, principal: nil, credential: "", method: "handshake", action: "", subject: "",
       tenant: "", outcome: .refused, policy: "unauthenticated", traceID: "")
@@ -188,7 +203,9 @@ struct TenancyStoreContractTests {
 
   @Test("the chain follows from record to record and is verified", arguments: StoreKind.allCases)
   func chain(_ kind: StoreKind) async throws {
-    let store = try Fixture(kind).store
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
     for i in 0..<5 { try await store.record(.sample("job \(i)")) }
     let records = try store.auditRecords(after: 0, tenant: nil, limit: 10)
     var previous = AuditRecord.origin
@@ -206,6 +223,7 @@ struct TenancyStoreContractTests {
   @Test("a checkpoint holds while the audit grows", arguments: StoreKind.allCases)
   func checkpoint(_ kind: StoreKind) async throws {
     let fixture = try Fixture(kind)
+    defer { fixture.close() }
     let store = fixture.store
     let empty = try store.auditCheckpoint()
     #expect(empty.number == 0)
@@ -227,7 +245,12 @@ struct TenancyStoreContractTests {
     "a checkpoint that is another service's or was changed is refused",
     arguments: StoreKind.allCases)
   func foreignCheckpoint(_ kind: StoreKind) async throws {
-    let (store, other) = (try Fixture(kind).store, try Fixture(kind).store)
+    let (fixture, others) = (try Fixture(kind), try Fixture(kind))
+    defer {
+      fixture.close()
+      others.close()
+    }
+    let (store, other) = (fixture.store, others.store)
     try await store.record(.sample())
     let foreign = try other.auditCheckpoint()
     let own = try store.auditCheckpoint()
