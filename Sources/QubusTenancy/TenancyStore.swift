@@ -55,6 +55,8 @@ package struct AuditReport: Sendable, Hashable {
 
 /// Durable home of tenants, projects, principals, keys, grants, tokens, and of the audit.
 package protocol TenancyStore: Sendable {
+  /// Of the data directory, drawn when it was made; never another one.
+  var serviceID: Identifier { get }
   /// At start, before anything is served. The first time ever it holds the tenant `default` with
   /// the project `default` and nobody.
   func snapshot() throws(QubusError) -> TenancySnapshot
