@@ -1,24 +1,20 @@
 package import QubusCore
-package import QubusJobs
 package import QubusTenancy
 
-/// The door as the directory has it: who is known, whose token holds good; what is turned away goes
-/// into the audit.
-package final class DirectoryAdmission: Admission {
+/// The tenancy as the transport asks it: its directory and the tokens of it.
+package struct DirectoryAdmission: Admission {
   private let directory: Directory
   private let verifier: TokenVerifier
-  private let store: any TenancyStore
-  /// Told when the audit cannot be written.
-  private let failed: @Sendable (QubusError) -> Void
+  private let wasRefused: @Sendable (Refusal, Int) -> Void
 
+  /// - Parameter wasRefused: for the audit: what, and how often within a second; must not block.
   package init(
-    directory: Directory, verifier: TokenVerifier, store: any TenancyStore,
-    failed: @escaping @Sendable (QubusError) -> Void
+    directory: Directory, verifier: TokenVerifier,
+    wasRefused: @escaping @Sendable (Refusal, Int) -> Void
   ) {
     self.directory = directory
     self.verifier = verifier
-    self.store = store
-    self.failed = failed
+    self.wasRefused = wasRefused
   }
 
   package var version: UInt64 { directory.version }
@@ -33,16 +29,5 @@ package final class DirectoryAdmission: Admission {
     try verifier.identity(String(decoding: token, as: UTF8.self), over: connection)
   }
 
-  package func refused(_ refusal: Refusal, count: Int) {
-    var entry = AuditEntry(
-      time: directory.now(), principal: refusal.principal,
-      credential: refusal.credential?.text ?? "", tokenID: refusal.tokenID,
-      method: refusal.method, action: refusal.action, subject: "",
-      tenant: refusal.principal?.tenant ?? "", outcome: .refused, policy: refusal.code.name,
-      traceID: "")
-    if count > 1 { entry.reason = "\(count) times within a second" }
-    store.record(entry) { [failed] result in
-      if case .failure(let error) = result { failed(error) }
-    }
-  }
+  package func refused(_ refusal: Refusal, count: Int) { wasRefused(refusal, count) }
 }

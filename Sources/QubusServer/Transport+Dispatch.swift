@@ -85,7 +85,7 @@ extension Transport {
       .joined(separator: " ")
     if !version.isEmpty { connection.clientVersion = version }
     let response = Responses.hello(
-      instanceID: instanceID, principal: connection.principal, configuration: configuration)
+      instanceID: instanceID, principal: call.context.principal, configuration: configuration)
     finish(call, Answer { response })
   }
 

@@ -35,7 +35,7 @@ extension Transport {
       metadata: [
         "method": "\(method.rawValue)", "error": "\(error.code.name)",
         "message": "\(error.message)", "cause": "\(error.cause ?? "")",
-        "trace_id": "\(traceID)", "principal": "\(connection.principal.name)",
+        "trace_id": "\(traceID)", "principal": "\(connection.name)",
       ])
   }
 
@@ -63,13 +63,11 @@ extension Transport {
   func delivered(_ delivery: RouterSocket.Delivery, _ connection: Connection) {
     switch delivery {
     case .queued: break
-    case .unreachable:
-      drop(connection)
-      connections[connection.key] = nil
+    case .unreachable: forget(connection)
     case .full:
       logger.warning(
         "a client does not read its answers; its calls are dropped",
-        metadata: ["principal": "\(connection.principal.name)"])
+        metadata: ["principal": "\(connection.name)"])
       drop(connection)
       connection.isBroken = true
     }
@@ -85,6 +83,12 @@ extension Transport {
       traceID: traceID(of: ""))
     envelope.serverInstanceID = instanceID
     send(envelope, [], to: connection)
+  }
+
+  /// The peer is gone: nothing more can be said to it. Its sessions wait to be resumed.
+  func forget(_ connection: Connection) {
+    drop(connection)
+    connections[connection.key] = nil
   }
 
   private func drop(_ connection: Connection) {

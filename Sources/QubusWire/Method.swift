@@ -69,11 +69,10 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
 
   /// One row of the table.
   package struct Declaration: Sendable {
-    package let request: String
-    package let response: String
+    fileprivate let method: String
     package let shape: Shape
-    /// What a principal must hold somewhere for the call to be looked at; what it is about decides
-    /// further.
+    /// What the caller must be allowed to do somewhere; on what, is asked where it is known. Without
+    /// it no method compiles.
     package let permission: Action
     package let place: Place
     /// Whether the same call, sent again after a lost connection, does nothing twice.
@@ -82,6 +81,9 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     package let isServedWhileStopping: Bool
     /// How many the client may send.
     package let attachments: ClosedRange<Int>
+
+    package var request: String { method + "Request" }
+    package var response: String { method + "Response" }
   }
 
   package var declaration: Declaration {
@@ -137,21 +139,17 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   }
 
   /// What it starts belongs to a session, not to a job.
-  package var isOfSessions: Bool {
-    switch declaration.permission {
-    case .openSessions, .stepSessions, .closeSessions, .readSessions: true
-    default: false
-    }
-  }
+  package var isOfSessions: Bool { permission.rawValue.hasPrefix("sessions.") }
+
+  package var permission: Action { declaration.permission }
 
   private func row(
     _ permission: Action, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,
     whileStopping: Bool = false, attachments: ClosedRange<Int> = 0...0
   ) -> Declaration {
     Declaration(
-      request: rawValue + "Request", response: rawValue + "Response", shape: shape,
-      permission: permission, place: place, isIdempotent: idempotent,
-      isServedWhileStopping: whileStopping, attachments: attachments)
+      method: rawValue, shape: shape, permission: permission, place: place,
+      isIdempotent: idempotent, isServedWhileStopping: whileStopping, attachments: attachments)
   }
 
   /// Of the request message.
