@@ -56,7 +56,7 @@ extension TenancyEngine {
     ) { [self] () throws(QubusError) in
       .invitation(
         try report(ofKey: pair.publicKey), secretKey: pair.secretKey,
-        serverKey: surroundings.serverKey)
+        serverKey: surroundings.serverKey())
     }
   }
 
@@ -127,7 +127,7 @@ extension TenancyEngine {
     }
   }
 
-  private static let onlyForAKey = QubusError(
+  static let onlyForAKey = QubusError(
     .permissionDenied, "an invitation's key is for Hello, WhoAmI and AddKey only",
     details: ["action": Action.rotateKeys.rawValue])
 

@@ -6,6 +6,7 @@ extension TenancyEngine {
   package func answer(
     _ query: TenancyQuery, context: CallContext
   ) throws(QubusError) -> TenancyAnswer {
+    guard !context.identity.isInvitation else { throw Self.onlyForAKey }
     switch query {
     case .tenants(let page): return try tenants(page, context)
     case .projects(let tenant, let page): return try projects(of: tenant, page, context)

@@ -7,12 +7,13 @@ package struct TenancySurroundings: Sendable {
   /// A pair for an invitation.
   package var makeKeyPair: @Sendable () throws(QubusError) -> ClientKeyPair
   /// Public half of the key of the curve endpoints; empty without any.
-  package var serverKey: String
+  package var serverKey: @Sendable () -> String
   /// Ends the sessions of those principals.
   package var endSessions: @Sendable (@escaping @Sendable (Principal) -> Bool) -> Void
 
   package init(
-    makeKeyPair: @escaping @Sendable () throws(QubusError) -> ClientKeyPair, serverKey: String,
+    makeKeyPair: @escaping @Sendable () throws(QubusError) -> ClientKeyPair,
+    serverKey: @escaping @Sendable () -> String,
     endSessions: @escaping @Sendable (@escaping @Sendable (Principal) -> Bool) -> Void
   ) {
     self.makeKeyPair = makeKeyPair
