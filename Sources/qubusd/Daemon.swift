@@ -20,6 +20,8 @@ final class Daemon: Sendable {
 
   /// Where it listens, with the real ports.
   var endpoints: [String] { server.endpoints }
+  /// Public keys of the curve endpoints, in their order.
+  var serverKeys: [String] { server.endpoints.compactMap { server.publicKeys[$0] } }
   var instanceID: String { server.instanceID }
 
   /// Opens the store, takes up what an earlier life left, and serves clients when it returns.
@@ -81,7 +83,7 @@ final class Daemon: Sendable {
       try? store.close()
       throw error
     }
-    tenancy.serves(keys: server.endpoints.compactMap { server.publicKeys[$0] })
+    tenancy.serves(keys: serverKeys)
     logger.notice(
       "ready",
       metadata: [

@@ -4,6 +4,8 @@ internal import QubusCore
 /// The one line on standard output that says where the daemon can be reached.
 enum Readiness {
   static func announce(_ daemon: Daemon, _ configuration: Configuration) {
+    // Clients of a curve endpoint need the server's public key.
+    let key = daemon.serverKeys.first.map { [("server_key", JSONLine.quoted($0))] } ?? []
     JSONLine.write(
       JSONLine.object([
         ("event", JSONLine.quoted("ready")),
@@ -11,6 +13,6 @@ enum Readiness {
         ("pid", "\(getpid())"), ("version", JSONLine.quoted(Versions.server)),
         ("data_dir", JSONLine.quoted(configuration.dataDirectory)),
         ("instance_id", JSONLine.quoted(daemon.instanceID)),
-      ]), to: STDOUT_FILENO)
+      ] + key), to: STDOUT_FILENO)
   }
 }
