@@ -16,14 +16,17 @@ final class Daemon: Sendable {
   private let store: SQLiteJobStore
   private let engine: Engine
   private let server: Server
+  private let tenancy: DaemonTenancy
 
   /// Where it listens, with the real ports.
   var endpoints: [String] { server.endpoints }
   var instanceID: String { server.instanceID }
+  /// Public keys of the curve endpoints, by endpoint.
+  var publicKeys: [String: String] { server.publicKeys }
 
   /// Opens the store, takes up what an earlier life left, and serves clients when it returns.
   /// - Throws: `data_directory_locked` and the store's other errors, `endpoint_in_use`,
-  ///   `invalid_configuration`.
+  ///   `invalid_configuration`, `invalid_key`.
   init(_ configuration: Configuration, logger: Logger) throws(QubusError) {
     try StateVectorDevice.checkEnvironment()
     let clock = SystemClock()
@@ -36,6 +39,8 @@ final class Daemon: Sendable {
     }
     store = try SQLiteJobStore(
       directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
+    tenancy = try DaemonTenancy(
+      store, dataDirectory: configuration.dataDirectory, clock: clock, logger: logger)
     let device = StateVectorDevice(limits: limits)
     var engineConfiguration = EngineConfiguration()
     engineConfiguration.limits = limits
@@ -58,6 +63,8 @@ final class Daemon: Sendable {
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
+    serverConfiguration.keyDirectory = configuration.dataDirectory
+    serverConfiguration.memoryCapBytes = configuration.residentMemoryCap
     serverConfiguration.limits = limits
     serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
@@ -65,8 +72,8 @@ final class Daemon: Sendable {
     try engine.start()
     do throws(QubusError) {
       server = try Server(
-        configuration: serverConfiguration, service: engine, sessions: engine, clock: clock,
-        logger: logger)
+        configuration: serverConfiguration, service: engine, sessions: engine,
+        admission: tenancy.admission, clock: clock, logger: logger)
     } catch {
       engine.stop(graceMicroseconds: 0)
       // The server's error is the one to tell; the store has nothing new to lose.

@@ -52,7 +52,9 @@ struct AttackTests {
     #expect(fixture.service.state.withLock { $0.submits } == 1)
     let id = fixture.sessions.add()
     var frames: [[UInt8]] = []
-    client.call("Step", Bodies.step(id, 1), numbers: [([2], [1, 2])]) { frames = [$0.encoded()] + $1 }
+    client.call("Step", Bodies.step(id, 1), numbers: [([2], [1, 2])]) {
+      frames = [$0.encoded()] + $1
+    }
     #expect(client.receive()?.isOK == true)
     client.sendRaw(frames)
     #expect(client.receive()?.code == .stepOutOfOrder)
@@ -138,7 +140,9 @@ struct AttackTests {
       sent += 1
       highest = max(highest, ResidentMemory.bytes)
     }
-    print("cut off after \(sent) MiB; most memory above the start: \((highest - cap + slack) >> 20) MiB")
+    print(
+      "cut off after \(sent) MiB; most memory above the start: \((highest - cap + slack) >> 20) MiB"
+    )
     #expect(sent < 16 << 10)
     var isServed = false
     for _ in 0..<50 where !isServed {
