@@ -8,7 +8,7 @@ package import QubusEngine
 #endif
 
 /// The daemon's face on the wire: listens on its endpoints and serves the methods of protocol
-/// version 1 with what `service` and `sessions` do, to those whom `admission` knows.
+/// version 1 with what `service`, `sessions` and `tenancy` do, to those whom `admission` knows.
 package final class Server: Sendable {
   private struct State {
     var thread: pthread_t?
@@ -30,7 +30,7 @@ package final class Server: Sendable {
   ///   `invalid_key`, `endpoint_in_use`.
   package init(
     configuration: ServerConfiguration, service: any JobService, sessions: any SessionService,
-    admission: any Admission, clock: any Clock, logger: Logger
+    tenancy: any TenancyService, admission: any Admission, clock: any Clock, logger: Logger
   ) throws(QubusError) {
     Descriptors.raiseLimit()
     guard !configuration.endpoints.isEmpty else {
@@ -50,7 +50,7 @@ package final class Server: Sendable {
     let start = TransportStart(
       ServerStart(
         configuration: configuration, endpoints: parsed, keys: keys, service: service,
-        sessions: sessions, admission: admission, clock: clock, logger: logger,
+        sessions: sessions, tenancy: tenancy, admission: admission, clock: clock, logger: logger,
         instanceID: instanceID), files: files, outbox: outbox, readers: readers)
     let thread = ServerThread.start(name: "qubus-transport") { start.run() }
     let outcome =

@@ -10,6 +10,7 @@ struct ServerStart: Sendable {
   let keys: [String: ServerKey]
   let service: any JobService
   let sessions: any SessionService
+  let tenancy: any TenancyService
   let admission: any Admission
   let clock: any Clock
   let logger: Logger

@@ -213,6 +213,20 @@ extension Transport {
         action: method.permission.rawValue, code: error.code))
   }
 
+  /// The same of a call that got past the door: what it was about is not its caller's to use.
+  func noteRefusal(_ error: QubusError, _ call: Call) {
+    switch error.code {
+    case .permissionDenied, .tokenInvalid, .tokenExpired: break
+    default: return
+    }
+    let identity = call.context.identity
+    refused(
+      Refusal(
+        credential: identity.credential, principal: identity.principal,
+        tokenID: identity.token?.id ?? "", method: call.method.rawValue,
+        action: error.details["action"] ?? call.method.permission.rawValue, code: error.code))
+  }
+
   private func refused(_ refusal: Refusal) {
     guard refusals.add(refusal, clock.monotonic()) else { return }
     tell(refusal, count: 1)

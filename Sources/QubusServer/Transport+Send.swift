@@ -21,6 +21,7 @@ extension Transport {
     var envelope = Envelope(.final, callID: call.key.callID)
     if let error = answer.error {
       envelope.status = WireStatus(error, traceID: call.traceID)
+      noteRefusal(error, call)
       logFailure(of: call.method, error, traceID: call.traceID, connection)
     }
     envelope.attachments = answer.attachments.map(\.descriptor)

@@ -18,6 +18,7 @@ final class Transport {
   let configuration: ServerConfiguration
   let service: any JobService
   let sessions: any SessionService
+  let tenancy: any TenancyService
   let clock: any Clock
   let logger: Logger
   let instanceID: String
@@ -64,6 +65,7 @@ final class Transport {
     configuration = start.configuration
     service = start.service
     sessions = start.sessions
+    tenancy = start.tenancy
     admission = start.admission
     (clock, logger, instanceID) = (start.clock, start.logger, start.instanceID)
     steps = StepExchange(limits: configuration.limits)

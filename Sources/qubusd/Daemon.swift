@@ -14,9 +14,9 @@ final class Daemon: Sendable {
   private static let chunkGraceMicroseconds: Microseconds = 2_000_000
 
   private let store: SQLiteJobStore
+  private let tenancy: Tenancy
   private let engine: Engine
   private let server: Server
-  private let tenancy: DaemonTenancy
 
   /// Where it listens, with the real ports.
   var endpoints: [String] { server.endpoints }
@@ -39,8 +39,11 @@ final class Daemon: Sendable {
     }
     store = try SQLiteJobStore(
       directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
-    tenancy = try DaemonTenancy(
-      store, dataDirectory: configuration.dataDirectory, clock: clock, logger: logger)
+    let identifiers = IdentifierSource(clock: clock)
+    tenancy = try Self.opening(store) { (store) throws(QubusError) in
+      try Tenancy(
+        configuration, store: store, clock: clock, identifiers: identifiers, logger: logger)
+    }
     let device = StateVectorDevice(limits: limits)
     var engineConfiguration = EngineConfiguration()
     engineConfiguration.limits = limits
@@ -58,7 +61,7 @@ final class Daemon: Sendable {
     }
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
-      programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
+      programs: programs, clock: clock, identifiers: identifiers,
       logger: logger, sessionStore: store, sessionCodec: codec)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
@@ -73,13 +76,15 @@ final class Daemon: Sendable {
     do throws(QubusError) {
       server = try Server(
         configuration: serverConfiguration, service: engine, sessions: engine,
-        admission: tenancy.admission, clock: clock, logger: logger)
+        tenancy: tenancy.service(engine), admission: tenancy.admission, clock: clock,
+        logger: logger)
     } catch {
       engine.stop(graceMicroseconds: 0)
       // The server's error is the one to tell; the store has nothing new to lose.
       try? store.close()
       throw error
     }
+    tenancy.serves(keys: server.endpoints.compactMap { server.publicKeys[$0] })
     logger.notice(
       "ready",
       metadata: [
@@ -89,12 +94,26 @@ final class Daemon: Sendable {
       ])
   }
 
+  /// What is made of a store; without it the store is closed again.
+  private static func opening<Part>(
+    _ store: SQLiteJobStore, _ make: (SQLiteJobStore) throws(QubusError) -> Part
+  ) throws(QubusError) -> Part {
+    do throws(QubusError) {
+      return try make(store)
+    } catch {
+      // The error of the part is the one to tell; the store has nothing new to lose.
+      try? store.close()
+      throw error
+    }
+  }
+
   /// Stops taking work, tells clients, gives running chunks 2 s, and makes everything durable.
   /// - Throws: what the store throws when the last commit fails.
   func stop() throws(QubusError) {
     server.announceStop()
     engine.stop(graceMicroseconds: Self.chunkGraceMicroseconds)
     server.close()
+    tenancy.end()
     try store.close()
   }
 }

@@ -27,6 +27,12 @@ struct DaemonOptions: ParsableArguments {
   var socketGroup: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Role in the default project of users of this machine who are no principals: viewer, "
+        + "submitter, approver, project_admin, or refuse. Default: submitter.", valueName: "role"))
+  var localUsers: String?
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Threads that compute. Default: all cores.", valueName: "count"))
   var threads: String?
@@ -88,7 +94,8 @@ struct DaemonOptions: ParsableArguments {
 
   func loader(environment: [String: String]) -> ConfigurationLoader {
     let single: [ConfigurationSetting: String?] = [
-      .dataDirectory: dataDir, .socketGroup: socketGroup, .threads: threads,
+      .dataDirectory: dataDir, .socketGroup: socketGroup, .localUsers: localUsers,
+      .threads: threads,
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
       .sessionShare: sessionShare, .stepInPlace: stepInPlace, .keepAwake: keepAwake,

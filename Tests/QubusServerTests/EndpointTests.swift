@@ -11,7 +11,8 @@ struct EndpointTests {
     configuration.socketGroup = group
     return try Server(
       configuration: configuration, service: FakeService(),
-      sessions: FakeSessionService(), admission: TestAdmission(), clock: SystemClock(),
+      sessions: FakeSessionService(), tenancy: FakeTenancyService(),
+      admission: TestAdmission(), clock: SystemClock(),
       logger: Fixture.quiet)
   }
 

@@ -8,6 +8,7 @@ final class Fixture {
   let directory: String
   let service: FakeService
   let sessions = FakeSessionService()
+  let tenancy = FakeTenancyService()
   let admission: TestAdmission
   let server: Server
 
@@ -24,7 +25,7 @@ final class Fixture {
     configuration.keyDirectory = directory
     change(&configuration)
     server = try Server(
-      configuration: configuration, service: service, sessions: sessions,
+      configuration: configuration, service: service, sessions: sessions, tenancy: tenancy,
       admission: admission, clock: SystemClock(), logger: Self.quiet)
   }
 

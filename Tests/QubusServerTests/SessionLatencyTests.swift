@@ -200,7 +200,8 @@ struct SessionLatencyTests {
     let transport = try Transport(
       ServerStart(
         configuration: configuration, endpoints: [], keys: [:], service: FakeService(),
-        sessions: service, admission: admission, clock: SystemClock(), logger: Fixture.quiet,
+        sessions: service, tenancy: FakeTenancyService(), admission: admission,
+        clock: SystemClock(), logger: Fixture.quiet,
         instanceID: ""), outbox: Outbox(), readers: ReaderPool(threads: 1, capacity: 1), files: [])
     defer { transport.socket.close(lingerMilliseconds: 0) }
     let token = [UInt8](repeating: 66, count: 600)

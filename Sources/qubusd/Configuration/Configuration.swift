@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import QubusServer
+internal import QubusTenancy
 
 /// What the daemon is set up with, after flags, environment, file and defaults.
 struct Configuration: Sendable, Equatable {
@@ -10,6 +11,8 @@ struct Configuration: Sendable, Equatable {
   var endpoints: [Endpoint] = []
   /// Group that may use the ipc sockets; nil: their owner only.
   var socketGroup: String?
+  /// What users of this machine who are no principals may do in the default project; nil: nothing.
+  var localUsers: Role? = .submitter
   /// Threads that compute.
   var threads: Int
   /// Bytes that all running jobs may use together.
