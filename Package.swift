@@ -39,6 +39,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
   ],
   targets: [
     .systemLibrary(
@@ -110,7 +111,10 @@ let package = Package(
       ["QubusCore", "QubusCircuit", .product(name: "Crypto", package: "swift-crypto")]),
     module(
       "QubusTenancy",
-      ["QubusCore", "QubusJobs", .product(name: "Crypto", package: "swift-crypto")]),
+      [
+        "QubusCore", "QubusJobs", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+      ]),
     module(
       "QubusStoreSQLite",
       [
@@ -152,7 +156,7 @@ let package = Package(
     .executableTarget(
       name: "qubusd",
       dependencies: [
-        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusTenancy",
+        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusJobs", "QubusTenancy",
         "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -173,6 +177,10 @@ let package = Package(
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
       ],
       path: "Benchmarks/engine/runner", swiftSettings: swiftSettings),
+    // What deciding over a call costs; not installed.
+    .executableTarget(
+      name: "tenancy-bench", dependencies: ["QubusCore", "QubusJobs", "QubusTenancy"],
+      path: "Benchmarks/tenancy", swiftSettings: swiftSettings),
 
     // Counts allocations of a thread, for tests of paths that must make none.
     .target(
@@ -197,7 +205,12 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       exclude: ["Fixtures"], swiftSettings: swiftSettings),
-    tests("QubusTenancyTests", ["QubusCore", "QubusJobs", "QubusTenancy"]),
+    tests(
+      "QubusTenancyTests",
+      [
+        "QubusCore", "QubusJobs", "QubusTenancy", "QubusWire",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests(
       "QubusEngineTests",
@@ -215,7 +228,8 @@ let package = Package(
       "QubusServerTests",
       [
         "QubusCore", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
-        "QubusStoreSQLite", "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto",
+        "QubusStoreSQLite", "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ",
+        "CQubusProto",
         "CProtobufC", "CAllocationCounter",
       ]),
   ],

@@ -1,6 +1,7 @@
 package import QubusCore
 package import QubusJobs
 package import QubusSimulator
+package import QubusTenancy
 
 /// A session as its owner sees it.
 package struct SessionView: Sendable {
@@ -243,7 +244,7 @@ package protocol SessionService: Sendable {
   /// The hot path: on the transport thread; small steps run in place. `parameters` is valid during
   /// the call only. Allocates nothing for a repeated exact step that runs in place.
   func step(
-    _ call: StepCall, parameters: UnsafeRawBufferPointer, principal: Principal, holder: UInt64,
+    _ call: StepCall, parameters: UnsafeRawBufferPointer, identity: Identity, holder: UInt64,
     sink: any StepSink
   ) -> StepDisposition
   /// Steps that were left for later because others have their turn; the transport calls it after

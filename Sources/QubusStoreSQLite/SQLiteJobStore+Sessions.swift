@@ -7,7 +7,7 @@ package import QubusJobs
 extension SQLiteJobStore: SessionStore {
   package func perform(_ command: SessionCommand) {
     var bytes = 0
-    if case .open(let record, _) = command { bytes = record.request.count }
+    if case .open(let record, _, _) = command { bytes = record.request.count }
     enqueue(WriteTask(.session(command), bytes: bytes))
   }
 

@@ -102,6 +102,8 @@ final class StoreWriter: Sendable {
       }
       commit(members, executor)
       members = []
+      // It may have written anything.
+      executor.audit.forgetTail()
       let result = Result { try body(db) }.mapError { error in
         (error as? QubusError) ?? SQLiteFailure(error).error(at: path)
       }
@@ -167,7 +169,7 @@ final class StoreWriter: Sendable {
         case .accept: FaultPoint.acceptedUncommitted.reached()
         case .update(let work) where work.update.moves.last?.isTerminal == true:
           FaultPoint.terminalUncommitted.reached()
-        case .update, .flush, .session, .control: break
+        case .update, .flush, .session, .tenancy, .control: break
         }
       }
     }

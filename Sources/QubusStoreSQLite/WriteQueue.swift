@@ -62,7 +62,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .flush: !state.isPreparationEmpty
       case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
-      case .accept, .session, .control: false
+      case .accept, .session, .tenancy, .control: false
       }
     if task.needsPreparation || follows {
       state.preparing.append(task)
@@ -80,6 +80,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .accept: (capacity, task.bytes)
       case .session(.open): (capacity, task.bytes)
+      case .tenancy: (capacity, 0)
       case .update, .session: (2 * capacity, 0)
       case .flush, .control: (.max, 0)
       }

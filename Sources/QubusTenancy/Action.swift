@@ -38,8 +38,8 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
   private static let bits = Dictionary(
     uniqueKeysWithValues: allCases.enumerated().map { ($1, $0) })
 
-  /// Changes or reads that belong to whoever began the job or session; in the name of others they
-  /// take `jobs.manage` as well.
+  /// Changes that belong to whoever began the job or session; in the name of others they take
+  /// `jobs.manage` as well.
   package var isOwners: Bool {
     switch self {
     case .cancelJobs, .annotateJobs, .closeSessions: true
@@ -47,11 +47,34 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// Never in the name of others: the holder of a session alone steps it.
+  /// Never in the name of others: the holder of a session alone steps it, a principal alone hands
+  /// on its own rights and changes its own keys (others' are `principals.manage`).
   package var isOwnersAlone: Bool {
     switch self {
-    case .stepSessions: true
+    case .stepSessions, .rotateKeys, .issueTokens: true
     default: false
+    }
+  }
+
+  /// Begins or goes on with work, which a disabled project takes no more of.
+  package var isWork: Bool {
+    switch self {
+    case .submitJobs, .openSessions, .stepSessions, .issueTokens: true
+    default: false
+    }
+  }
+
+  /// Whether a token can carry it: nothing that would outlive the token, as a key, a principal, a
+  /// grant or another token would.
+  package var isDelegable: Bool {
+    switch self {
+    case .connect, .readDevices, .submitJobs, .readJobs, .readResults, .cancelJobs, .annotateJobs,
+      .manageJobs, .approveJobs, .openSessions, .stepSessions, .closeSessions, .readSessions,
+      .readMembers, .readAudit:
+      true
+    case .manageDevices, .rotateKeys, .issueTokens, .managePrincipals, .manageProjects,
+      .manageTenants:
+      false
     }
   }
 }
@@ -64,9 +87,14 @@ package struct Actions: Sendable, Hashable {
   private init(bits: UInt64) { self.bits = bits }
 
   package static let all = Actions(Action.allCases)
+  package static let delegable = Actions(Action.allCases.filter(\.isDelegable))
+  /// Of work in sessions, where shots are not counted beforehand.
+  package static let ofSessions = Actions([.openSessions, .stepSessions])
 
   package func contains(_ action: Action) -> Bool { bits & action.bit != 0 }
   package func union(_ other: Actions) -> Actions { Actions(bits: bits | other.bits) }
   package func intersection(_ other: Actions) -> Actions { Actions(bits: bits & other.bits) }
+  package func subtracting(_ other: Actions) -> Actions { Actions(bits: bits & ~other.bits) }
+  package func isSubset(of other: Actions) -> Bool { bits & ~other.bits == 0 }
   package var list: [Action] { Action.allCases.filter(contains) }
 }

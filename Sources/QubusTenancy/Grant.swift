@@ -13,18 +13,29 @@ package struct Scope: Sendable, Hashable {
   }
 
   /// Whether it holds for the resource. A resource without a device is within every family: seeing
-  /// a queue needs no right to a machine.
+  /// a queue needs no right to a machine. A project without its tenant is no place at all.
   package func covers(_ resource: Resource) -> Bool {
-    if let tenant, tenant != resource.tenant { return false }
-    if let project, project != resource.project { return false }
+    if let tenant {
+      if tenant != resource.tenant { return false }
+      if let project, project != resource.project { return false }
+    } else if project != nil {
+      return false
+    }
     if let deviceFamily, let family = resource.deviceFamily, family != deviceFamily { return false }
     return true
   }
 
   /// Whether all of `other` lies in it.
   package func contains(_ other: Scope) -> Bool {
-    (tenant == nil || tenant == other.tenant) && (project == nil || project == other.project)
+    (project == nil || tenant != nil) && (tenant == nil || tenant == other.tenant)
+      && (project == nil || project == other.project)
       && (deviceFamily == nil || deviceFamily == other.deviceFamily)
+  }
+
+  /// `lab/qc`, `lab`, `everything`, each with `on sim` behind it where it is bound to a family.
+  package var text: String {
+    let place = [tenant, project].compactMap { $0 }.joined(separator: "/")
+    return (place.isEmpty ? "everything" : place) + (deviceFamily.map { " on \($0)" } ?? "")
   }
 }
 
@@ -37,6 +48,12 @@ package struct Grant: Sendable, Hashable {
     self.role = role
     self.scope = scope
   }
+
+  /// As the audit names it: `submitter of lab/qc`.
+  package var text: String { "\(role.rawValue) of \(scope.text)" }
+
+  /// The policy that allowed something, in words; without a grant it is what everybody may do.
+  package static func policy(_ grant: Grant?) -> String { grant?.text ?? "everyone" }
 }
 
 /// What is acted upon, as far as rights go. Empty names: the service itself.
@@ -54,5 +71,16 @@ package struct Resource: Sendable, Hashable {
     self.project = project
     self.owner = owner
     self.deviceFamily = deviceFamily
+  }
+
+  /// `lab/qc`, `lab`, `the service`.
+  package var text: String {
+    let place = [tenant, project].filter { !$0.isEmpty }.joined(separator: "/")
+    return (place.isEmpty ? "the service" : place) + (deviceFamily.map { " on \($0)" } ?? "")
+  }
+
+  /// The part of a device's name before the first point.
+  package static func family(ofDevice name: String) -> String {
+    String(name.prefix { $0 != "." })
   }
 }

@@ -9,10 +9,26 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
   case `operator`
   case auditor
 
-  package var actions: Actions { Self.table[self] ?? Actions() }
+  /// Looked at for every decision, so each is a number made once.
+  package var actions: Actions {
+    switch self {
+    case .viewer: Self.ofViewer
+    case .submitter: Self.ofSubmitter
+    case .approver: Self.ofApprover
+    case .projectAdmin: Self.ofProjectAdmin
+    case .tenantAdmin: Self.ofTenantAdmin
+    case .operator: Self.ofOperator
+    case .auditor: Self.ofAuditor
+    }
+  }
 
-  private static let table = Dictionary(
-    uniqueKeysWithValues: allCases.map { ($0, Actions($0.declared)) })
+  private static let ofViewer = Actions(Role.viewer.declared)
+  private static let ofSubmitter = Actions(Role.submitter.declared)
+  private static let ofApprover = Actions(Role.approver.declared)
+  private static let ofProjectAdmin = Actions(Role.projectAdmin.declared)
+  private static let ofTenantAdmin = Actions(Role.tenantAdmin.declared)
+  private static let ofOperator = Actions(Role.operator.declared)
+  private static let ofAuditor = Actions(Role.auditor.declared)
 
   private static let everyone: [Action] = [.connect, .readDevices, .rotateKeys]
 
@@ -46,6 +62,16 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
     case .projectAdmin: .project
     case .viewer, .submitter, .approver, .tenantAdmin: .tenant
     case .operator, .auditor: .service
+    }
+  }
+
+  /// Whether it may be granted for the scope: not beyond its widest reach.
+  package func isGrantable(for scope: Scope) -> Bool {
+    guard scope.project == nil || scope.tenant != nil else { return false }
+    switch widestReach {
+    case .project: return scope.project != nil
+    case .tenant: return scope.tenant != nil
+    case .service: return true
     }
   }
 

@@ -65,6 +65,7 @@ package struct ClientKeyRecord: Sendable, Hashable {
   package var isInvitation = false
   package var createdAt: Microseconds
   package var expiresAt: Microseconds?
+  /// May lie ahead, so that an old key and its successor overlap.
   package var revokedAt: Microseconds?
 
   package init(key: String, principal: Principal, createdAt: Microseconds) {
@@ -74,7 +75,7 @@ package struct ClientKeyRecord: Sendable, Hashable {
   }
 
   package func isValid(at now: Microseconds) -> Bool {
-    revokedAt == nil && (expiresAt.map { now < $0 } ?? true)
+    (revokedAt.map { now < $0 } ?? true) && (expiresAt.map { now < $0 } ?? true)
   }
 }
 
@@ -112,5 +113,9 @@ package struct TokenRecord: Sendable, Hashable {
     self.issuedAt = issuedAt
     self.expiresAt = expiresAt
     self.maxShots = maxShots
+  }
+
+  package func isValid(at now: Microseconds) -> Bool {
+    now < expiresAt && (revokedAt.map { now < $0 } ?? true)
   }
 }

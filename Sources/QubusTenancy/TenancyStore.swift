@@ -55,11 +55,13 @@ package struct AuditReport: Sendable, Hashable {
 
 /// Durable home of tenants, projects, principals, keys, grants, tokens, and of the audit.
 package protocol TenancyStore: Sendable {
+  /// Of the data directory, drawn when it was made; never another one.
+  var serviceID: Identifier { get }
   /// At start, before anything is served. The first time ever it holds the tenant `default` with
   /// the project `default` and nobody.
   func snapshot() throws(QubusError) -> TenancySnapshot
   /// Writes the change and its audit entry in one transaction. Refused without a trace when it
-  /// contradicts what is there: `already_exists`, `tenant_not_found`, ….
+  /// contradicts what is there (`TenancyRules`): `name_taken`, `tenant_not_found`, ….
   func change(
     _ change: TenancyChange, audit: AuditEntry,
     completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
@@ -68,11 +70,35 @@ package protocol TenancyStore: Sendable {
     _ changes: [TenancyChange], audit: AuditEntry,
     completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
   /// An entry without a change: a refusal, a read of results.
-  func record(_ audit: AuditEntry, completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
+  func record(
+    _ audit: AuditEntry, completion: @escaping @Sendable (Result<Void, QubusError>) -> Void)
   /// In order of their numbers, `after` exclusive; at most `limit`. `tenant` nil: all.
   func auditRecords(
     after number: UInt64, tenant: String?, limit: Int
   ) throws(QubusError) -> [AuditRecord]
-  /// Follows the chain from the first record to the last.
+  /// Follows the chain from the first record to the last. Records cut off at its end do not show
+  /// here, only against a checkpoint.
   func verifyAudit() throws(QubusError) -> AuditReport
+  /// A signed statement of the last record at present.
+  func auditCheckpoint() throws(QubusError) -> AuditCheckpoint
+  /// Follows the chain and compares it with a checkpoint: detects also what was cut off at the end
+  /// and a chain that was computed anew.
+  /// - Throws: `invalid_request` when the checkpoint is another service's or not signed by this
+  ///   one.
+  func verifyAudit(against checkpoint: AuditCheckpoint) throws(QubusError) -> AuditReport
+}
+
+extension TenancyStore {
+  package func change(
+    _ change: TenancyChange, audit: AuditEntry,
+    completion: @escaping @Sendable (Result<Void, QubusError>) -> Void
+  ) {
+    self.change([change], audit: audit, completion: completion)
+  }
+
+  package func record(
+    _ audit: AuditEntry, completion: @escaping @Sendable (Result<Void, QubusError>) -> Void
+  ) {
+    change([], audit: audit, completion: completion)
+  }
 }

@@ -25,6 +25,9 @@ struct Qubus: ParsableCommand {
           DevicesCommand.self, ErrorsCommand.self, HealthCommand.self, VersionCommand.self,
           KeygenCommand.self, CompletionCommand.self,
         ]),
+      CommandGroup(
+        name: "Administration:",
+        subcommands: [WhoAmICommand.self, AdminCommand.self, AuditCommand.self]),
     ])
 
   static func main() {

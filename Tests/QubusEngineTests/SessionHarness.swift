@@ -3,6 +3,7 @@ import QubusCore
 import QubusDevices
 import QubusJobs
 import QubusSimulator
+import QubusTenancy
 import Testing
 
 @testable import QubusEngine
@@ -127,7 +128,7 @@ final class SessionHarness: @unchecked Sendable {
   }
 
   static func context(_ principal: Principal = alice) -> CallContext {
-    CallContext(principal: principal, clientVersion: "test/1", traceID: "trace")
+    CallContext(identity: .submitter(principal), clientVersion: "test/1", traceID: "trace")
   }
 
   func open(
@@ -194,7 +195,8 @@ final class SessionHarness: @unchecked Sendable {
       session: id, order: order, columns: columns ?? (rows > 0 ? numbers.count / rows : 0),
       checksum: checksum, tag: StepTag(connection: holder, callID: sequence, serial: serial))
     let disposition = numbers.withUnsafeBytes {
-      sessions.step(call, parameters: $0, principal: principal, holder: holder, sink: sink)
+      sessions.step(
+        call, parameters: $0, identity: .submitter(principal), holder: holder, sink: sink)
     }
     switch disposition {
     case .answered(let result): return .answered(Answered(result))

@@ -5,6 +5,7 @@ import QubusCore
 import QubusDevices
 import QubusJobs
 import QubusSimulator
+import QubusTenancy
 import Testing
 
 @testable import QubusEngine
@@ -93,7 +94,7 @@ final class RealSessions: @unchecked Sendable {
         columns: numbers.count, checksum: UInt32(step),
         tag: StepTag(connection: 1, callID: 1, serial: UInt64(step)))
       let disposition = numbers.withUnsafeBytes {
-        sessions.step(call, parameters: $0, principal: principal, holder: 1, sink: sink)
+        sessions.step(call, parameters: $0, identity: .submitter(principal), holder: 1, sink: sink)
       }
       if case .answered = disposition { inPlace += 1 }
       times[step] = DeviceTime.nanoseconds() - start
@@ -153,7 +154,8 @@ struct SessionRealTests {
         tag: StepTag(connection: 1, callID: 1, serial: 1))
       let disposition = numbers.withUnsafeBytes {
         real.sessions.step(
-          call, parameters: $0, principal: SessionHarness.alice, holder: 1, sink: real.sink)
+          call, parameters: $0, identity: .submitter(SessionHarness.alice), holder: 1,
+          sink: real.sink)
       }
       switch disposition {
       case .answered(let result): answers.append(Array(result.answer.values))
@@ -180,7 +182,8 @@ struct SessionRealTests {
           tag: StepTag(connection: 1, callID: 1, serial: UInt64(step)))
         let disposition = numbers.withUnsafeBytes {
           real.sessions.step(
-            call, parameters: $0, principal: SessionHarness.alice, holder: 1, sink: real.sink)
+            call, parameters: $0, identity: .submitter(SessionHarness.alice), holder: 1,
+            sink: real.sink)
         }
         if case .pending = disposition { _ = real.sink.waitForOutcome(UInt64(step)) }
         return DeviceTime.nanoseconds() - start

@@ -1,16 +1,19 @@
 internal import QubusCore
-package import QubusJobs
+internal import QubusJobs
 internal import QubusSimulator
+package import QubusTenancy
 internal import Synchronization
 
 /// The hot path: what the transport thread does with a step. In place there is no lock, no
 /// allocation and no SQL between the first line and the answer.
 extension SessionEngine {
   package func step(
-    _ call: StepCall, parameters: UnsafeRawBufferPointer, principal: Principal, holder: UInt64,
+    _ call: StepCall, parameters: UnsafeRawBufferPointer, identity: Identity, holder: UInt64,
     sink: any StepSink
   ) -> StepDisposition {
-    guard let session = door.session(call.session), session.account.principal == principal else {
+    guard let session = door.session(call.session),
+      session.account.principal == identity.principal
+    else {
       return .refused(.sessionNotFound(call.session))
     }
     do throws(QubusError) {
