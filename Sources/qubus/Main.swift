@@ -23,7 +23,7 @@ struct Qubus: ParsableCommand {
         name: "The service:",
         subcommands: [
           DevicesCommand.self, ErrorsCommand.self, HealthCommand.self, VersionCommand.self,
-          CompletionCommand.self,
+          KeygenCommand.self, CompletionCommand.self,
         ]),
       CommandGroup(
         name: "Administration:",

@@ -23,10 +23,12 @@ final class Daemon: Sendable {
   /// Public keys of the curve endpoints, in their order.
   var serverKeys: [String] { server.endpoints.compactMap { server.publicKeys[$0] } }
   var instanceID: String { server.instanceID }
+  /// Public keys of the curve endpoints, by endpoint.
+  var publicKeys: [String: String] { server.publicKeys }
 
   /// Opens the store, takes up what an earlier life left, and serves clients when it returns.
   /// - Throws: `data_directory_locked` and the store's other errors, `endpoint_in_use`,
-  ///   `invalid_configuration`.
+  ///   `invalid_configuration`, `invalid_key`.
   init(_ configuration: Configuration, logger: Logger) throws(QubusError) {
     try StateVectorDevice.checkEnvironment()
     let clock = SystemClock()
@@ -66,8 +68,9 @@ final class Daemon: Sendable {
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
-    serverConfiguration.limits = limits
     serverConfiguration.keyDirectory = configuration.dataDirectory
+    serverConfiguration.memoryCapBytes = configuration.residentMemoryCap
+    serverConfiguration.limits = limits
     serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
     serverConfiguration.instructionSet = device.instructionSet

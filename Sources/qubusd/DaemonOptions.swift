@@ -10,8 +10,9 @@ struct DaemonOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Endpoint, ipc:///path or tcp://127.0.0.1:port; may be repeated. Default: qubus.sock in the "
-        + "data directory.", valueName: "endpoint"))
+      "Endpoint, ipc:///path, tcp://127.0.0.1:port or curve://address:port (encrypted, for known "
+        + "keys); may be repeated. Default: qubus.sock in the data directory.",
+      valueName: "endpoint"))
   var listen: [String] = []
 
   @Option(help: ArgumentHelp("Configuration in TOML.", valueName: "file"))

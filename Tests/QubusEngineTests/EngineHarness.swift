@@ -32,7 +32,8 @@ final class EngineHarness: Sendable {
     self.store = store ?? FakeStore(clock: clock)
     self.codec = codec
     self.clock = clock
-    context = CallContext(identity: .submitter(Self.alice), clientVersion: "test/1", traceID: "trace")
+    context = CallContext(
+      identity: .submitter(Self.alice), clientVersion: "test/1", traceID: "trace")
     engine = Engine(
       configuration: configuration, store: self.store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),

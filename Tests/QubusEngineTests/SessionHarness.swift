@@ -195,7 +195,8 @@ final class SessionHarness: @unchecked Sendable {
       session: id, order: order, columns: columns ?? (rows > 0 ? numbers.count / rows : 0),
       checksum: checksum, tag: StepTag(connection: holder, callID: sequence, serial: serial))
     let disposition = numbers.withUnsafeBytes {
-      sessions.step(call, parameters: $0, identity: .submitter(principal), holder: holder, sink: sink)
+      sessions.step(
+        call, parameters: $0, identity: .submitter(principal), holder: holder, sink: sink)
     }
     switch disposition {
     case .answered(let result): return .answered(Answered(result))

@@ -154,7 +154,8 @@ struct SessionRealTests {
         tag: StepTag(connection: 1, callID: 1, serial: 1))
       let disposition = numbers.withUnsafeBytes {
         real.sessions.step(
-          call, parameters: $0, identity: .submitter(SessionHarness.alice), holder: 1, sink: real.sink)
+          call, parameters: $0, identity: .submitter(SessionHarness.alice), holder: 1,
+          sink: real.sink)
       }
       switch disposition {
       case .answered(let result): answers.append(Array(result.answer.values))
@@ -181,7 +182,8 @@ struct SessionRealTests {
           tag: StepTag(connection: 1, callID: 1, serial: UInt64(step)))
         let disposition = numbers.withUnsafeBytes {
           real.sessions.step(
-            call, parameters: $0, identity: .submitter(SessionHarness.alice), holder: 1, sink: real.sink)
+            call, parameters: $0, identity: .submitter(SessionHarness.alice), holder: 1,
+            sink: real.sink)
         }
         if case .pending = disposition { _ = real.sink.waitForOutcome(UInt64(step)) }
         return DeviceTime.nanoseconds() - start

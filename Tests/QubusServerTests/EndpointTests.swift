@@ -11,7 +11,8 @@ struct EndpointTests {
     configuration.socketGroup = group
     return try Server(
       configuration: configuration, service: FakeService(),
-      sessions: FakeSessionService(), admission: TestAdmission(), clock: SystemClock(),
+      sessions: FakeSessionService(), tenancy: FakeTenancyService(),
+      admission: TestAdmission(), clock: SystemClock(),
       logger: Fixture.quiet)
   }
 
@@ -35,7 +36,8 @@ struct EndpointTests {
       "tcp://0.0.0.0:7400", "tcp://*:7400", "tcp://192.168.1.2:7400", "tcp://[::]:7400",
       "tcp://example.com:7400", "tcp://eth0:7400", "tcp://127.0.0.1", "tcp://127.0.0.1:99999",
       "tcp://128.0.0.1:1", "udp://127.0.0.1:1", "inproc://x", "curve://example.com:7400",
-      "curve://127.0.0.1", "curve://127.0.0.1:1/../x", "curve://127.0.0.1:1/", "curve://*:1/Key", "ipc://relative", "ipc:///tmp/", "",
+      "curve://127.0.0.1", "curve://127.0.0.1:1/../x", "curve://127.0.0.1:1/", "curve://*:1/Key",
+      "ipc://relative", "ipc:///tmp/", "",
       "ipc://@abstract",
     ] {
       let error = refusal(endpoint)

@@ -53,7 +53,8 @@ struct ServerKeyTests {
   func malformed() throws {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let path = "\(directory)/server.key"
-    for text in ["", "short", String(repeating: "~", count: 40), String(repeating: "a", count: 41)] {
+    for text in ["", "short", String(repeating: "~", count: 40), String(repeating: "a", count: 41)]
+    {
       try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: path))
       try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
       let error = try #require(refusal(), "\(text)")

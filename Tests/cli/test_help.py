@@ -10,7 +10,7 @@ from conftest import QUBUS, QUBUSD, clean_environment, run
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 COMMANDS = [
     "run", "submit", "watch", "get", "list", "result", "cancel", "replay", "annotate", "plan",
-    "devices", "errors", "health", "version", "completion",
+    "devices", "errors", "health", "version", "keygen", "completion",
 ]
 PAGES = [("qubusd", QUBUSD, []), ("qubus", QUBUS, [])] + [
     (f"qubus-{command}", QUBUS, [command]) for command in COMMANDS

@@ -141,6 +141,19 @@ void qubus_json_append_double(qubus_json *json, double value);
 /// fields always arrays.
 void qubus_json_append(qubus_json *json, const ProtobufCMessage *message);
 
+#define QUBUS_WIRE_INVALID_ARGUMENT 9007
+/// The other direction: a message from one JSON object, in `arena`, which bounds its memory. Takes
+/// what `qubus_json_append` writes, but null only for a whole field, and 64-bit integers in strings
+/// too. Refuses fields that `descriptor` does not have, a field given twice, two members of a oneof,
+/// another type, numbers out of range or not whole, unknown names of enumerations, strings that are
+/// not UTF-8 or hold a NUL, more than 32 levels, and anything after the object.
+/// - detail: what was wrong and where, for example "grants[1].role: one of viewer, … is expected",
+///   without any value of the input; ends with NUL when `detail_capacity` > 0.
+/// - Returns QUBUS_WIRE_OK or QUBUS_WIRE_INVALID_ARGUMENT.
+int32_t qubus_json_read(
+    const ProtobufCMessageDescriptor *descriptor, const char *text, size_t count,
+    qubus_arena *arena, ProtobufCMessage **out, char *detail, size_t detail_capacity);
+
 // ------------------------------------------------------------------------------- descriptors
 
 /// Every message of proto/, by its protobuf-c name.

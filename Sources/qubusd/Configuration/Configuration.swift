@@ -41,6 +41,16 @@ struct Configuration: Sendable, Equatable {
     if Self.hasProcessorQuota() { keepAwakeMicroseconds = 0 }
   }
 
+  /// Bytes that the process may hold before connections are closed: all that jobs and sessions may
+  /// have, and room for everything else.
+  var residentMemoryCap: UInt64 {
+    let plans = sessionMemoryBytes ?? memoryBytes / 4
+    let work = memoryBytes &+ plans
+    return work &+ max(Self.ownMemory, work / 8)
+  }
+
+  private static let ownMemory: UInt64 = 1 << 30
+
   /// The endpoints to bind; without any, one socket in the data directory.
   var effectiveEndpoints: [Endpoint] {
     endpoints.isEmpty ? [.ipc(path: dataDirectory + "/qubus.sock")] : endpoints

@@ -4,8 +4,8 @@ internal import QubusCore
 /// The one line on standard output that says where the daemon can be reached.
 enum Readiness {
   static func announce(_ daemon: Daemon, _ configuration: Configuration) {
-    // Clients of a curve endpoint need the server's public key.
-    let key = daemon.serverKeys.first.map { [("server_key", JSONLine.quoted($0))] } ?? []
+    let keys = JSONLine.object(
+      daemon.publicKeys.sorted { $0.key < $1.key }.map { ($0.key, JSONLine.quoted($0.value)) })
     JSONLine.write(
       JSONLine.object([
         ("event", JSONLine.quoted("ready")),
@@ -13,6 +13,7 @@ enum Readiness {
         ("pid", "\(getpid())"), ("version", JSONLine.quoted(Versions.server)),
         ("data_dir", JSONLine.quoted(configuration.dataDirectory)),
         ("instance_id", JSONLine.quoted(daemon.instanceID)),
-      ] + key), to: STDOUT_FILENO)
+        ("server_keys", keys),
+      ]), to: STDOUT_FILENO)
   }
 }
