@@ -22,8 +22,8 @@ package struct StoreOptions: Sendable {
   package var checkpointLimitPages = 4000
   /// Idle time after which the writer checkpoints, milliseconds.
   package var checkpointIdleMilliseconds = 20
-  /// Time that evidence without a change may wait for a commit to join, milliseconds. A commit of its
-  /// own would stand in the way of the next submit.
+  /// Time that evidence without a change may wait for a commit to join, milliseconds. A commit of
+  /// its own would stand in the way of the next submit.
   package var noteMilliseconds = 100
   /// Called on any thread for an entry of the audit that could not be written.
   package var onLostNote: @Sendable (AuditEntry, QubusError) -> Void = { _, _ in }
