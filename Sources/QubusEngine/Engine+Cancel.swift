@@ -1,6 +1,7 @@
 package import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 extension Engine {
   typealias CancelCompletion = @Sendable (Result<CancelReport, QubusError>) -> Void
@@ -36,7 +37,6 @@ extension Engine {
   }
 
   private enum CancelStep {
-    case notFound
     case tooLate(JobRecord)
     case beforeStart(JobRecord)
     case duringRun(JobRecord, isFirst: Bool)
@@ -47,9 +47,13 @@ extension Engine {
     _ job: ActiveJob, _ reason: String, _ context: CallContext,
     _ completion: @escaping CancelCompletion
   ) {
+    do throws(QubusError) {
+      try context.check(.cancelJobs, job.record, now: clock.now())
+    } catch {
+      return completion(.failure(error))
+    }
     let step = job.withLock { state -> CancelStep in
       let record = state.record
-      guard record.principal == context.principal else { return .notFound }
       switch state.phase {
       case .finished: return .tooLate(record)
       case .finishing:
@@ -67,7 +71,6 @@ extension Engine {
       }
     }
     switch step {
-    case .notFound: completion(.failure(.jobNotFound(job.id)))
     case .tooLate(let record): completion(.success(Self.tooLate(record)))
     case .waiting: break
     case .beforeStart(let record): cancelQueued(job, record, reason, completion)

@@ -74,18 +74,22 @@ final class EngineHarness: Sendable {
     return try result.get()
   }
 
-  func replay(_ id: Identifier) async throws -> SubmitReport {
+  func replay(
+    _ id: Identifier, as context: CallContext? = nil
+  ) async throws -> SubmitReport {
     let result = await withCheckedContinuation { continuation in
       engine.replay(
-        id, context: context, completion: { continuation.resume(returning: $0) })
+        id, context: context ?? self.context, completion: { continuation.resume(returning: $0) })
     }
     return try result.get()
   }
 
-  func annotate(_ id: Identifier, _ annotations: [String: String]) async throws -> JobView {
+  func annotate(
+    _ id: Identifier, _ annotations: [String: String], as context: CallContext? = nil
+  ) async throws -> JobView {
     let result = await withCheckedContinuation { continuation in
       engine.annotate(
-        id, annotations: annotations, context: context,
+        id, annotations: annotations, context: context ?? self.context,
         completion: { continuation.resume(returning: $0) })
     }
     return try result.get()

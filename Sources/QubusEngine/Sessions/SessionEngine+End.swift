@@ -2,6 +2,7 @@ internal import DequeModule
 internal import Logging
 package import QubusCore
 internal import QubusJobs
+internal import QubusTenancy
 internal import Synchronization
 
 extension SessionEngine {
@@ -10,7 +11,7 @@ extension SessionEngine {
     completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void
   ) {
     do throws(QubusError) {
-      if let session = try known(id, context.principal) {
+      if let session = try known(id, .closeSessions, context) {
         return close(session, completion)
       }
     } catch {
@@ -19,7 +20,7 @@ extension SessionEngine {
     // Not in memory: reading it may take its time.
     let isTaken = surroundings.compile { [self] in
       do throws(QubusError) {
-        completion(.success(try session(id, context: context)))
+        completion(.success(try session(id, .closeSessions, context)))
       } catch {
         completion(.failure(error))
       }

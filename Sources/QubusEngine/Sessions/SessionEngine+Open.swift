@@ -3,6 +3,7 @@ package import QubusCore
 internal import QubusDevices
 package import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 extension SessionEngine {
@@ -11,6 +12,12 @@ extension SessionEngine {
     completion: @escaping @Sendable (Result<OpenedSession, QubusError>) -> Void
   ) {
     guard !isOver else { return completion(.failure(.shuttingDown)) }
+    // Before anything is compiled for a caller who may open none at all.
+    do throws(QubusError) {
+      try context.check(.openSessions, now: clock.now())
+    } catch {
+      return completion(.failure(error))
+    }
     let isTaken = surroundings.compile { [self] in
       do throws(QubusError) {
         guard !isOver else { throw .shuttingDown }
@@ -38,6 +45,7 @@ extension SessionEngine {
     let session: Session
     do throws(QubusError) {
       let plan = try preparation.prepare(spec)
+      try context.check(.openSessions, device: plan.device.name, now: clock.now())
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash

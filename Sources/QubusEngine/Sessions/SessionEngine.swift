@@ -5,6 +5,7 @@ internal import QubusCore
 internal import QubusDevices
 internal import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 /// What sessions need of the engine around them.
@@ -124,11 +125,13 @@ package final class SessionEngine: Sendable {
 
   var isOver: Bool { isStopping.load(ordering: .relaxed) }
 
-  /// The session of this principal in memory, open or lately ended.
-  /// - Throws: `session_not_found`.
-  func known(_ id: Identifier, _ principal: Principal) throws(QubusError) -> Session? {
+  /// The session in memory, open or lately ended, if the caller may do this with it.
+  /// - Throws: as `CallContext.check`.
+  func known(
+    _ id: Identifier, _ action: Action, _ context: CallContext
+  ) throws(QubusError) -> Session? {
     guard let session = table.withLock({ $0.sessions[id] }) else { return nil }
-    guard session.account.principal == principal else { throw .sessionNotFound(id) }
+    try context.check(action, session: id, of: session.account.principal, now: clock.now())
     return session
   }
 
