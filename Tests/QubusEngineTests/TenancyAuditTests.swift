@@ -1,8 +1,9 @@
 import QubusCore
-@testable import QubusEngine
 import QubusJobs
 import QubusTenancy
 import Testing
+
+@testable import QubusEngine
 
 @Suite("Reading the audit")
 struct TenancyAuditTests {
@@ -112,7 +113,11 @@ struct TenancyAuditTests {
       done()
     }
     // A thousand that end at once do not nest.
-    for number in 0..<1000 { queue.enter { done in order.withLock { $0.append(number) }; done() } }
+    for number in 0..<1000 {
+      queue.enter { done in
+        order.withLock { $0.append(number) }; done()
+      }
+    }
     #expect(order.withLock { $0.count } == 1003)
   }
 }

@@ -112,7 +112,8 @@ final class TenancyHarness {
   }
 
   func context(_ identity: Identity) -> CallContext {
-    CallContext(identity: identity, clientVersion: "test", traceID: "0af7651916cd43dd8448eb211c80319c")
+    CallContext(
+      identity: identity, clientVersion: "test", traceID: "0af7651916cd43dd8448eb211c80319c")
   }
 
   @discardableResult

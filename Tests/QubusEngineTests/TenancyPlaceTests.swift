@@ -123,8 +123,9 @@ struct TenancyPlaceTests {
   func lists() throws {
     let harness = try TenancyHarness()
     func tenants(_ principal: Principal) throws -> [String] {
-      guard case .tenants(let records, _) = try harness.answer(
-        .tenants(TenancyPage(limit: 100)), as: principal)
+      guard
+        case .tenants(let records, _) = try harness.answer(
+          .tenants(TenancyPage(limit: 100)), as: principal)
       else { return [] }
       return records.map(\.name)
     }
@@ -140,8 +141,9 @@ struct TenancyPlaceTests {
     var seen: [String] = []
     var after = ""
     repeat {
-      guard case .principals(let page, let next) = try harness.answer(
-        .principals(tenant: nil, project: nil, TenancyPage(limit: 3, after: after)), as: T.root)
+      guard
+        case .principals(let page, let next) = try harness.answer(
+          .principals(tenant: nil, project: nil, TenancyPage(limit: 3, after: after)), as: T.root)
       else {
         Issue.record("no list")
         return
@@ -151,8 +153,9 @@ struct TenancyPlaceTests {
       after = next
     } while !after.isEmpty
     #expect(seen == T.everyone.map(\.text).sorted())
-    guard case .principals(let ofProject, _) = try harness.answer(
-      .principals(tenant: nil, project: nil, TenancyPage(limit: 100)), as: T.pia)
+    guard
+      case .principals(let ofProject, _) = try harness.answer(
+        .principals(tenant: nil, project: nil, TenancyPage(limit: 100)), as: T.pia)
     else {
       Issue.record("no list")
       return

@@ -160,7 +160,9 @@ struct TenancyRequestTests {
 
   @Test("grants: a known role, no wider than it reaches, the field named by its path")
   func grants() throws {
-    func order(_ role: String, _ tenant: String, _ project: String, _ family: String = "") -> [UInt8] {
+    func order(_ role: String, _ tenant: String, _ project: String, _ family: String = "")
+      -> [UInt8]
+    {
       body(qubus__v1__grant_role_request__init) { builder, message in
         message.pointee.principal = builder.text("lab/qc/sam")
         message.pointee.grant = grant(builder, role, tenant, project, family: family)
@@ -278,7 +280,8 @@ struct TenancyRequestTests {
             boundTo: .key(Self.key), actions: [.submitJobs, .readJobs], project: "qc",
             validSeconds: 900, shots: 10_000)))
     expect(.invalidRequest, "actions", .issueToken, order([]))
-    expect(.invalidRequest, "actions", .issueToken, order(Array(repeating: "jobs.read", count: 100)))
+    expect(
+      .invalidRequest, "actions", .issueToken, order(Array(repeating: "jobs.read", count: 100)))
     expect(.invalidEnumValue, "actions[1]", .issueToken, order(["jobs.read", "jobs.eat"]))
     for action in ["keys.rotate", "tokens.issue", "principals.manage", "tenants.manage"] {
       expect(.invalidRequest, "actions[0]", .issueToken, order([action]))
