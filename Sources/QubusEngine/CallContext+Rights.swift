@@ -7,7 +7,10 @@ internal import QubusTenancy
 extension CallContext {
   /// - Throws: `job_not_found`, as for an id that does not exist, when the caller may not know of
   ///   the job; `permission_denied`, naming action and scope; `project_disabled`; `token_expired`.
-  func check(_ action: Action, _ job: JobRecord, now: Microseconds) throws(QubusError) {
+  @discardableResult
+  func check(
+    _ action: Action, _ job: JobRecord, now: Microseconds
+  ) throws(QubusError) -> Grant? {
     try identity.check(
       action, on: job.principal.resource, now: now, hidden: .jobNotFound(job.id))
   }
@@ -20,18 +23,22 @@ extension CallContext {
   }
 
   /// The same for a session: `session_not_found` when the caller may not know of it.
+  @discardableResult
   func check(
     _ action: Action, session id: Identifier, of principal: Principal, now: Microseconds
-  ) throws(QubusError) {
+  ) throws(QubusError) -> Grant? {
     try identity.check(
       action, on: principal.resource, now: now, hidden: .sessionNotFound(id))
   }
 
   /// The caller's own project, where its jobs and sessions go.
   /// - Parameter device: that is to be used; empty: not known yet, any.
-  func check(_ action: Action, device: String = "", now: Microseconds) throws(QubusError) {
+  @discardableResult
+  func check(
+    _ action: Action, device: String = "", now: Microseconds
+  ) throws(QubusError) -> Grant? {
     let principal = self.principal
-    try identity.check(
+    return try identity.check(
       action,
       on: Resource(
         tenant: principal.tenant, project: principal.project, owner: principal.name,

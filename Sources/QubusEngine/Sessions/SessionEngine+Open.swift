@@ -43,13 +43,18 @@ extension SessionEngine {
     }
     let (account, number) = try admit(context.principal)
     let session: Session
+    let entry: AuditEntry
     do throws(QubusError) {
       let plan = try preparation.prepare(spec)
-      try context.check(.openSessions, device: plan.device.name, now: clock.now())
+      let now = clock.now()
+      let grant = try context.check(.openSessions, device: plan.device.name, now: now)
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash
       record.secretHash = Self.hash(secret)
+      entry = context.evidence(
+        "OpenSession", .openSessions, "session \(record.id)", of: record.principal, by: grant,
+        at: now)
       session = Session(
         record, account: account, number: number, plan: plan, evaluator: nil, holder: holder,
         secret: secret, configuration: settings)
@@ -59,7 +64,7 @@ extension SessionEngine {
       throw error
     }
     store.perform(
-      .open(session.base) { [self] result in
+      .open(session.base, audit: entry) { [self] result in
         completion(committed(session, result, holder))
       })
   }

@@ -27,7 +27,11 @@ extension SessionEngine {
           throw try pastError(id, .stepSessions, context)
         }
         guard Self.hash(secret) == session.base.secretHash else { throw .sessionNotFound(id) }
-        completion(.success(try resume(session, lastSequence, holder)))
+        let resumed = try resume(session, lastSequence, holder)
+        if let entry = evidence("ResumeSession", .stepSessions, session, context) {
+          audit?.note(entry)
+        }
+        completion(.success(resumed))
       } catch {
         completion(.failure(error))
       }
