@@ -37,8 +37,7 @@ final class EngineHarness: Sendable {
     engine = Engine(
       configuration: configuration, store: self.store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      audit: self.store.memory.audit)
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     if start { try engine.start() }
   }
 
