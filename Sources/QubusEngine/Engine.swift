@@ -34,8 +34,6 @@ package final class Engine: Sendable {
   let runningJobs: RunningJobs
   /// Nil without a store for sessions.
   package let sessions: SessionEngine?
-  /// Takes evidence of what changes nothing in the store.
-  let audit: (any AuditLog)?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -56,14 +54,12 @@ package final class Engine: Sendable {
   ///   - devices: the first is the default.
   ///   - programs: compiles sources; keeps the compiled ones.
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
-  ///   - audit: takes evidence of results that were read and sessions that were resumed; what changes
-  ///     the store is in its audit by itself.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
-    sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
+    sessionCodec: (any SessionCodec)? = nil,
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -75,7 +71,6 @@ package final class Engine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.programs = programs
-    self.audit = audit
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs)
     table = JobTable(
@@ -112,7 +107,7 @@ package final class Engine: Sendable {
       configuration: configuration, store: sessionStore, codec: sessionCodec,
       preparation: SessionPreparation(
         configuration: configuration, devices: devices, programs: programs),
-      clock: clock, identifiers: identifiers, logger: logger, audit: audit,
+      clock: clock, identifiers: identifiers, logger: logger,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },

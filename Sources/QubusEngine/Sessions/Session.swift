@@ -83,8 +83,6 @@ final class Session: @unchecked Sendable {
   /// The end is written.
   var isPutAway = false
   var closers: [@Sendable (Result<Void, QubusError>) -> Void] = []
-  /// Evidence of whoever closes it, written with the end; under the table's lock.
-  var closing: AuditEntry?
   private let claim = Atomic<Bool>(false)
   private let endingCode = Atomic<UInt8>(0)
 

@@ -12,7 +12,7 @@ extension SessionEngine {
   ) {
     do throws(QubusError) {
       if let session = try known(id, .closeSessions, context) {
-        return close(session, context, completion)
+        return close(session, completion)
       }
     } catch {
       return completion(.failure(error))
@@ -29,16 +29,13 @@ extension SessionEngine {
   }
 
   private func close(
-    _ session: Session, _ context: CallContext,
-    _ completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void
+    _ session: Session, _ completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void
   ) {
     let answer: @Sendable (Result<Void, QubusError>) -> Void = { [self] result in
       completion(result.map { view(session) })
     }
-    let entry = evidence("CloseSession", .closeSessions, session, context)
     let waits = table.withLock { _ -> Bool in
       guard !session.isPutAway else { return false }
-      if session.closing == nil { session.closing = entry }
       session.closers.append(answer)
       return true
     }
@@ -75,11 +72,10 @@ extension SessionEngine {
     session.closedAt.store(now, ordering: .relaxed)
     dismiss(session.account)
     forget(session, ending)
-    let entry = ending == .closed ? table.withLock { _ in session.closing } : nil
     store.perform(
       .end(
         session.id, ending.isByLimit ? .ended : .closed, reason: ending.reason, usage: usage,
-        at: now, audit: entry
+        at: now
       ) { [self] result in
         if case .failure(let error) = result {
           logger.warning(
@@ -93,17 +89,6 @@ extension SessionEngine {
         }
         for closer in closers { closer(result) }
       })
-  }
-
-  /// Evidence of what was done to a session for a caller who was allowed to.
-  func evidence(
-    _ method: String, _ action: Action, _ session: Session, _ context: CallContext
-  ) -> AuditEntry? {
-    let (now, owner) = (clock.now(), session.account.principal)
-    guard let grant = try? context.check(action, session: session.id, of: owner, now: now)
-    else { return nil }
-    return context.evidence(
-      method, action, "session \(session.id)", of: owner, by: grant, at: now)
   }
 
   /// Closed ones at once; those that a limit ended stay known for a while, so that their clients

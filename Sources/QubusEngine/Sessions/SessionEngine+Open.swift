@@ -43,18 +43,13 @@ extension SessionEngine {
     }
     let (account, number) = try admit(context.principal)
     let session: Session
-    let entry: AuditEntry
     do throws(QubusError) {
       let plan = try preparation.prepare(spec)
-      let now = clock.now()
-      let grant = try context.check(.openSessions, device: plan.device.name, now: now)
+      try context.check(.openSessions, device: plan.device.name, now: clock.now())
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash
       record.secretHash = Self.hash(secret)
-      entry = context.evidence(
-        "OpenSession", .openSessions, "session \(record.id)", of: record.principal, by: grant,
-        at: now)
       session = Session(
         record, account: account, number: number, plan: plan, evaluator: nil, holder: holder,
         secret: secret, configuration: settings)
@@ -64,7 +59,7 @@ extension SessionEngine {
       throw error
     }
     store.perform(
-      .open(session.base, audit: entry) { [self] result in
+      .open(session.base) { [self] result in
         completion(committed(session, result, holder))
       })
   }

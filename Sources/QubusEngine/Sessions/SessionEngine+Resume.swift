@@ -27,11 +27,7 @@ extension SessionEngine {
           throw try pastError(id, .stepSessions, context)
         }
         guard Self.hash(secret) == session.base.secretHash else { throw .sessionNotFound(id) }
-        let resumed = try resume(session, lastSequence, holder)
-        if let entry = evidence("ResumeSession", .stepSessions, session, context) {
-          audit?.note(entry)
-        }
-        completion(.success(resumed))
+        completion(.success(try resume(session, lastSequence, holder)))
       } catch {
         completion(.failure(error))
       }

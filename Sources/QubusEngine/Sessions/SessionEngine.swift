@@ -33,7 +33,6 @@ package final class SessionEngine: Sendable {
   let clock: any Clock
   let identifiers: IdentifierSource
   let logger: Logger
-  let audit: (any AuditLog)?
   let surroundings: SessionSurroundings
   let table = Monitor(Table())
   let room: StepRoom
@@ -69,7 +68,7 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, audit: (any AuditLog)? = nil, surroundings: SessionSurroundings
+    logger: Logger, surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
     self.store = store
@@ -78,7 +77,6 @@ package final class SessionEngine: Sendable {
     self.clock = clock
     self.identifiers = identifiers
     self.logger = logger
-    self.audit = audit
     self.surroundings = surroundings
     let sessions = configuration.sessions
     room = StepRoom(
