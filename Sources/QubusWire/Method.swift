@@ -1,4 +1,5 @@
 package import CQubusProto
+package import QubusTenancy
 
 /// The methods of protocol version 1: one row per method, read by dispatch, HELLO and the tests.
 package enum Method: String, Sendable, Hashable, CaseIterable {
@@ -47,11 +48,10 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
 
   /// One row of the table.
   package struct Declaration: Sendable {
-    package let request: String
-    package let response: String
+    fileprivate let method: String
     package let shape: Shape
-    /// What a principal must hold once roles exist.
-    package let permission: String
+    /// What the caller must be allowed to do. Without it no method compiles.
+    package let permission: Action
     package let place: Place
     /// Whether the same call, sent again after a lost connection, does nothing twice.
     package let isIdempotent: Bool
@@ -59,48 +59,52 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     package let isServedWhileStopping: Bool
     /// How many the client may send.
     package let attachments: ClosedRange<Int>
+
+    package var request: String { method + "Request" }
+    package var response: String { method + "Response" }
   }
 
   package var declaration: Declaration {
     switch self {
-    case .hello: row("connect", .transport, whileStopping: true)
-    case .submit: row("jobs.submit", .engine, idempotent: false)
-    case .submitBatch: row("jobs.submit", .engine, idempotent: false)
-    case .plan: row("jobs.read", .engine)
-    case .getJob: row("jobs.read", .reader)
-    case .listJobs: row("jobs.read", .reader)
-    case .watchJob: row("jobs.read", .reader, .stream)
-    case .getResult: row("results.read", .reader, .stream)
-    case .cancelJob: row("jobs.cancel", .engine)
-    case .annotateJob: row("jobs.annotate", .engine)
-    case .replayJob: row("jobs.submit", .engine, idempotent: false)
-    case .openSession: row("sessions.open", .engine, idempotent: false)
-    case .step: row("sessions.step", .transport, attachments: 1...1)
-    case .resumeSession: row("sessions.open", .engine)
-    case .closeSession: row("sessions.close", .engine)
-    case .getSession: row("sessions.read", .reader)
-    case .listSessions: row("sessions.read", .reader)
-    case .optimize: row("sessions.step", .engine, .stream, idempotent: false, attachments: 0...3)
-    case .cancelOptimize: row("sessions.step", .reader)
-    case .listDevices: row("devices.read", .transport)
-    case .getDevice: row("devices.read", .transport)
-    case .health: row("connect", .transport, whileStopping: true)
-    case .version: row("connect", .transport, whileStopping: true)
-    case .errorCatalogue: row("connect", .transport, whileStopping: true)
+    case .hello: row(.connect, .transport, whileStopping: true)
+    case .submit: row(.submitJobs, .engine, idempotent: false)
+    case .submitBatch: row(.submitJobs, .engine, idempotent: false)
+    case .plan: row(.readJobs, .engine)
+    case .getJob: row(.readJobs, .reader)
+    case .listJobs: row(.readJobs, .reader)
+    case .watchJob: row(.readJobs, .reader, .stream)
+    case .getResult: row(.readResults, .reader, .stream)
+    case .cancelJob: row(.cancelJobs, .engine)
+    case .annotateJob: row(.annotateJobs, .engine)
+    case .replayJob: row(.submitJobs, .engine, idempotent: false)
+    case .openSession: row(.openSessions, .engine, idempotent: false)
+    case .step: row(.stepSessions, .transport, attachments: 1...1)
+    case .resumeSession: row(.openSessions, .engine)
+    case .closeSession: row(.closeSessions, .engine)
+    case .getSession: row(.readSessions, .reader)
+    case .listSessions: row(.readSessions, .reader)
+    case .optimize: row(.stepSessions, .engine, .stream, idempotent: false, attachments: 0...3)
+    case .cancelOptimize: row(.stepSessions, .reader)
+    case .listDevices: row(.readDevices, .transport)
+    case .getDevice: row(.readDevices, .transport)
+    case .health: row(.connect, .transport, whileStopping: true)
+    case .version: row(.connect, .transport, whileStopping: true)
+    case .errorCatalogue: row(.connect, .transport, whileStopping: true)
     }
   }
 
   /// What it starts belongs to a session, not to a job.
-  package var isOfSessions: Bool { declaration.permission.hasPrefix("sessions.") }
+  package var isOfSessions: Bool { permission.rawValue.hasPrefix("sessions.") }
+
+  package var permission: Action { declaration.permission }
 
   private func row(
-    _ permission: String, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,
+    _ permission: Action, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,
     whileStopping: Bool = false, attachments: ClosedRange<Int> = 0...0
   ) -> Declaration {
     Declaration(
-      request: rawValue + "Request", response: rawValue + "Response", shape: shape,
-      permission: permission, place: place, isIdempotent: idempotent,
-      isServedWhileStopping: whileStopping, attachments: attachments)
+      method: rawValue, shape: shape, permission: permission, place: place,
+      isIdempotent: idempotent, isServedWhileStopping: whileStopping, attachments: attachments)
   }
 
   /// Of the request message.
