@@ -45,7 +45,9 @@ extension Engine {
     }
     defer { shared.signal { $0.running[job.id] = nil } }
     store.perform(
-      .accept(record, events) { [self] result in acceptedAtOnce(result, job, submission) })
+      .accept(record, events, audit: submission.entry(record)) { [self] result in
+        acceptedAtOnce(result, job, submission)
+      })
     // A full queue refuses at once.
     if job.withLock({ $0.isDropped }) { return true }
     let team = immediateTeams.withLock { $0.popLast() } ?? ComputeTeam(threadCount: 1)

@@ -28,6 +28,7 @@ extension Engine {
     guard record.status.isTerminal, let (manifest, provenance) = try store.result(id) else {
       throw notReady(record)
     }
+    note(record, context)
     return (view(record), manifest, provenance)
   }
 
@@ -39,7 +40,15 @@ extension Engine {
     guard let (record, result) = found, context.may(.readResults, record, now: clock.now()) else {
       return nil
     }
+    note(record, context)
     return (JobView(record: record), result)
+  }
+
+  /// Evidence of a result that was read.
+  private func note(_ record: JobRecord, _ context: CallContext) {
+    audit?.note(
+      context.entry(
+        "GetResult", .readResults, "job \(record.id)", of: record.principal, at: clock.now()))
   }
 
   package func resultChunk(

@@ -95,7 +95,7 @@ extension Engine {
       if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
       let taken = submission
       store.perform(
-        .accept(record, events) { [self] result in
+        .accept(record, events, audit: submission.entry(record)) { [self] result in
           accepted(result, prepared, taken)
         })
     } catch {
@@ -249,6 +249,14 @@ extension Engine {
 }
 
 extension Engine.Submission {
+  /// The evidence of the submit; the store makes it that of a duplicate.
+  func entry(_ record: JobRecord) -> AuditEntry {
+    context.entry(
+      replayOf == nil ? "Submit" : "ReplayJob", .submitJobs,
+      "job \(record.id)" + (replayOf.map { " (replay of \($0))" } ?? ""), of: record.principal,
+      device: record.device, at: record.phases.acceptedAt ?? 0)
+  }
+
   /// - Throws: `token_expired` when the caller's token has fewer shots left.
   mutating func takeShots(_ shots: UInt64) throws(QubusError) {
     guard let allowance = context.identity.allowance else { return }

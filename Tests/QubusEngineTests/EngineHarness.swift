@@ -37,7 +37,8 @@ final class EngineHarness: Sendable {
     engine = Engine(
       configuration: configuration, store: self.store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      audit: self.store.memory.audit)
     if start { try engine.start() }
   }
 

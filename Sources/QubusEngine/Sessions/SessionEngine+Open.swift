@@ -39,6 +39,7 @@ extension SessionEngine {
       let known = openSession(of: context.principal, key: spec.idempotencyKey),
       known.base.requestHash == hash
     {
+      audit?.note(entry(known.base, context).duplicate(of: known.id, kind: "session"))
       return completion(opened(again: known, holder))
     }
     let (account, number) = try admit(context.principal)
@@ -59,9 +60,15 @@ extension SessionEngine {
       throw error
     }
     store.perform(
-      .open(session.base) { [self] result in
+      .open(session.base, audit: entry(session.base, context)) { [self] result in
         completion(committed(session, result, holder))
       })
+  }
+
+  private func entry(_ record: SessionRecord, _ context: CallContext) -> AuditEntry {
+    context.entry(
+      "OpenSession", .openSessions, "session \(record.id)", of: record.principal,
+      device: record.device, at: clock.now())
   }
 
   /// After the commit, on the store's thread.

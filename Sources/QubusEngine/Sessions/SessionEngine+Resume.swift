@@ -27,7 +27,12 @@ extension SessionEngine {
           throw try pastError(id, .stepSessions, context)
         }
         guard Self.hash(secret) == session.base.secretHash else { throw .sessionNotFound(id) }
-        completion(.success(try resume(session, lastSequence, holder)))
+        let resumed = try resume(session, lastSequence, holder)
+        audit?.note(
+          context.entry(
+            "ResumeSession", .stepSessions, "session \(id)", of: session.base.principal,
+            at: clock.now()))
+        completion(.success(resumed))
       } catch {
         completion(.failure(error))
       }

@@ -33,6 +33,7 @@ package final class SessionEngine: Sendable {
   let clock: any Clock
   let identifiers: IdentifierSource
   let logger: Logger
+  let audit: (any AuditLog)?
   let surroundings: SessionSurroundings
   let table = Monitor(Table())
   let room: StepRoom
@@ -68,7 +69,7 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, surroundings: SessionSurroundings
+    logger: Logger, audit: (any AuditLog)?, surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
     self.store = store
@@ -77,6 +78,7 @@ package final class SessionEngine: Sendable {
     self.clock = clock
     self.identifiers = identifiers
     self.logger = logger
+    self.audit = audit
     self.surroundings = surroundings
     let sessions = configuration.sessions
     room = StepRoom(
