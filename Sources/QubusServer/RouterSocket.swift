@@ -63,7 +63,7 @@ final class RouterSocket {
   private func setOptions(_ configuration: ServerConfiguration) {
     zmq_setsockopt(router, ZMQ_ZAP_DOMAIN, "qubus", 5)
     // Without it libzmq lets everybody in while nobody answers on the admission socket.
-    set(ZMQ_ZAP_ENFORCE_DOMAIN, 1)
+    set(Int32(QUBUS_ZAP_ENFORCE_DOMAIN), 1)
     set(ZMQ_ROUTER_MANDATORY, 1)
     set(ZMQ_ROUTER_HANDOVER, 0)
     set(ZMQ_LINGER, 0)
