@@ -1,9 +1,10 @@
 """The blocking client."""
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from . import operations, records
 from ._native import (
@@ -27,9 +28,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class Credentials(NamedTuple):
+    """Keys and token as they were given; shown without what they are."""
+
+    server_key: str | os.PathLike[str] | None = None
+    key_file: str | os.PathLike[str] | None = None
+    secret_key: str | None = None
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        given = [name for name, value in zip(self._fields, self) if value is not None]
+        return f"Credentials({', '.join(given)})"
+
+
 def open_native(
     endpoint: str | None, client_name: str | None, connect_timeout: float | None,
-    call_timeout: float | None,
+    call_timeout: float | None, credentials: Credentials = Credentials(),
 ) -> Handle:
     """Connects; blocks up to the connect time-out."""
     options, keep = ffi.new("qubus_client_options *"), []  # type: tuple[Any, list[Any]]
@@ -45,6 +59,9 @@ def open_native(
     options.reconnect_maximum_milliseconds = UNSET
     options.stream_credit_bytes = UNSET
     options.submit_retries = UNSET
+    for name, value in zip(credentials._fields, credentials):
+        if value is not None:
+            setattr(options, name, text_argument(os.fspath(value), name, keep))
     client, error = Handle(ffi.new("qubus_client **"), lib.qubus_client_free), take_error()
     check(lib.qubus_client_open(options, client.out, error), error)
     return client
@@ -71,6 +88,27 @@ def call_outcome(call: Handle) -> QubusError | None:
     return failure
 
 
+def set_native_token(client: Handle, token: str | None) -> None:
+    keep: list[Any] = []
+    error = take_error()
+    text = ffi.NULL if token is None else text_argument(token, "token", keep)
+    check(lib.qubus_client_set_token(client.pointer, text, error), error)
+
+
+def generate_key(path: str | os.PathLike[str]) -> str:
+    """Makes a key pair and writes it to a new file that only its owner may read.
+
+    Returns:
+        The public key, for whoever adds it to the server.
+    Raises:
+        ClientError: the file exists or cannot be written.
+    """
+    keep: list[Any] = []
+    key, error = ffi.new("char[]", lib.QUBUS_KEY_CAPACITY), take_error()
+    check(lib.qubus_key_generate(text_argument(os.fspath(path), "path", keep), key, error), error)
+    return text_at(key)
+
+
 def timed_out(seconds: float, what: str) -> QubusError:
     return of_name("deadline_exceeded", f"{what} after {seconds:g} s")
 
@@ -94,15 +132,28 @@ class Client:
         client_name: shown in provenance.
         connect_timeout: seconds, default 5.
         call_timeout: seconds for a call without a time-out of its own, default 30.
+        server_key: of "curve://host:port", the server's public key: 40 Z85 characters, or the
+            path of a file with them; None takes `QUBUS_SERVER_KEY`.
+        key_file: of "curve://host:port", this client's key pair, made by `qubus keygen` or
+            `qubus.generate_key`; None takes `QUBUS_KEY_FILE`.
+        secret_key: in place of `key_file`, the secret key's 40 Z85 characters.
+        token: bearer token that goes with every call; None takes `QUBUS_TOKEN`.
     Raises:
-        ConnectionFailedError: no daemon answers there.
+        ConnectionFailedError: no daemon answers there, or `server_key` is not its key.
+        AuthError: the server does not know this client's key.
+        ValidationError: `invalid_key`: a key is malformed, or others may read its file.
     """
 
     def __init__(
         self, endpoint: str | None = None, *, client_name: str | None = None,
         connect_timeout: float | None = None, call_timeout: float | None = None,
+        server_key: str | os.PathLike[str] | None = None,
+        key_file: str | os.PathLike[str] | None = None, secret_key: str | None = None,
+        token: str | None = None,
     ):
-        self._handle = open_native(endpoint, client_name, connect_timeout, call_timeout)
+        self._handle = open_native(
+            endpoint, client_name, connect_timeout, call_timeout,
+            Credentials(server_key, key_file, secret_key, token))
         self._call_timeout = milliseconds(call_timeout, default=30_000)
 
     def close(self) -> None:
@@ -316,6 +367,32 @@ class Client:
 
         return list_native(
             self._handle, include_ended, milliseconds(timeout, default=self._call_timeout))
+
+    # Identity and administration
+
+    def set_token(self, token: str | None) -> None:
+        """Replaces the token of the calls to come; None: they go without one."""
+        set_native_token(self._handle, token)
+
+    def call(
+        self, method: str, request: Mapping[str, Any] | None = None, *,
+        timeout: float | None = None,
+    ) -> records.Record:
+        """Calls any method of `proto/` that sends one message and gets one.
+
+        Args:
+            method: its name, for example "CreateTenant".
+            request: the request's fields, named as in `proto/`; enumerations by name
+                ("operator"), bytes in hex.
+            timeout: seconds for the call; None takes the client's.
+        Returns:
+            The fields of the answer.
+        Raises:
+            ClientError: `invalid_argument`, naming the field that is wrong; nothing was sent.
+            AuthError: the caller may not do this.
+        """
+        return self._perform(operations.call(
+            method, request, milliseconds(timeout, default=self._call_timeout)))
 
     # The daemon
 
