@@ -115,7 +115,10 @@ package final class MemorySessionStore: SessionStore {
   ) -> [SessionRecord] {
     let all = state.withLock { Array($0.sessions.values) }
     let wanted = all.filter { record in
-      record.principal == principal && before.map { record.id < $0 } ?? true
+      let owner = record.principal
+      return owner.tenant == principal.tenant && owner.project == principal.project
+        && (principal.name.isEmpty || owner.name == principal.name)
+        && before.map { record.id < $0 } ?? true
         && (record.state == .open
           || endedAfter.map { (record.closedAt ?? 0) > $0 } ?? false)
     }

@@ -34,7 +34,7 @@ package enum SessionCommand: Sendable {
 package protocol SessionStore: Sendable {
   func perform(_ command: SessionCommand)
   func session(_ id: Identifier) throws(QubusError) -> SessionRecord?
-  /// Newest first, of one principal.
+  /// Newest first, of one principal; of all of its project when the principal's name is empty.
   /// - Parameters:
   ///   - endedAfter: nil: open ones only; else also those that ended after this time.
   ///   - before: older than this id only.

@@ -139,7 +139,7 @@ extension Transport {
   }
 
   private func getJob(_ call: Call, _ id: Identifier) throws(QubusError) {
-    if isInMemory(id) {
+    if isInMemory(id, call.context) {
       let view = try service.job(id, context: call.context)
       finish(call, Answer { Responses.job(view) })
       return
@@ -156,7 +156,6 @@ extension Transport {
   private func listJobs(_ call: Call, _ filter: JobFilter) throws(QubusError) {
     try read(call) { [key = call.key] service, context in
       var filter = filter
-      filter.principal = context.principal
       let limit = filter.limit
       // One more than asked for tells whether there is a next page.
       filter.limit += 1
@@ -170,7 +169,7 @@ extension Transport {
   }
 
   /// True when reads of this job do not touch the disk.
-  func isInMemory(_ id: Identifier) -> Bool {
-    service.recentEvents(id, after: .max, limit: 0) != nil
+  func isInMemory(_ id: Identifier, _ context: CallContext) -> Bool {
+    service.recentEvents(id, after: .max, limit: 0, context: context) != nil
   }
 }

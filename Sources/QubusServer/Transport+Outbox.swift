@@ -116,7 +116,7 @@ extension Transport {
     let changed: @Sendable (UInt64, JobStatus) -> Void = { [outbox] sequence, status in
       outbox.progressed(key, sequence: sequence, status: status)
     }
-    if isInMemory(id) {
+    if isInMemory(id, call.context) {
       call.observation = try service.observe(id, context: call.context, changed: changed)
       return
     }

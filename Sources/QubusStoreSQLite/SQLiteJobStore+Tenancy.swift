@@ -21,6 +21,15 @@ extension SQLiteJobStore: TenancyStore {
     enqueue(WriteTask(.tenancy(changes, audit, completion)))
   }
 
+  package func note(_ entry: AuditEntry) {
+    let lost = options.onLostNote
+    let task = WriteTask(
+      .tenancy([], entry) { result in
+        if case .failure(let error) = result { lost(entry, error) }
+      })
+    if let refusal = queue.note(task) { task.fail(refusal) }
+  }
+
   package func auditRecords(
     after number: UInt64, tenant: String?, limit: Int
   ) throws(QubusError) -> [AuditRecord] {

@@ -14,10 +14,10 @@ internal import QubusTenancy
 package final class SQLiteJobStore: JobStore {
   private let directory: DataDirectory
   private let database: DatabaseQueue
-  private let queue: WriteQueue
+  let queue: WriteQueue
   private let writer: StoreWriter
   let codec: any JobCodec
-  private let options: StoreOptions
+  let options: StoreOptions
   private let isClosed = Lock(false)
   private let preparerFinished = DispatchSemaphore(value: 0)
   let readers: ReaderPool

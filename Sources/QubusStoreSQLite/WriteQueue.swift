@@ -11,6 +11,8 @@ internal import QubusJobs
 final class WriteQueue: Sendable {
   private struct State {
     var pending: [WriteTask] = []
+    /// Evidence that waits for a commit to join.
+    var notes: [WriteTask] = []
     var preparing: [WriteTask] = []
     var isPreparing = false
     /// Commands of a job in preparation.
@@ -37,6 +39,8 @@ final class WriteQueue: Sendable {
   private let state = Lock(State())
   private let writerWake = DispatchSemaphore(value: 0)
   private let preparerWake = DispatchSemaphore(value: 0)
+  /// Notes that wait no longer, however young.
+  private static let noteLimit = 512
   private let capacity: Int
   private let byteCapacity: Int
 
@@ -73,6 +77,26 @@ final class WriteQueue: Sendable {
       if state.rouseWriter() { sleepers.writer = true }
     }
     return nil
+  }
+
+  /// Takes evidence without a change, or answers why not. It waits for the next command, or for the
+  /// writer to be idle long enough.
+  func note(_ task: WriteTask) -> QubusError? {
+    var sleepers = Sleepers()
+    defer { wake(sleepers) }
+    return state.withLock { state in
+      if let refusal = state.refusal { return refusal }
+      guard state.notes.count < capacity else {
+        return QubusError(
+          .serverOverloaded, "too much evidence waits for the disk (limit: \(capacity) entries)")
+      }
+      state.notes.append(task)
+      // The first makes the writer look at the time, the last at the notes.
+      if state.notes.count == 1 || state.notes.count >= Self.noteLimit {
+        sleepers.writer = state.rouseWriter()
+      }
+      return nil
+    }
   }
 
   private func overload(_ task: WriteTask, _ state: State) -> QubusError? {
@@ -115,25 +139,39 @@ final class WriteQueue: Sendable {
 
   // The writer's side
 
-  /// Up to `limit` commands, in order, without waiting.
+  /// Up to `limit` commands, in order, and the notes that go with them; none without waiting.
   func take(_ limit: Int) -> [WriteTask] {
     state.withLock { state in
+      guard !state.pending.isEmpty || state.notes.count >= Self.noteLimit else { return [] }
       let group = Array(state.pending.prefix(limit))
       for task in group { state.acceptBytes -= task.bytes }
       state.pending.removeFirst(group.count)
-      return group
+      defer { state.notes = [] }
+      return state.notes + group
+    }
+  }
+
+  /// Those that no command came for.
+  func takeNotes() -> [WriteTask] {
+    state.withLock { state in
+      defer { state.notes = [] }
+      return state.notes
     }
   }
 
   enum Wake { case work, idle, finished }
 
-  /// Waits for a command; `idle` after `milliseconds` (nil waits for ever), `finished` when the
-  /// queue refuses and is empty.
-  func wait(milliseconds: Int?) -> Wake {
+  /// Waits for a command; `idle` after `milliseconds` (nil waits for ever), or after
+  /// `noteMilliseconds` when there are notes; `finished` when the queue refuses and has no command.
+  func wait(milliseconds: Int?, noteMilliseconds: Int? = nil) -> Wake {
+    var milliseconds = milliseconds
     let now: Wake? = state.withLock { state in
       if !state.pending.isEmpty { return .work }
       if state.refusal != nil, state.isPreparationEmpty { return .finished }
       state.writerWaits = true
+      if let noteMilliseconds, !state.notes.isEmpty {
+        milliseconds = min(milliseconds ?? noteMilliseconds, noteMilliseconds)
+      }
       return nil
     }
     if let now { return now }

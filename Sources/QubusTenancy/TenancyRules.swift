@@ -94,11 +94,10 @@ package enum TenancyRules {
     return try userRefusal(record.uid, of: principal, lookup)
   }
 
-  /// No slash, which would part a principal's text in other places, and nothing that cannot be
-  /// printed.
+  /// No slash, which would part a principal's text in other places, and no control characters.
   private static func isUserName(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.count <= userNameLimit
-      && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
+      && name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
   }
 
   private static func userRefusal<Lookup: TenancyLookup>(
@@ -182,13 +181,7 @@ package enum TenancyRules {
         .invalidName, "scope.device_family", "\(family) is no name",
         limit: "\(TenancyName.limit) characters")
     }
-    let fits =
-      switch role.widestReach {
-      case .service: true
-      case .tenant: scope.tenant != nil
-      case .project: scope.tenant != nil && scope.project != nil
-      }
-    return fits
+    return role.isGrantable(for: scope)
       ? nil
       : .field(
         .invalidRequest, "scope", "\(role.rawValue) cannot be granted that far",

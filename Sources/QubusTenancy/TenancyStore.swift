@@ -54,7 +54,7 @@ package struct AuditReport: Sendable, Hashable {
 }
 
 /// Durable home of tenants, projects, principals, keys, grants, tokens, and of the audit.
-package protocol TenancyStore: Sendable {
+package protocol TenancyStore: AuditLog {
   /// Of the data directory, drawn when it was made; never another one.
   var serviceID: Identifier { get }
   /// At start, before anything is served. The first time ever it holds the tenant `default` with
@@ -101,4 +101,6 @@ extension TenancyStore {
   ) {
     change([], audit: audit, completion: completion)
   }
+
+  package func note(_ entry: AuditEntry) { record(entry) { _ in } }
 }

@@ -9,7 +9,8 @@ package final class TokenAllowance: Sendable {
   private let spent: Atomic<UInt64>
   private let wasSpent: @Sendable (TenancyChange) -> Void
 
-  init(
+  /// - Parameter wasSpent: told of shots that were spent for good.
+  package init(
     tokenID: String, limit: UInt64, used: UInt64,
     wasSpent: @escaping @Sendable (TenancyChange) -> Void
   ) {
@@ -27,7 +28,8 @@ package final class TokenAllowance: Sendable {
     var now = used
     while true {
       let left = limit - min(limit, now)
-      guard shots <= left else {
+      // Once they are used up, nothing is begun any more, exact work neither.
+      guard left > 0, shots <= left else {
         throw .tokenExpired("\(shots) shots are asked for, \(left) of its \(limit) are left")
       }
       let result = spent.weakCompareExchange(

@@ -23,23 +23,24 @@ package struct TokenVerifier: Sendable {
   private let directory: Directory
 
   /// - Parameter service: as the issuer's.
-  package init(keys: TokenKeys, service: String, directory: Directory) {
+  package init(keys: TokenKeys, service: Identifier, directory: Directory) {
     self.keys = keys
-    self.service = service
+    self.service = service.description
     self.directory = directory
   }
 
   /// Whom the holder of the token acts as.
-  /// - Parameter connection: who the connection itself is: the token has to be bound to its
-  ///   credential.
+  /// - Parameters:
+  ///   - token: its text.
+  ///   - connection: who the connection itself is: the token has to be bound to its credential.
   /// - Throws: `token_invalid`, without saying what is wrong; `token_expired` for one that was good
   ///   once, or will be: expired, not valid yet, revoked.
   package func identity(
-    _ token: String, over connection: Identity
+    presenting token: [UInt8], over connection: Identity
   ) throws(QubusError) -> Identity {
     let now = directory.now()
     guard connection.token == nil, !connection.isInvitation,
-      let claims = claims(Array(token.utf8), now), claims.iss == service,
+      let claims = claims(token, now), claims.iss == service,
       claims.aud == TokenClaims.audience, claims.cnf.bound == connection.credential.text,
       connection.credential != .loopback, let principal = Principal(text: claims.sub)
     else { throw .tokenInvalid }

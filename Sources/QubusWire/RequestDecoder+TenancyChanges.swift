@@ -221,7 +221,8 @@ extension RequestDecoder {
             boundTo: try TenancyFields.credential(m.bound_to, "bound_to"), actions: actions,
             project: try TenancyFields.optionalName(m.project, "project"),
             validSeconds: try TenancyFields.wholeSeconds(
-              m.valid_seconds, "valid_seconds", limit: TenancyLimits.tokenValidity), shots: hasShots ? m.shots : nil)),
+              m.valid_seconds, "valid_seconds", limit: TenancyLimits.tokenValidity),
+            shots: hasShots ? m.shots : nil)),
         reason: try TenancyFields.reason(m.reason))
     }
   }

@@ -20,6 +20,8 @@ final class Daemon: Sendable {
 
   /// Where it listens, with the real ports.
   var endpoints: [String] { server.endpoints }
+  /// Public keys of the curve endpoints, in their order.
+  var serverKeys: [String] { server.endpoints.compactMap { server.publicKeys[$0] } }
   var instanceID: String { server.instanceID }
   /// Public keys of the curve endpoints, by endpoint.
   var publicKeys: [String: String] { server.publicKeys }
@@ -37,11 +39,19 @@ final class Daemon: Sendable {
       logger.critical("the disk cannot be trusted any more: \(error)")
       _exit(DaemonExit.inputOutput.rawValue)
     }
+    storeOptions.onLostNote = { entry, error in
+      logger.error(
+        "evidence was not written",
+        metadata: [
+          "method": "\(entry.method)", "subject": "\(entry.subject)", "error": "\(error)",
+        ])
+    }
     store = try SQLiteJobStore(
       directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
     let identifiers = IdentifierSource(clock: clock)
     tenancy = try Self.opening(store) { (store) throws(QubusError) in
-      try Tenancy(
+      try AuditAtStart.look(store, now: clock.now(), logger: logger)
+      return try Tenancy(
         configuration, store: store, clock: clock, identifiers: identifiers, logger: logger)
     }
     let device = StateVectorDevice(limits: limits)
@@ -62,7 +72,7 @@ final class Daemon: Sendable {
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
-      logger: logger, sessionStore: store, sessionCodec: codec)
+      logger: logger, sessionStore: store, sessionCodec: codec, audit: store)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
@@ -84,7 +94,7 @@ final class Daemon: Sendable {
       try? store.close()
       throw error
     }
-    tenancy.serves(keys: server.endpoints.compactMap { server.publicKeys[$0] })
+    tenancy.serves(keys: serverKeys)
     logger.notice(
       "ready",
       metadata: [

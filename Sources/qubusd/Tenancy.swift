@@ -60,11 +60,8 @@ final class Tenancy: Sendable {
   /// What the server asks at the door.
   var admission: DirectoryAdmission {
     DirectoryAdmission(directory: directory, verifier: verifier) {
-      [store, directory, logger] refusal, count in
-      store.record(refusal.entry(count: count, time: directory.now())) { result in
-        guard case .failure(let error) = result else { return }
-        logger.error("a refusal is missing in the audit", metadata: ["error": "\(error)"])
-      }
+      [store, directory] refusal, count in
+      store.note(refusal.entry(count: count, time: directory.now()))
     }
   }
 

@@ -37,7 +37,8 @@ final class EngineHarness: Sendable {
     engine = Engine(
       configuration: configuration, store: self.store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      audit: self.store.memory.audit)
     if start { try engine.start() }
   }
 
@@ -74,18 +75,22 @@ final class EngineHarness: Sendable {
     return try result.get()
   }
 
-  func replay(_ id: Identifier) async throws -> SubmitReport {
+  func replay(
+    _ id: Identifier, as context: CallContext? = nil
+  ) async throws -> SubmitReport {
     let result = await withCheckedContinuation { continuation in
       engine.replay(
-        id, context: context, completion: { continuation.resume(returning: $0) })
+        id, context: context ?? self.context, completion: { continuation.resume(returning: $0) })
     }
     return try result.get()
   }
 
-  func annotate(_ id: Identifier, _ annotations: [String: String]) async throws -> JobView {
+  func annotate(
+    _ id: Identifier, _ annotations: [String: String], as context: CallContext? = nil
+  ) async throws -> JobView {
     let result = await withCheckedContinuation { continuation in
       engine.annotate(
-        id, annotations: annotations, context: context,
+        id, annotations: annotations, context: context ?? self.context,
         completion: { continuation.resume(returning: $0) })
     }
     return try result.get()

@@ -75,7 +75,8 @@ enum Disposition: Equatable {
   case pending(UInt64)
   case refused(QubusError)
 
-  var code: ErrorCode? { if case .refused(let error) = self { error.code } else { nil } }
+  var error: QubusError? { if case .refused(let error) = self { error } else { nil } }
+  var code: ErrorCode? { error?.code }
   var answer: Answered? { if case .answered(let answer) = self { answer } else { nil } }
   var serial: UInt64? { if case .pending(let serial) = self { serial } else { nil } }
 }
@@ -94,6 +95,8 @@ final class SessionHarness: @unchecked Sendable {
 
   static let alice = Principal(tenant: "default", project: "default", name: "alice")
   static let bob = Principal(tenant: "default", project: "default", name: "bob")
+  /// Of another tenant, under a name that is known.
+  static let stranger = Principal(tenant: "other", project: "default", name: "alice")
 
   init(
     device: FakeDevice = FakeDevice(), store: any SessionStore = MemorySessionStore(),
@@ -113,7 +116,8 @@ final class SessionHarness: @unchecked Sendable {
       codec: FakeCodec(), devices: [device], programs: ToyPrograms.cache(), clock: clock,
       identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sessionStore: store,
-      sessionCodec: codec, nanoseconds: { time.read() })
+      sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit,
+      nanoseconds: { time.read() })
     sessions = try #require(engine.sessions)
     try engine.start()
   }
@@ -159,21 +163,23 @@ final class SessionHarness: @unchecked Sendable {
 
   func resume(
     _ id: Identifier, _ secret: [UInt8], last: UInt64 = 0, holder: UInt64 = 2,
-    as principal: Principal = SessionHarness.alice
+    as principal: Principal = SessionHarness.alice, by context: CallContext? = nil
   ) async throws -> ResumedSession {
     let result = await withCheckedContinuation { continuation in
       sessions.resumeSession(
-        id, secret: secret, lastSequence: last, holder: holder, context: Self.context(principal)
+        id, secret: secret, lastSequence: last, holder: holder,
+        context: context ?? Self.context(principal)
       ) { continuation.resume(returning: $0) }
     }
     return try result.get()
   }
 
   func close(
-    _ id: Identifier, as principal: Principal = SessionHarness.alice
+    _ id: Identifier, as principal: Principal = SessionHarness.alice,
+    by context: CallContext? = nil
   ) async throws -> SessionView {
     let result = await withCheckedContinuation { continuation in
-      sessions.closeSession(id, context: Self.context(principal)) {
+      sessions.closeSession(id, context: context ?? Self.context(principal)) {
         continuation.resume(returning: $0)
       }
     }
@@ -183,7 +189,7 @@ final class SessionHarness: @unchecked Sendable {
   func step(
     _ id: Identifier, _ sequence: UInt64, _ numbers: [Double] = [1, 2], rows: Int = 1,
     columns: Int? = nil, holder: UInt64 = 1, as principal: Principal = SessionHarness.alice,
-    _ edit: (inout StepOrder) -> Void = { _ in }
+    by identity: Identity? = nil, _ edit: (inout StepOrder) -> Void = { _ in }
   ) -> Disposition {
     serial += 1
     var order = StepOrder(sequence: sequence, rows: rows, outputs: [])
@@ -196,7 +202,8 @@ final class SessionHarness: @unchecked Sendable {
       checksum: checksum, tag: StepTag(connection: holder, callID: sequence, serial: serial))
     let disposition = numbers.withUnsafeBytes {
       sessions.step(
-        call, parameters: $0, identity: .submitter(principal), holder: holder, sink: sink)
+        call, parameters: $0, identity: identity ?? .submitter(principal), holder: holder,
+        sink: sink)
     }
     switch disposition {
     case .answered(let result): return .answered(Answered(result))

@@ -216,4 +216,56 @@ struct AuditStoreTests {
     )
     #expect(listing - reading < 20_000_000)
   }
+
+  @Test("evidence without a change joins the next commit, or is written by itself soon")
+  func notes() async throws {
+    let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
+    let store = fixture.sqlite
+    store.note(.sample("read 1"))
+    let record = fixture.record()
+    _ = try await store.accept(record, [fixture.event(.accepted)], audit: .sample("job"))
+    #expect(try store.entries().map(\.subject) == ["read 1", "job"])
+    let alone: Result<Void, QubusError> = await withCheckedContinuation { continuation in
+      let task = WriteTask(.tenancy([], .sample("read 2")) { continuation.resume(returning: $0) })
+      #expect(store.queue.note(task) == nil)
+    }
+    try alone.get()
+    // More than wait for company.
+    for i in 0..<1500 { store.note(.sample("read \(i + 3)")) }
+    try await store.flush()
+    #expect(try store.entries().count == 1503)
+    store.note(.sample("the last"))
+    try store.close()
+    let again = try open(fixture.directory)
+    #expect(try again.entries().last?.subject == "the last")
+    #expect(try again.verifyAudit().records == 1504)
+    try again.close()
+  }
+
+  @Test("evidence that cannot be written is told")
+  func lostNotes() async throws {
+    let lost = Lock<[(subject: String, code: ErrorCode)]>([])
+    var options = StoreOptions.forTests
+    options.onLostNote = { entry, error in
+      lost.withLock { $0.append((entry.subject, error.code)) }
+    }
+    let fixture = try StoreFixture(.sqlite, options: options)
+    defer { fixture.close() }
+    let store = fixture.sqlite
+    try store.control { db in
+      let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+      try db.execute(sql: "PRAGMA max_page_count = \(pages)")
+    }
+    var large = AuditEntry.sample("large")
+    large.reason = String(repeating: "r", count: 20_000)
+    store.note(large)
+    try await store.flush()
+    #expect(lost.withLock { $0.map(\.subject) } == ["large"])
+    #expect(lost.withLock { $0.map(\.code) } == [.diskFull])
+    try store.close()
+    store.note(.sample("late"))
+    #expect(lost.withLock { $0.map(\.subject) } == ["large", "late"])
+    #expect(lost.withLock { $0.last?.code } == .storageUnavailable)
+  }
 }

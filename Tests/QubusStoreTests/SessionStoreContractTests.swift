@@ -163,7 +163,9 @@ struct SessionStoreContractTests {
     #expect(try fixture.audit() == [open, again, close])
   }
 
-  @Test("listing is a principal's own, newest first, paged", arguments: StoreKind.allCases)
+  @Test(
+    "listing is a principal's own or the project's, newest first, paged",
+    arguments: StoreKind.allCases)
   func listing(_ kind: StoreKind) async throws {
     let fixture = try Fixture(kind)
     var mine: [Identifier] = []
@@ -188,6 +190,14 @@ struct SessionStoreContractTests {
     #expect(try list(100, nil, 10) == [mine[4], mine[2], mine[1], mine[0]])
     #expect(try list(99, mine[3], 2) == [mine[2], mine[1]])
     #expect(try list(nil, nil, 0).isEmpty)
+    func names(_ tenant: String, _ project: String) throws -> [String] {
+      try fixture.store.sessions(
+        of: Principal(tenant: tenant, project: project, name: ""), endedAfter: nil, before: nil,
+        limit: 10
+      ).map(\.principal.name)
+    }
+    #expect(try names("t", "p") == ["alice", "bob", "alice", "alice", "alice"])
+    #expect(try names("t", "q").isEmpty && names("s", "p").isEmpty)
   }
 
   @Test(

@@ -101,7 +101,9 @@ extension TenancyEngine {
   ) throws(QubusError) -> (Action, Grant?) {
     let now = directory.now()
     if principal == context.principal {
-      return (.rotateKeys, try context.identity.check(.rotateKeys, on: principal.resource, now: now))
+      return (
+        .rotateKeys, try context.identity.check(.rotateKeys, on: principal.resource, now: now)
+      )
     }
     // An invitation is for a key of one's own.
     guard !context.identity.isInvitation else { throw hidden() }

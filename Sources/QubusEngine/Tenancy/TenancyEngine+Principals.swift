@@ -104,7 +104,8 @@ extension TenancyEngine {
 
   private func checkSight(of principal: Principal, _ context: CallContext) throws(QubusError) {
     try context.identity.check(
-      .readMembers, on: place(principal), now: directory.now(), hidden: .principalNotFound(principal))
+      .readMembers, on: place(principal), now: directory.now(),
+      hidden: .principalNotFound(principal))
     guard directory.principal(principal) != nil else { throw .principalNotFound(principal) }
   }
 

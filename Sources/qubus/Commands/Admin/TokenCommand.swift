@@ -39,7 +39,8 @@ struct TokenCommand: ParsableCommand {
 
     func run() throws {
       var members: [JSONValue.Member] = [
-        .init("bound_to", .text(boundTo ?? "")), .init("actions", .array(actions.map { .text($0) })),
+        .init("bound_to", .text(boundTo ?? "")),
+        .init("actions", .array(actions.map { .text($0) })),
         .init("project", .text(project ?? "")), .init("valid_seconds", .integer(seconds)),
       ]
       if let shots { members.append(.init("shots", .integer(shots))) }
