@@ -1,4 +1,4 @@
-internal import QubusJobs
+package import QubusJobs
 
 #if canImport(Glibc)
   internal import Glibc
