@@ -137,9 +137,8 @@ struct TokenTests {
     let fixture = try Fixture()
     let token = try fixture.issued()
     let parts = token.split(separator: ".").map(String.init)
-    let header = try #require(
-      try JSONSerialization.jsonObject(
-        with: Data(try #require(Base64URL.decode(parts[0].utf8)))) as? [String: Any])
+    let json = Data(try #require(Base64URL.decode(parts[0].utf8)))
+    let header = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
     #expect(header["alg"] as? String == "EdDSA")
     for algorithm in ["none", "None", "HS256", "RS256", "ES256", "eddsa", "Ed448", ""] {
       var other = header
