@@ -1,4 +1,4 @@
-package import QubusJobs
+internal import QubusJobs
 
 #if canImport(Glibc)
   internal import Glibc
