@@ -39,6 +39,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
   ],
   targets: [
     .systemLibrary(
@@ -109,9 +110,16 @@ let package = Package(
       "QubusJobs",
       ["QubusCore", "QubusCircuit", .product(name: "Crypto", package: "swift-crypto")]),
     module(
+      "QubusTenancy",
+      [
+        "QubusCore", "QubusJobs", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "JWTKit", package: "jwt-kit"),
+      ]),
+    module(
       "QubusStoreSQLite",
       [
-        "QubusCore", "QubusJobs", "CZlib", .product(name: "GRDB", package: "GRDB.swift"),
+        "QubusCore", "QubusJobs", "QubusTenancy", "CZlib",
+        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
@@ -126,17 +134,19 @@ let package = Package(
       [
         "QubusOptimizers",
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
-        "QubusDevices", "QubusJobs", "QubusScheduler",
+        "QubusDevices", "QubusJobs", "QubusTenancy", "QubusScheduler",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "HeapModule", package: "swift-collections"),
       ]),
-    module("QubusWire", ["QubusCore", "QubusJobs", "CQubusProto", "CProtobufC"]),
+    module(
+      "QubusWire", ["QubusCore", "QubusJobs", "QubusTenancy", "CQubusProto", "CProtobufC"]),
     module(
       "QubusServer",
       [
-        "QubusCore", "QubusCompiler", "QubusJobs", "QubusSimulator", "QubusEngine", "QubusWire",
+        "QubusCore", "QubusCompiler", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
+        "QubusWire",
         "QubusDevices", "CZeroMQ",
         "CAccept", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
@@ -146,8 +156,8 @@ let package = Package(
     .executableTarget(
       name: "qubusd",
       dependencies: [
-        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusStoreSQLite",
-        "QubusEngine", "QubusWire", "QubusServer",
+        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusJobs", "QubusTenancy",
+        "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -167,6 +177,10 @@ let package = Package(
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator",
       ],
       path: "Benchmarks/engine/runner", swiftSettings: swiftSettings),
+    // What deciding over a call costs; not installed.
+    .executableTarget(
+      name: "tenancy-bench", dependencies: ["QubusCore", "QubusJobs", "QubusTenancy"],
+      path: "Benchmarks/tenancy", swiftSettings: swiftSettings),
 
     // Counts allocations of a thread, for tests of paths that must make none.
     .target(
@@ -187,26 +201,35 @@ let package = Package(
     .testTarget(
       name: "QubusStoreTests",
       dependencies: [
-        "QubusCore", "QubusJobs", "QubusStoreSQLite",
+        "QubusCore", "QubusJobs", "QubusTenancy", "QubusStoreSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       exclude: ["Fixtures"], swiftSettings: swiftSettings),
+    tests(
+      "QubusTenancyTests",
+      [
+        "QubusCore", "QubusJobs", "QubusTenancy", "QubusWire",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests(
       "QubusEngineTests",
       [
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
-        "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite", "QubusWire",
+        "QubusTenancy", "QubusScheduler", "QubusDevices", "QubusEngine", "QubusStoreSQLite",
+        "QubusWire",
         "CAllocationCounter", .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
-      "QubusWireTests", ["QubusCore", "QubusJobs", "QubusWire", "CQubusProto", "CProtobufC"]),
+      "QubusWireTests",
+      ["QubusCore", "QubusJobs", "QubusTenancy", "QubusWire", "CQubusProto", "CProtobufC"]),
     tests("QubusClientTests", ["QubusClient"]),
     tests(
       "QubusServerTests",
       [
-        "QubusCore", "QubusJobs", "QubusSimulator", "QubusEngine", "QubusStoreSQLite",
-        "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto",
+        "QubusCore", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
+        "QubusStoreSQLite", "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ",
+        "CQubusProto",
         "CProtobufC", "CAllocationCounter",
       ]),
   ],

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define QUBUS_ERROR_CATALOGUE_VERSION 2
+#define QUBUS_ERROR_CATALOGUE_VERSION 3
 
 /** Success. */
 #define QUBUS_OK 0
@@ -209,6 +209,15 @@
 /** The method, an option, a bound or a limit of an optimization is unknown or out of range. */
 #define QUBUS_E_INVALID_OPTIMIZER 1043
 
+/**
+ * A client's or server's key is malformed, its file is readable by others, or a secret key was
+ * given where a public one belongs.
+ */
+#define QUBUS_E_INVALID_KEY 1044
+
+/** The name of a tenant, project or principal is not allowed. */
+#define QUBUS_E_INVALID_NAME 1045
+
 /* auth: 2000 to 2999 */
 
 /** The call carries no credentials, or credentials that the server does not accept. */
@@ -231,6 +240,27 @@
  * it belongs to another tenant, which answers the same.
  */
 #define QUBUS_E_OPTIMIZATION_NOT_FOUND 2005
+
+/** No tenant of this name is visible to you. */
+#define QUBUS_E_TENANT_NOT_FOUND 2006
+
+/** No project of this name is visible to you. */
+#define QUBUS_E_PROJECT_NOT_FOUND 2007
+
+/** No principal of this name is visible to you. */
+#define QUBUS_E_PRINCIPAL_NOT_FOUND 2008
+
+/** No such key or token is visible to you. */
+#define QUBUS_E_KEY_NOT_FOUND 2009
+
+/**
+ * The bearer token is malformed, unsigned, signed by somebody else, made for another service
+ * or bound to another key.
+ */
+#define QUBUS_E_TOKEN_INVALID 2010
+
+/** The bearer token has expired, is not valid yet, was revoked, or its shots are used up. */
+#define QUBUS_E_TOKEN_EXPIRED 2011
 
 /* quota: 3000 to 3999 */
 
@@ -317,6 +347,12 @@
 /** The session runs an optimization, or has as many steps waiting as it may. */
 #define QUBUS_E_SESSION_BUSY 4012
 
+/** A tenant, project, principal or key of this name exists already. */
+#define QUBUS_E_NAME_TAKEN 4013
+
+/** The project or its tenant is disabled: what is stored can be read, nothing new is taken. */
+#define QUBUS_E_PROJECT_DISABLED 4014
+
 /* backend: 5000 to 5999 */
 
 /** The device is switched off, in maintenance or unreachable, and the job asked for no other. */
@@ -354,6 +390,12 @@
 
 /** The database or a file of the data directory fails its integrity check. */
 #define QUBUS_E_DATA_DIRECTORY_CORRUPT 5010
+
+/**
+ * A record of the audit does not follow from the one before it: it was changed, removed or
+ * damaged on the disk.
+ */
+#define QUBUS_E_AUDIT_CORRUPT 5011
 
 /* execution: 6000 to 6999 */
 

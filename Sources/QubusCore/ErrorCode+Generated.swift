@@ -109,6 +109,11 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case invalidStep = 1042
   /// The method, an option, a bound or a limit of an optimization is unknown or out of range.
   case invalidOptimizer = 1043
+  /// A client's or server's key is malformed, its file is readable by others, or a secret key was
+  /// given where a public one belongs.
+  case invalidKey = 1044
+  /// The name of a tenant, project or principal is not allowed.
+  case invalidName = 1045
 
   /// The call carries no credentials, or credentials that the server does not accept.
   case unauthenticated = 2001
@@ -122,6 +127,19 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// No optimization of this id is visible to you: it was never there, its session is closed, or
   /// it belongs to another tenant, which answers the same.
   case optimizationNotFound = 2005
+  /// No tenant of this name is visible to you.
+  case tenantNotFound = 2006
+  /// No project of this name is visible to you.
+  case projectNotFound = 2007
+  /// No principal of this name is visible to you.
+  case principalNotFound = 2008
+  /// No such key or token is visible to you.
+  case keyNotFound = 2009
+  /// The bearer token is malformed, unsigned, signed by somebody else, made for another service
+  /// or bound to another key.
+  case tokenInvalid = 2010
+  /// The bearer token has expired, is not valid yet, was revoked, or its shots are used up.
+  case tokenExpired = 2011
 
   /// The queue holds as many jobs as it may, so this job was not accepted.
   case queueCapacityExceeded = 3001
@@ -172,6 +190,10 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case sessionHeldElsewhere = 4011
   /// The session runs an optimization, or has as many steps waiting as it may.
   case sessionBusy = 4012
+  /// A tenant, project, principal or key of this name exists already.
+  case nameTaken = 4013
+  /// The project or its tenant is disabled: what is stored can be read, nothing new is taken.
+  case projectDisabled = 4014
 
   /// The device is switched off, in maintenance or unreachable, and the job asked for no other.
   case deviceOffline = 5001
@@ -195,6 +217,9 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case dataDirectoryNewerVersion = 5009
   /// The database or a file of the data directory fails its integrity check.
   case dataDirectoryCorrupt = 5010
+  /// A record of the audit does not follow from the one before it: it was changed, removed or
+  /// damaged on the disk.
+  case auditCorrupt = 5011
 
   /// The device started the job and reported a failure that has no more specific code.
   case executionFailed = 6001
@@ -314,69 +339,80 @@ extension ErrorCode {
     case .invalidConfiguration: 40
     case .invalidStep: 41
     case .invalidOptimizer: 42
-    case .unauthenticated: 43
-    case .permissionDenied: 44
-    case .jobNotFound: 45
-    case .sessionNotFound: 46
-    case .optimizationNotFound: 47
-    case .queueCapacityExceeded: 48
-    case .quotaExceeded: 49
-    case .rateLimited: 50
-    case .tooManyConnections: 51
-    case .tooManyStreams: 52
-    case .streamCreditViolation: 53
-    case .tooManyCallsInFlight: 54
-    case .sessionLimitExceeded: 55
-    case .tooManySessions: 56
-    case .idempotencyConflict: 57
-    case .jobAlreadyFinished: 58
-    case .illegalTransition: 59
-    case .resultNotReady: 60
-    case .jobNotReplayable: 61
-    case .replayNotComparable: 62
-    case .duplicateCallID: 63
-    case .endpointInUse: 64
-    case .dataDirectoryLocked: 65
-    case .stepOutOfOrder: 66
-    case .sessionHeldElsewhere: 67
-    case .sessionBusy: 68
-    case .deviceOffline: 69
-    case .backendRecalibrating: 70
-    case .noAcceptableDevice: 71
-    case .serverShuttingDown: 72
-    case .serverOverloaded: 73
-    case .storageUnavailable: 74
-    case .diskFull: 75
-    case .dataDirectoryNotWritable: 76
-    case .dataDirectoryNewerVersion: 77
-    case .dataDirectoryCorrupt: 78
-    case .executionFailed: 79
-    case .executionCanceled: 80
-    case .executionTimedOut: 81
-    case .jobExpired: 82
-    case .loopLimitExceeded: 83
-    case .simulatorNormDrift: 84
-    case .divisionByZero: 85
-    case .optimizerDiverged: 86
-    case .resultCorrupt: 87
-    case .resultTooLarge: 88
-    case .resultExpired: 89
-    case .internalError: 90
-    case .notImplemented: 91
-    case .invariantViolated: 92
-    case .connectionFailed: 93
-    case .connectionLost: 94
-    case .deadlineExceeded: 95
-    case .callCanceled: 96
-    case .clientClosed: 97
-    case .usedAfterFork: 98
-    case .invalidArgument: 99
-    case .outOfMemory: 100
-    case .abiMismatch: 101
-    case .protocolError: 102
-    case .bufferTooSmall: 103
-    case .notSupported: 104
-    case .endOfStream: 105
+    case .invalidKey: 43
+    case .invalidName: 44
+    case .unauthenticated: 45
+    case .permissionDenied: 46
+    case .jobNotFound: 47
+    case .sessionNotFound: 48
+    case .optimizationNotFound: 49
+    case .tenantNotFound: 50
+    case .projectNotFound: 51
+    case .principalNotFound: 52
+    case .keyNotFound: 53
+    case .tokenInvalid: 54
+    case .tokenExpired: 55
+    case .queueCapacityExceeded: 56
+    case .quotaExceeded: 57
+    case .rateLimited: 58
+    case .tooManyConnections: 59
+    case .tooManyStreams: 60
+    case .streamCreditViolation: 61
+    case .tooManyCallsInFlight: 62
+    case .sessionLimitExceeded: 63
+    case .tooManySessions: 64
+    case .idempotencyConflict: 65
+    case .jobAlreadyFinished: 66
+    case .illegalTransition: 67
+    case .resultNotReady: 68
+    case .jobNotReplayable: 69
+    case .replayNotComparable: 70
+    case .duplicateCallID: 71
+    case .endpointInUse: 72
+    case .dataDirectoryLocked: 73
+    case .stepOutOfOrder: 74
+    case .sessionHeldElsewhere: 75
+    case .sessionBusy: 76
+    case .nameTaken: 77
+    case .projectDisabled: 78
+    case .deviceOffline: 79
+    case .backendRecalibrating: 80
+    case .noAcceptableDevice: 81
+    case .serverShuttingDown: 82
+    case .serverOverloaded: 83
+    case .storageUnavailable: 84
+    case .diskFull: 85
+    case .dataDirectoryNotWritable: 86
+    case .dataDirectoryNewerVersion: 87
+    case .dataDirectoryCorrupt: 88
+    case .auditCorrupt: 89
+    case .executionFailed: 90
+    case .executionCanceled: 91
+    case .executionTimedOut: 92
+    case .jobExpired: 93
+    case .loopLimitExceeded: 94
+    case .simulatorNormDrift: 95
+    case .divisionByZero: 96
+    case .optimizerDiverged: 97
+    case .resultCorrupt: 98
+    case .resultTooLarge: 99
+    case .resultExpired: 100
+    case .internalError: 101
+    case .notImplemented: 102
+    case .invariantViolated: 103
+    case .connectionFailed: 104
+    case .connectionLost: 105
+    case .deadlineExceeded: 106
+    case .callCanceled: 107
+    case .clientClosed: 108
+    case .usedAfterFork: 109
+    case .invalidArgument: 110
+    case .outOfMemory: 111
+    case .abiMismatch: 112
+    case .protocolError: 113
+    case .bufferTooSmall: 114
+    case .notSupported: 115
+    case .endOfStream: 116
     }
   }
 }
@@ -400,7 +436,7 @@ extension ErrorClass {
 
 extension ErrorRegistry {
   /// The version of the catalogue that this build was made from.
-  package static let catalogueVersion = 2
+  package static let catalogueVersion = 3
 
   /// Every error, in order of number.
   package static let entries: [Entry] = [
@@ -932,6 +968,29 @@ extension ErrorRegistry {
         """
     ),
     Entry(
+      code: .invalidKey, name: "invalid_key",
+      errorClass: .validation, grpcStatus: .invalidArgument, httpStatus: 400,
+      recovery: .failFast,
+      action: """
+        Give a CURVE key of 40 Z85 characters, or a key file made by `qubus keygen` that only \
+        its owner can read.
+        """,
+      explanation: """
+        A client's or server's key is malformed, its file is readable by others, or a secret key \
+        was given where a public one belongs.
+        """
+    ),
+    Entry(
+      code: .invalidName, name: "invalid_name",
+      errorClass: .validation, grpcStatus: .invalidArgument, httpStatus: 400,
+      recovery: .failFast,
+      action: """
+        Choose a name of 1 to 64 characters out of a-z, 0-9, '.', '_', '-' and '@' that begins \
+        with a letter or digit.
+        """,
+      explanation: "The name of a tenant, project or principal is not allowed."
+    ),
+    Entry(
       code: .unauthenticated, name: "unauthenticated",
       errorClass: .auth, grpcStatus: .unauthenticated, httpStatus: 401,
       recovery: .failFast,
@@ -987,6 +1046,64 @@ extension ErrorRegistry {
       explanation: """
         No optimization of this id is visible to you: it was never there, its session is closed, \
         or it belongs to another tenant, which answers the same.
+        """
+    ),
+    Entry(
+      code: .tenantNotFound, name: "tenant_not_found",
+      errorClass: .auth, grpcStatus: .notFound, httpStatus: 404,
+      recovery: .failFast,
+      action: "Check the tenant's name with `qubus admin tenants`.",
+      explanation: """
+        No tenant of this name is visible to you. A tenant that you may not see answers exactly \
+        the same.
+        """
+    ),
+    Entry(
+      code: .projectNotFound, name: "project_not_found",
+      errorClass: .auth, grpcStatus: .notFound, httpStatus: 404,
+      recovery: .failFast,
+      action: "Check the project's name with `qubus admin projects`.",
+      explanation: """
+        No project of this name is visible to you. Projects of other tenants answer exactly the \
+        same.
+        """
+    ),
+    Entry(
+      code: .principalNotFound, name: "principal_not_found",
+      errorClass: .auth, grpcStatus: .notFound, httpStatus: 404,
+      recovery: .failFast,
+      action: "Check the principal's name with `qubus admin principals`.",
+      explanation: """
+        No principal of this name is visible to you. Principals of other tenants answer exactly \
+        the same.
+        """
+    ),
+    Entry(
+      code: .keyNotFound, name: "key_not_found",
+      errorClass: .auth, grpcStatus: .notFound, httpStatus: 404,
+      recovery: .failFast,
+      action: "Check the key with `qubus admin keys`.",
+      explanation: "No such key or token is visible to you."
+    ),
+    Entry(
+      code: .tokenInvalid, name: "token_invalid",
+      errorClass: .auth, grpcStatus: .unauthenticated, httpStatus: 401,
+      recovery: .failFast,
+      action: """
+        Ask whoever delegated to you for a token issued for this client's key and this service.
+        """,
+      explanation: """
+        The bearer token is malformed, unsigned, signed by somebody else, made for another \
+        service or bound to another key. The answer does not say which.
+        """
+    ),
+    Entry(
+      code: .tokenExpired, name: "token_expired",
+      errorClass: .auth, grpcStatus: .unauthenticated, httpStatus: 401,
+      recovery: .failFast,
+      action: "Ask for a new token; tokens last 15 minutes at most.",
+      explanation: """
+        The bearer token has expired, is not valid yet, was revoked, or its shots are used up.
         """
     ),
     Entry(
@@ -1221,6 +1338,24 @@ extension ErrorRegistry {
       explanation: "The session runs an optimization, or has as many steps waiting as it may."
     ),
     Entry(
+      code: .nameTaken, name: "name_taken",
+      errorClass: .conflict, grpcStatus: .alreadyExists, httpStatus: 409,
+      recovery: .failFast,
+      action: "Choose another name or key, or use what is there already.",
+      explanation: """
+        A tenant, project, principal or key of this name exists already. Nothing was changed.
+        """
+    ),
+    Entry(
+      code: .projectDisabled, name: "project_disabled",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: "Ask an administrator to enable the project or tenant again.",
+      explanation: """
+        The project or its tenant is disabled: what is stored can be read, nothing new is taken.
+        """
+    ),
+    Entry(
       code: .deviceOffline, name: "device_offline",
       errorClass: .backend, grpcStatus: .unavailable, httpStatus: 503,
       recovery: .reroute,
@@ -1345,6 +1480,19 @@ extension ErrorRegistry {
       explanation: """
         The database or a file of the data directory fails its integrity check. The daemon does \
         not go on, so that the damage cannot spread.
+        """
+    ),
+    Entry(
+      code: .auditCorrupt, name: "audit_corrupt",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Keep the data directory as it is, run `qubus audit verify`, and compare with the last \
+        exported checkpoint.
+        """,
+      explanation: """
+        A record of the audit does not follow from the one before it: it was changed, removed or \
+        damaged on the disk.
         """
     ),
     Entry(

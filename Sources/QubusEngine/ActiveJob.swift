@@ -145,6 +145,7 @@ extension JobUpdate {
       result.annotations = update.annotations ?? result.annotations
       result.cancelRequested = update.cancelRequested ?? result.cancelRequested
       result.result = update.result ?? result.result
+      result.audit += update.audit
     }
     return result
   }

@@ -1,6 +1,7 @@
 package import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 extension Engine {
   typealias CancelCompletion = @Sendable (Result<CancelReport, QubusError>) -> Void
@@ -36,7 +37,6 @@ extension Engine {
   }
 
   private enum CancelStep {
-    case notFound
     case tooLate(JobRecord)
     case beforeStart(JobRecord)
     case duringRun(JobRecord, isFirst: Bool)
@@ -47,9 +47,13 @@ extension Engine {
     _ job: ActiveJob, _ reason: String, _ context: CallContext,
     _ completion: @escaping CancelCompletion
   ) {
+    do throws(QubusError) {
+      try context.check(.cancelJobs, job.record, now: clock.now())
+    } catch {
+      return completion(.failure(error))
+    }
     let step = job.withLock { state -> CancelStep in
       let record = state.record
-      guard record.principal == context.principal else { return .notFound }
       switch state.phase {
       case .finished: return .tooLate(record)
       case .finishing:
@@ -67,28 +71,29 @@ extension Engine {
       }
     }
     switch step {
-    case .notFound: completion(.failure(.jobNotFound(job.id)))
     case .tooLate(let record): completion(.success(Self.tooLate(record)))
     case .waiting: break
-    case .beforeStart(let record): cancelQueued(job, record, reason, completion)
+    case .beforeStart(let record): cancelQueued(job, record, reason, context, completion)
     case .duringRun(let record, let isFirst):
       guard isFirst else { return }
       job.flag.cancel()
       // Durable at once, so that the job does not run again should the service die now.
       var update = JobUpdate(jobID: job.id, attempt: record.attempt)
       update.cancelRequested = true
+      update.audit = [entry(record, reason, context)]
       write(update, job)
     }
   }
 
   private func cancelQueued(
-    _ job: ActiveJob, _ record: JobRecord, _ reason: String,
+    _ job: ActiveJob, _ record: JobRecord, _ reason: String, _ context: CallContext,
     _ completion: @escaping CancelCompletion
   ) {
     scheduler.post(.canceled(job.id))
     var update = JobUpdate.end(
       record, .canceled, reason: JobReason.canceledByClient, error: nil, at: clock.now())
     update.cancelRequested = true
+    update.audit = [entry(record, reason, context)]
     if !reason.isEmpty { update.events[0].body.details["message"] = reason }
     write(update, job) { result in
       switch result {
@@ -99,6 +104,15 @@ extension Engine {
             CancelReport(outcome: .beforeStart, shotsDone: 0, job: JobView(record: job.record))))
       }
     }
+  }
+
+  /// A cancel that comes too late changes nothing and leaves no evidence.
+  private func entry(
+    _ record: JobRecord, _ reason: String, _ context: CallContext
+  ) -> AuditEntry {
+    context.entry(
+      "CancelJob", .cancelJobs, "job \(record.id)", of: record.principal, reason: reason,
+      at: clock.now())
   }
 
   private static func tooLate(_ record: JobRecord) -> CancelReport {

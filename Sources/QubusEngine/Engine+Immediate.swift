@@ -39,12 +39,15 @@ extension Engine {
     let job = ActiveJob(record, prepared: prepared)
     defer { scheduler.post(.finished(job.id)) }
     guard begin(job) else {
+      submission.giveShotsBack()
       submission.completion(.failure(.shuttingDown))
       return true
     }
     defer { shared.signal { $0.running[job.id] = nil } }
     store.perform(
-      .accept(record, events) { [self] result in acceptedAtOnce(result, job, submission) })
+      .accept(record, events, audit: submission.entry(record)) { [self] result in
+        acceptedAtOnce(result, job, submission)
+      })
     // A full queue refuses at once.
     if job.withLock({ $0.isDropped }) { return true }
     let team = immediateTeams.withLock { $0.popLast() } ?? ComputeTeam(threadCount: 1)

@@ -1,6 +1,7 @@
 package import QubusCore
 package import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 extension Engine {
   package func observe(
@@ -8,7 +9,7 @@ extension Engine {
     changed: @escaping @Sendable (UInt64, JobStatus) -> Void
   ) throws(QubusError) -> any Observation {
     let job = try activate(id)
-    guard job.record.principal == context.principal else { throw .jobNotFound(id) }
+    try context.check(.readJobs, job.record, now: clock.now())
     let (number, sequence, status, isWaiting) = job.withLock { state in
       state.observerCount += 1
       state.observers[state.observerCount] = changed
@@ -37,12 +38,10 @@ extension Engine {
     _ completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
   ) {
     let record = job.record
-    guard record.principal == context.principal else {
-      return completion(.failure(.jobNotFound(job.id)))
-    }
     var all = record.annotations
     all.merge(annotations) { $1 }
     do throws(QubusError) {
+      try context.check(.annotateJobs, record, now: clock.now())
       guard !annotations.isEmpty else { throw .field(.missingField, "annotations", "is empty") }
       try SpecValidation(limits: configuration.limits).check(annotations: all)
     } catch {

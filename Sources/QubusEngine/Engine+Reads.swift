@@ -3,10 +3,11 @@ package import QubusCore
 internal import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 extension Engine {
   package func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView {
-    view(try record(id, context))
+    view(try record(id, .readJobs, context))
   }
 
   package func jobs(
@@ -16,17 +17,18 @@ extension Engine {
       throw .field(.invalidRequest, "limit", "is \(filter.limit)", limit: "1 to 10000")
     }
     var filter = filter
-    filter.principal = context.principal
+    filter.principal = try context.listed(.readJobs, filter.principal, now: clock.now())
     return try store.jobs(filter).map { view($0) }
   }
 
   package func result(
     _ id: Identifier, context: CallContext
   ) throws(QubusError) -> (JobView, ResultManifest, Provenance) {
-    let record = try record(id, context)
+    let record = try record(id, .readResults, context)
     guard record.status.isTerminal, let (manifest, provenance) = try store.result(id) else {
       throw notReady(record)
     }
+    note(record, context)
     return (view(record), manifest, provenance)
   }
 
@@ -34,18 +36,25 @@ extension Engine {
     _ id: Identifier, context: CallContext
   ) -> (JobView, JobResult)? {
     guard let job = table.job(id) else { return nil }
-    return job.withLock { state in
-      guard state.record.principal == context.principal, let result = state.result else {
-        return nil
-      }
-      return (JobView(record: state.record), result)
+    let found = job.withLock { state in state.result.map { (state.record, $0) } }
+    guard let (record, result) = found, context.may(.readResults, record, now: clock.now()) else {
+      return nil
     }
+    note(record, context)
+    return (JobView(record: record), result)
+  }
+
+  /// Evidence of a result that was read.
+  private func note(_ record: JobRecord, _ context: CallContext) {
+    audit?.note(
+      context.entry(
+        "GetResult", .readResults, "job \(record.id)", of: record.principal, at: clock.now()))
   }
 
   package func resultChunk(
     _ id: Identifier, item: Int, chunk: Int, context: CallContext
   ) throws(QubusError) -> [UInt8] {
-    let record = try record(id, context)
+    let record = try record(id, .readResults, context)
     guard record.hasResult else { throw notReady(record) }
     return try store.resultChunk(id, item: item, chunk: chunk)
   }
@@ -53,20 +62,41 @@ extension Engine {
   package func events(
     _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
   ) throws(QubusError) -> [JobEvent] {
-    let record = try record(id, context)
+    let record = try record(id, .readJobs, context)
     guard sequence <= record.lastSequence else {
       throw .field(
         .invalidCursor, "after_sequence", "is \(sequence)",
         limit: "the newest event is \(record.lastSequence)")
     }
-    if let events = recentEvents(id, after: sequence, limit: limit) { return events }
-    return try store.events(id, after: sequence, limit: limit)
+    let recent = table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
+    if let recent { return shown(recent, of: record, to: context) }
+    return shown(
+      try store.events(id, after: sequence, limit: limit), of: record, to: context)
   }
 
   package func recentEvents(
-    _ id: Identifier, after sequence: UInt64, limit: Int
+    _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
   ) -> [JobEvent]? {
-    table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
+    guard let job = table.job(id),
+      let (record, events) = job.withLock({ state in
+        state.events(after: sequence, limit: limit).map { (state.record, $0) }
+      }), context.may(.readJobs, record, now: clock.now())
+    else { return nil }
+    return shown(events, of: record, to: context)
+  }
+
+  /// Counts of a job under way are results: whoever may not read those sees the events without.
+  private func shown(
+    _ events: [JobEvent], of record: JobRecord, to context: CallContext
+  ) -> [JobEvent] {
+    guard events.contains(where: { $0.body.counts != nil }),
+      !context.may(.readResults, record, now: clock.now())
+    else { return events }
+    return events.map { event in
+      var event = event
+      event.body.counts = nil
+      return event
+    }
   }
 
   package func devices() -> [DeviceReport] {
@@ -91,11 +121,14 @@ extension Engine {
       jobsQueued: UInt64(queued), jobsRunning: UInt64(running), trouble: trouble + example)
   }
 
-  /// The record as committed, if it is the caller's.
-  func record(_ id: Identifier, _ context: CallContext) throws(QubusError) -> JobRecord {
+  /// The record as committed, if the caller may do this with it.
+  func record(
+    _ id: Identifier, _ action: Action, _ context: CallContext
+  ) throws(QubusError) -> JobRecord {
     let found: JobRecord?
     if let job = table.job(id) { found = job.record } else { found = try store.job(id) }
-    guard let found, found.principal == context.principal else { throw .jobNotFound(id) }
+    guard let found else { throw .jobNotFound(id) }
+    try context.check(action, found, now: clock.now())
     return found
   }
 

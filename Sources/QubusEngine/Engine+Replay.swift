@@ -1,6 +1,7 @@
 package import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 
 extension Engine: JobService {
   package func replay(
@@ -20,7 +21,8 @@ extension Engine: JobService {
   private func replaySubmission(
     of id: Identifier, _ context: CallContext, _ completion: @escaping SubmitCompletion
   ) throws(QubusError) -> Submission {
-    let record = try record(id, context)
+    // The same bits come out again: whoever has them replayed reads the result.
+    let record = try record(id, .readResults, context)
     guard record.status.isTerminal else {
       throw QubusError(
         .resultNotReady, "job \(id) is \(record.status.word); a replay needs its result",
@@ -46,8 +48,8 @@ extension Engine: JobService {
   package func compareReplay(
     _ id: Identifier, replay replayID: Identifier, context: CallContext
   ) throws(QubusError) -> ReplayReport {
-    let original = try record(id, context)
-    let replay = try record(replayID, context)
+    let original = try record(id, .readResults, context)
+    let replay = try record(replayID, .readResults, context)
     guard replay.replayOf == id else {
       throw .field(.invalidRequest, "replay", "job \(replayID) is no replay of \(id)")
     }

@@ -1,5 +1,6 @@
 package import QubusCore
 package import QubusJobs
+package import QubusTenancy
 
 /// Sessions of an engine that was given a store for them; without one every call is refused.
 extension Engine: SessionService {
@@ -49,12 +50,12 @@ extension Engine: SessionService {
   }
 
   package func step(
-    _ call: StepCall, parameters: UnsafeRawBufferPointer, principal: Principal, holder: UInt64,
+    _ call: StepCall, parameters: UnsafeRawBufferPointer, identity: Identity, holder: UInt64,
     sink: any StepSink
   ) -> StepDisposition {
     guard let sessions else { return .refused(withoutSessions) }
     return sessions.step(
-      call, parameters: parameters, principal: principal, holder: holder, sink: sink)
+      call, parameters: parameters, identity: identity, holder: holder, sink: sink)
   }
 
   package func runDueSteps(sink: any StepSink) -> Bool {

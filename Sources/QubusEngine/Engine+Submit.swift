@@ -5,6 +5,7 @@ package import QubusCore
 internal import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 extension Engine {
   typealias SubmitCompletion = @Sendable (Result<SubmitReport, QubusError>) -> Void
@@ -15,6 +16,8 @@ extension Engine {
     var request: [UInt8]
     var context: CallContext
     var replayOf: Identifier?
+    /// Taken from the allowance of the caller's token.
+    var shotsTaken: UInt64 = 0
     var completion: SubmitCompletion
   }
 
@@ -30,6 +33,12 @@ extension Engine {
 
   func submit(_ submission: Submission) {
     guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
+    // Before anything is compiled for a caller who may not submit at all.
+    do throws(QubusError) {
+      try submission.context.check(.submitJobs, now: clock.now())
+    } catch {
+      return submission.completion(.failure(error))
+    }
     if isQuick(submission.spec) { return accept(submission, mayRunAtOnce: true) }
     let isTaken = compilePool.submit { [self] _ in accept(submission, mayRunAtOnce: false) }
     if !isTaken { submission.completion(.failure(isStopping ? .shuttingDown : .compileQueueFull)) }
@@ -39,9 +48,14 @@ extension Engine {
     _ spec: JobSpec, context: CallContext,
     completion: @escaping @Sendable (Result<PlanReport, QubusError>) -> Void
   ) {
-    if isQuick(spec) { return completion(plan(spec)) }
+    do throws(QubusError) {
+      try context.check(.readJobs, now: clock.now())
+    } catch {
+      return completion(.failure(error))
+    }
+    if isQuick(spec) { return completion(plan(spec, context)) }
     let isTaken = compilePool.submit { [self] _ in
-      completion(isStopping ? .failure(.shuttingDown) : plan(spec))
+      completion(isStopping ? .failure(.shuttingDown) : plan(spec, context))
     }
     if !isTaken { completion(.failure(isStopping ? .shuttingDown : .compileQueueFull)) }
   }
@@ -67,15 +81,24 @@ extension Engine {
       let acceptedAt = clock.now()
       let prepared = try preparation.prepare(submission.spec)
       let now = clock.now()
-      try scheduler.withScheduler { (scheduler) throws(QubusError) in
-        try scheduler.admit(lane: prepared.lane, now: now)
+      try submission.context.check(.submitJobs, device: prepared.device.name, now: now)
+      var submission = submission
+      try submission.takeShots(prepared.shotsTotal)
+      do throws(QubusError) {
+        try scheduler.withScheduler { (scheduler) throws(QubusError) in
+          try scheduler.admit(lane: prepared.lane, now: now)
+        }
+      } catch {
+        submission.giveShotsBack()
+        throw error
       }
       let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       let events = acceptEvents(record)
       if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
+      let taken = submission
       store.perform(
-        .accept(record, events) { [self] result in
-          accepted(result, prepared, submission)
+        .accept(record, events, audit: submission.entry(record)) { [self] result in
+          accepted(result, prepared, taken)
         })
     } catch {
       submission.completion(.failure(error))
@@ -151,9 +174,11 @@ extension Engine {
     switch result {
     case .failure(let error):
       withoutJob()
+      submission.giveShotsBack()
       submission.completion(.failure(error))
     case .success(.duplicate(let record)):
       withoutJob()
+      submission.giveShotsBack()
       // The store's copy may lag behind what is being written for an active job, never ahead.
       let record = table.job(record.id)?.record ?? record
       submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
@@ -161,6 +186,7 @@ extension Engine {
       #if QUBUS_FAULT_INJECTION
         FaultPoint.acceptedCommitted.reached()
       #endif
+      submission.keepShots()
       accepted(record, events)
       submission.completion(
         .success(SubmitReport(job: JobView(record: record), isDuplicate: false)))
@@ -191,9 +217,10 @@ extension Engine {
       outputs: pub.exactOutputs(observables))
   }
 
-  private func plan(_ spec: JobSpec) -> Result<PlanReport, QubusError> {
+  private func plan(_ spec: JobSpec, _ context: CallContext) -> Result<PlanReport, QubusError> {
     do throws(QubusError) {
       let job = try preparation.prepare(spec)
+      try context.check(.readJobs, device: job.device.name, now: clock.now())
       var pubs: [PlanPubReport] = []
       for (index, pub) in job.pubs.enumerated() {
         let report = PlanPubReport(
@@ -221,6 +248,29 @@ extension Engine {
       return .failure(error)
     }
   }
+}
+
+extension Engine.Submission {
+  /// The evidence of the submit; the store makes it that of a duplicate.
+  func entry(_ record: JobRecord) -> AuditEntry {
+    context.entry(
+      replayOf == nil ? "Submit" : "ReplayJob", .submitJobs,
+      "job \(record.id)" + (replayOf.map { " (replay of \($0))" } ?? ""), of: record.principal,
+      device: record.device, at: record.phases.acceptedAt ?? 0)
+  }
+
+  /// - Throws: `token_expired` when the caller's token has fewer shots left.
+  mutating func takeShots(_ shots: UInt64) throws(QubusError) {
+    guard let allowance = context.identity.allowance else { return }
+    try allowance.take(shots)
+    shotsTaken = shots
+  }
+
+  /// The job came to be.
+  func keepShots() { context.identity.allowance?.keep(shotsTaken) }
+
+  /// It did not, or was there before.
+  func giveShotsBack() { context.identity.allowance?.giveBack(shotsTaken) }
 }
 
 extension ExecutionSpec {

@@ -18,6 +18,8 @@ package final class Engine: Sendable {
   let clock: any Clock
   let identifiers: IdentifierSource
   let logger: Logger
+  /// Nil without one: nothing that is only read leaves evidence.
+  let audit: (any AuditLog)?
   let preparation: JobPreparation
   let programs: ProgramCache
   let table: JobTable
@@ -54,12 +56,14 @@ package final class Engine: Sendable {
   ///   - devices: the first is the default.
   ///   - programs: compiles sources; keeps the compiled ones.
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
+  ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
+  ///     changes goes with them to their store.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
-    sessionCodec: (any SessionCodec)? = nil,
+    sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -70,6 +74,7 @@ package final class Engine: Sendable {
     self.clock = clock
     self.identifiers = identifiers
     self.logger = logger
+    self.audit = audit
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs)
@@ -107,7 +112,7 @@ package final class Engine: Sendable {
       configuration: configuration, store: sessionStore, codec: sessionCodec,
       preparation: SessionPreparation(
         configuration: configuration, devices: devices, programs: programs),
-      clock: clock, identifiers: identifiers, logger: logger,
+      clock: clock, identifiers: identifiers, logger: logger, audit: audit,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },

@@ -1,6 +1,7 @@
 package import QubusCore
 package import QubusDevices
 package import QubusJobs
+package import QubusTenancy
 
 /// A job as its owner sees it: the stored record and what only the running service knows.
 package struct JobView: Sendable {
@@ -20,12 +21,13 @@ package struct JobView: Sendable {
 
 /// Who calls and from where; goes into the job's row, provenance and log lines.
 package struct CallContext: Sendable {
-  package var principal: Principal
+  package var identity: Identity
   package var clientVersion: String
   package var traceID: String
+  package var principal: Principal { identity.principal }
 
-  package init(principal: Principal, clientVersion: String, traceID: String) {
-    self.principal = principal
+  package init(identity: Identity, clientVersion: String, traceID: String) {
+    self.identity = identity
     self.clientVersion = clientVersion
     self.traceID = traceID
   }
@@ -199,7 +201,8 @@ package protocol Observation: AnyObject, Sendable {
 /// What the server needs of the engine. `Engine` implements it; server tests use a small fake.
 ///
 /// Completions run on engine or store threads and must not block. Every call is authorised against
-/// `context.principal`: other principals' jobs answer `job_not_found`.
+/// `context.identity`: a job that the caller may not know of answers `job_not_found`, one that it may
+/// see `permission_denied` for what it may not do with it.
 package protocol JobService: Sendable {
   /// A submit is being read and will follow. Only a hint.
   func expectSubmit()
@@ -228,6 +231,7 @@ package protocol JobService: Sendable {
 
   // Reads; may touch the disk unless the job is active, so callers use a thread that may block.
   func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView
+  /// All of the caller's project, unless the filter names another one, or a principal.
   func jobs(_ filter: JobFilter, context: CallContext) throws(QubusError) -> [JobView]
   func result(
     _ id: Identifier, context: CallContext
@@ -239,10 +243,14 @@ package protocol JobService: Sendable {
   func events(
     _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
   ) throws(QubusError) -> [JobEvent]
-  /// The same from memory, without blocking; nil when they are only on disk.
-  func recentEvents(_ id: Identifier, after sequence: UInt64, limit: Int) -> [JobEvent]?
+  /// The same from memory, without blocking; nil when they are only on disk, or not the caller's to
+  /// see.
+  func recentEvents(
+    _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
+  ) -> [JobEvent]?
 
-  /// A small result from memory, without blocking; nil when it is only on disk.
+  /// A small result from memory, without blocking; nil when it is only on disk, or not the caller's
+  /// to read.
   func recentResult(_ id: Identifier, context: CallContext) -> (JobView, JobResult)?
 
   /// Calls `changed(lastSequence, status)` after each commit that adds events to the job, and once

@@ -1,8 +1,9 @@
 package import QubusCore
 package import QubusJobs
 package import QubusSimulator
+package import QubusTenancy
 
-/// A session as its owner sees it.
+/// A session as those see it who may.
 package struct SessionView: Sendable {
   package var record: SessionRecord
   package var outputs: SessionOutputs
@@ -218,7 +219,8 @@ package protocol OptimizationWatcher: AnyObject, Sendable {
 }
 
 /// What the server needs of the engine for sessions. `holder` names the client's connection: one at
-/// a time steps a session. A session of another principal is `session_not_found`.
+/// a time steps a session, of the principal that opened it. A session that the caller may not know of
+/// is `session_not_found`, one that it may see `permission_denied` for what it may not do with it.
 package protocol SessionService: Sendable {
   /// Completes after the commit; compiles and builds the plan before.
   func openSession(
@@ -243,7 +245,7 @@ package protocol SessionService: Sendable {
   /// The hot path: on the transport thread; small steps run in place. `parameters` is valid during
   /// the call only. Allocates nothing for a repeated exact step that runs in place.
   func step(
-    _ call: StepCall, parameters: UnsafeRawBufferPointer, principal: Principal, holder: UInt64,
+    _ call: StepCall, parameters: UnsafeRawBufferPointer, identity: Identity, holder: UInt64,
     sink: any StepSink
   ) -> StepDisposition
   /// Steps that were left for later because others have their turn; the transport calls it after

@@ -7,6 +7,9 @@ package struct CanonicalBytes: Sendable {
 
   package init() {}
 
+  /// With room for as many bytes.
+  package init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
   package mutating func append(_ value: UInt64) {
     withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
   }
@@ -16,7 +19,13 @@ package struct CanonicalBytes: Sendable {
 
   package mutating func append(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
 
-  package mutating func append(_ text: String) { append(run: Array(text.utf8)) }
+  package mutating func append(_ text: String) {
+    var text = text
+    text.withUTF8 { utf8 in
+      append(UInt64(utf8.count))
+      bytes.append(contentsOf: utf8)
+    }
+  }
 
   package mutating func append(run: [UInt8]) {
     append(UInt64(run.count))

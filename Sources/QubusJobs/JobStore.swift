@@ -42,6 +42,9 @@ package struct JobUpdate: Sendable {
   package var cancelRequested: Bool?
   package var events: [NewEvent]
   package var result: JobResult?
+  /// Evidence of who wanted the change, written with it or not at all; none for what the service
+  /// does by itself.
+  package var audit: [AuditEntry] = []
 
   package init(jobID: Identifier, attempt: UInt32, moves: [JobStatus] = [], events: [NewEvent] = [])
   {
@@ -63,9 +66,10 @@ package enum AcceptOutcome: Sendable {
 /// A completion runs after the commit (or the failure) on the store's thread and must not block.
 package enum StoreCommand: Sendable {
   /// Accepts a job with its first events. Another fingerprint under a known idempotency key fails
-  /// with `idempotency_conflict`, both fingerprints in `details`.
+  /// with `idempotency_conflict`, both fingerprints in `details`. The audit entry is written in the
+  /// same transaction: with the job, or as that of a duplicate; a refusal leaves none.
   case accept(
-    JobRecord, [NewEvent],
+    JobRecord, [NewEvent], audit: AuditEntry? = nil,
     completion: @Sendable (Result<AcceptOutcome, QubusError>) -> Void)
   /// Changes a job; answers the written events with their sequences.
   case update(JobUpdate, completion: @Sendable (Result<[JobEvent], QubusError>) -> Void)

@@ -25,13 +25,17 @@ package final class MemoryJobStore: JobStore {
   private let clock: any Clock
 
   package let schemaVersion = 1
+  package let audit: MemoryAudit
 
-  package init(clock: any Clock) { self.clock = clock }
+  package init(clock: any Clock, audit: MemoryAudit = MemoryAudit()) {
+    self.clock = clock
+    self.audit = audit
+  }
 
   package func perform(_ command: StoreCommand) {
     let now = clock.now()
     let delivers = state.withLock { state in
-      state.completions.append(Self.execute(command, at: now, in: &state))
+      state.completions.append(execute(command, at: now, in: &state))
       defer { state.isDelivering = true }
       return !state.isDelivering
     }
@@ -49,23 +53,31 @@ package final class MemoryJobStore: JobStore {
     }
   }
 
-  private static func execute(
+  private func execute(
     _ command: StoreCommand, at now: Microseconds, in state: inout State
   ) -> @Sendable () -> Void {
     let closed = QubusError(.storageUnavailable, "the store is closed")
     switch command {
-    case .accept(let record, let events, let completion):
+    case .accept(let record, let events, let entry, let completion):
       let outcome: Result<AcceptOutcome, QubusError>
       do throws(QubusError) {
         guard !state.isClosed else { throw closed }
-        outcome = .success(try accept(record, events, in: &state))
+        let accepted = try Self.accept(record, events, in: &state)
+        if let entry {
+          switch accepted {
+          case .accepted: audit.append(entry)
+          case .duplicate(let known): audit.append(entry.duplicate(of: known.id, kind: "job"))
+          }
+        }
+        outcome = .success(accepted)
       } catch { outcome = .failure(error) }
       return { completion(outcome) }
     case .update(let update, let completion):
       let outcome: Result<[JobEvent], QubusError>
       do throws(QubusError) {
         guard !state.isClosed else { throw closed }
-        outcome = .success(try apply(update, at: now, in: &state))
+        outcome = .success(try Self.apply(update, at: now, in: &state))
+        for entry in update.audit { audit.append(entry) }
       } catch { outcome = .failure(error) }
       return { completion(outcome) }
     case .flush(let completion):

@@ -10,12 +10,22 @@ package final class MemorySessionStore: SessionStore {
   }
   private let state = Lock(State())
 
-  package init() {}
+  package let audit: MemoryAudit
+
+  package init(audit: MemoryAudit = MemoryAudit()) { self.audit = audit }
 
   package func perform(_ command: SessionCommand) {
     switch command {
-    case .open(let record, let completion):
-      completion(state.withLock { Self.open(record, &$0) })
+    case .open(let record, let entry, let completion):
+      completion(
+        state.withLock { state in
+          let opened = Self.open(record, &state)
+          if let entry, case .success(let session) = opened {
+            let isNew = session.id == record.id
+            audit.append(isNew ? entry : entry.duplicate(of: session.id, kind: "session"))
+          }
+          return opened
+        })
     case .journal(let entries, let completion):
       state.withLock { state in
         for entry in entries where state.sessions[entry.id]?.state == .open {
@@ -24,7 +34,7 @@ package final class MemorySessionStore: SessionStore {
         }
       }
       completion(.success(()))
-    case .end(let id, let ending, let reason, let usage, let time, let completion):
+    case .end(let id, let ending, let reason, let usage, let time, let entry, let completion):
       state.withLock { state in
         guard var record = state.sessions[id], record.state == .open else { return }
         record.state = ending
@@ -32,6 +42,7 @@ package final class MemorySessionStore: SessionStore {
         record.usage = usage
         record.closedAt = time
         state.sessions[id] = record
+        if let entry { audit.append(entry) }
       }
       completion(.success(()))
     case .startOptimization(let record, let completion):
@@ -104,7 +115,10 @@ package final class MemorySessionStore: SessionStore {
   ) -> [SessionRecord] {
     let all = state.withLock { Array($0.sessions.values) }
     let wanted = all.filter { record in
-      record.principal == principal && before.map { record.id < $0 } ?? true
+      let owner = record.principal
+      return owner.tenant == principal.tenant && owner.project == principal.project
+        && (principal.name.isEmpty || owner.name == principal.name)
+        && before.map { record.id < $0 } ?? true
         && (record.state == .open
           || endedAfter.map { (record.closedAt ?? 0) > $0 } ?? false)
     }

@@ -4,14 +4,19 @@ package import QubusCore
 package enum SessionCommand: Sendable {
   /// A new session. One idempotency key is one session of its principal: the same key with the same
   /// request hash answers the session that is there (unless it has ended), with another one
-  /// `idempotency_conflict`.
-  case open(SessionRecord, completion: @Sendable (Result<SessionRecord, QubusError>) -> Void)
+  /// `idempotency_conflict`. The audit entry is written in the same transaction: with the session,
+  /// or as that of a duplicate; a refusal leaves none.
+  case open(
+    SessionRecord, audit: AuditEntry? = nil,
+    completion: @Sendable (Result<SessionRecord, QubusError>) -> Void)
   /// Usage since the last flush, many sessions in one command; unknown or ended ones are skipped.
   case journal(
     [(id: Identifier, usage: SessionUsage, lastUsedAt: Microseconds)],
     completion: @Sendable (Result<Void, QubusError>) -> Void)
+  /// Changes nothing when the session has ended or is unknown, and audits nothing then.
   case end(
     Identifier, SessionState, reason: String, usage: SessionUsage, at: Microseconds,
+    audit: AuditEntry? = nil,
     completion: @Sendable (Result<Void, QubusError>) -> Void)
   case startOptimization(
     OptimizationRecord, completion: @Sendable (Result<Void, QubusError>) -> Void)
@@ -29,7 +34,7 @@ package enum SessionCommand: Sendable {
 package protocol SessionStore: Sendable {
   func perform(_ command: SessionCommand)
   func session(_ id: Identifier) throws(QubusError) -> SessionRecord?
-  /// Newest first, of one principal.
+  /// Newest first, of one principal; of all of its project when the principal's name is empty.
   /// - Parameters:
   ///   - endedAfter: nil: open ones only; else also those that ended after this time.
   ///   - before: older than this id only.

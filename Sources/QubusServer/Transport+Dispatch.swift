@@ -61,6 +61,11 @@ extension Transport {
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
       try dispatchSession(call, body)
+    case .whoAmI, .listTenants, .createTenant, .updateTenant, .listProjects, .createProject,
+      .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal, .grantRole, .revokeRole,
+      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
+      .verifyAudit, .exportAuditCheckpoint:
+      try dispatchTenancy(call, body)
     case .step, .optimize:
       throw QubusError(.internalError, "\(call.method.rawValue) is served before this")
     }
@@ -85,7 +90,7 @@ extension Transport {
       .joined(separator: " ")
     if !version.isEmpty { connection.clientVersion = version }
     let response = Responses.hello(
-      instanceID: instanceID, principal: connection.principal, configuration: configuration)
+      instanceID: instanceID, principal: call.context.principal, configuration: configuration)
     finish(call, Answer { response })
   }
 
@@ -134,7 +139,7 @@ extension Transport {
   }
 
   private func getJob(_ call: Call, _ id: Identifier) throws(QubusError) {
-    if isInMemory(id) {
+    if isInMemory(id, call.context) {
       let view = try service.job(id, context: call.context)
       finish(call, Answer { Responses.job(view) })
       return
@@ -151,7 +156,6 @@ extension Transport {
   private func listJobs(_ call: Call, _ filter: JobFilter) throws(QubusError) {
     try read(call) { [key = call.key] service, context in
       var filter = filter
-      filter.principal = context.principal
       let limit = filter.limit
       // One more than asked for tells whether there is a next page.
       filter.limit += 1
@@ -165,7 +169,7 @@ extension Transport {
   }
 
   /// True when reads of this job do not touch the disk.
-  func isInMemory(_ id: Identifier) -> Bool {
-    service.recentEvents(id, after: .max, limit: 0) != nil
+  func isInMemory(_ id: Identifier, _ context: CallContext) -> Bool {
+    service.recentEvents(id, after: .max, limit: 0, context: context) != nil
   }
 }

@@ -41,7 +41,9 @@ extension Transport {
   /// From memory in place, else by a reader thread.
   private func fetchEvents(_ call: Call, _ stream: inout EventStream) throws(QubusError) {
     let (id, after) = (stream.jobID, stream.sent)
-    if let recent = service.recentEvents(id, after: after, limit: EventStream.batch) {
+    if let recent = service.recentEvents(
+      id, after: after, limit: EventStream.batch, context: call.context)
+    {
       stream.append(recent)
       return
     }
@@ -78,7 +80,7 @@ extension Transport {
 
   private func finishWatch(_ call: Call, _ id: Identifier) {
     do throws(QubusError) {
-      if isInMemory(id) {
+      if isInMemory(id, call.context) {
         let view = try service.job(id, context: call.context)
         finish(call, Answer { Responses.watch(view) })
         return

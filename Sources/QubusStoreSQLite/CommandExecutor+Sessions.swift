@@ -5,22 +5,24 @@ internal import QubusJobs
 /// Changes of sessions, within the open transaction of the writer.
 extension CommandExecutor {
   func open(
-    _ record: SessionRecord
+    _ record: SessionRecord, _ entry: AuditEntry?
   ) throws(SQLiteFailure) -> Result<SessionRecord, QubusError> {
     if !record.idempotencyKey.isEmpty, let known = try openSession(underKeyOf: record) {
-      return known.flatMap { known in
-        known.requestHash == record.requestHash
-          ? .success(known)
-          : .failure(
-            .idempotencyConflict(
-              key: record.idempotencyKey, of: "session", existing: known.id,
-              existingFingerprint: known.requestHash, fingerprint: record.requestHash))
+      guard case .success(let session) = known else { return known }
+      guard session.requestHash == record.requestHash else {
+        return .failure(
+          .idempotencyConflict(
+            key: record.idempotencyKey, of: "session", existing: session.id,
+            existingFingerprint: session.requestHash, fingerprint: record.requestHash))
       }
+      if let entry { try audit.append(entry.duplicate(of: session.id, kind: "session")) }
+      return known
     }
     guard try !exists(record.id) else {
       return .failure(QubusError(.invariantViolated, "session id \(record.id) is taken"))
     }
     try insert(record)
+    if let entry { try audit.append(entry) }
     return .success(record)
   }
 
@@ -95,7 +97,7 @@ extension CommandExecutor {
         sessions.journal.add(entry.id)
         try sessions.journal.run()
       }
-    case .end(let id, let state, let reason, let usage, let time, _):
+    case .end(let id, let state, let reason, let usage, let time, let entry, _):
       let end = sessions.end
       end.rewind()
       end.add(Int64(state.rawValue))
@@ -104,6 +106,7 @@ extension CommandExecutor {
       add(usage, to: end)
       end.add(id)
       try end.run()
+      if let entry, end.changedRows > 0 { try audit.append(entry) }
     case .startOptimization(let record, _):
       guard try exists(record.session) else { return .failure(.sessionNotFound(record.session)) }
       let start = sessions.startOptimization

@@ -23,6 +23,7 @@ extension CommandExecutor {
     if let result = work.result {
       try insertResult(result, job: row.job, owner: row.owner)
     }
+    for entry in update.audit { try audit.append(entry) }
     return .success(events)
   }
 

@@ -14,6 +14,7 @@ struct CommandExecutor {
   let daemonID: Identifier
   let clock: any Clock
   let sessions: SessionStatements
+  let audit: AuditWriter
 
   init(_ db: Database, codec: any JobCodec, daemonID: Identifier, clock: any Clock) throws {
     self.db = db
@@ -22,6 +23,7 @@ struct CommandExecutor {
     self.clock = clock
     sql = try WriterStatements(db)
     sessions = try SessionStatements(db)
+    audit = try AuditWriter(db)
   }
 
   /// Up to here a request lies in the job's own row, which saves a page with every submit; longer
@@ -40,6 +42,7 @@ struct CommandExecutor {
 
   /// Leaves the transaction, if SQLite has not done so by itself.
   func rollback() {
+    audit.forgetTail()
     let connection = db.sqliteConnection
     if sqlite3_get_autocommit(connection) == 0 {
       sqlite3_exec(connection, "ROLLBACK", nil, nil, nil)
@@ -50,8 +53,9 @@ struct CommandExecutor {
     switch work {
     case .accept(let work): .accepted(try accept(work))
     case .update(let work): .updated(try update(work))
-    case .session(.open(let record, _)): .opened(try open(record))
+    case .session(.open(let record, let entry, _)): .opened(try open(record, entry))
     case .session(let command): .done(try execute(command))
+    case .tenancy(let changes, let entry, _): .done(try change(changes, entry))
     case .flush: .done(.success(()))
     case .control: preconditionFailure("a control command runs outside of transactions")
     }
@@ -63,6 +67,9 @@ struct CommandExecutor {
     _ work: WriteTask.Accept
   ) throws(SQLiteFailure) -> Result<AcceptOutcome, QubusError> {
     if !work.record.idempotencyKey.isEmpty, let known = try knownKey(of: work.record) {
+      if let entry = work.audit, case .success(.duplicate(let job)) = known {
+        try audit.append(entry.duplicate(of: job.id, kind: "job"))
+      }
       return known
     }
     guard let job = try freeNumber(for: work.record.id) else {
@@ -92,6 +99,7 @@ struct CommandExecutor {
       try sql.insertTag.run()
     }
     try insertEvents(events, bodies: work.bodies, job: job, owner: record.principal)
+    if let entry = work.audit { try audit.append(entry) }
     return .success(.accepted(record, events))
   }
 

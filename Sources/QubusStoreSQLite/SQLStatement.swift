@@ -131,6 +131,9 @@ final class SQLStatement {
     while try step() {}
   }
 
+  /// Rows that the last statement of the connection wrote or removed.
+  var changedRows: Int { Int(sqlite3_changes64(connection)) }
+
   /// The columns of the present row, to be read in order.
   var row: SQLRow { SQLRow(handle: handle) }
 }
@@ -168,6 +171,14 @@ struct SQLRow {
     guard let bytes = sqlite3_column_text(handle, index) else { return "" }
     let count = Int(sqlite3_column_bytes(handle, index))
     return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+  }
+
+  mutating func optionalText() -> String? {
+    guard sqlite3_column_type(handle, index) != SQLITE_NULL else {
+      index += 1
+      return nil
+    }
+    return text()
   }
 
   mutating func blob() -> [UInt8] {

@@ -7,7 +7,7 @@ package import QubusJobs
 extension SQLiteJobStore: SessionStore {
   package func perform(_ command: SessionCommand) {
     var bytes = 0
-    if case .open(let record, _) = command { bytes = record.request.count }
+    if case .open(let record, _, _) = command { bytes = record.request.count }
     enqueue(WriteTask(.session(command), bytes: bytes))
   }
 
@@ -26,14 +26,15 @@ extension SQLiteJobStore: SessionStore {
     try readers.read { db in
       let ended = endedAfter == nil ? "" : " OR closed_at > ?"
       let older = before == nil ? "" : " AND id < ?"
+      let owner = principal.name.isEmpty ? "" : " AND principal = ?"
       let select = try db.ready(
         SessionReader.selection + """
-           WHERE tenant = ? AND project = ? AND principal = ? AND (state = 1\(ended))\(older)
+           WHERE tenant = ? AND project = ?\(owner) AND (state = 1\(ended))\(older)
           ORDER BY id DESC LIMIT ?
           """)
       select.add(principal.tenant)
       select.add(principal.project)
-      select.add(principal.name)
+      if !principal.name.isEmpty { select.add(principal.name) }
       if let endedAfter { select.add(endedAfter) }
       if let before { select.add(before) }
       select.add(max(0, limit))

@@ -3,6 +3,7 @@ internal import Foundation
 internal import GRDB
 package import QubusCore
 package import QubusJobs
+internal import QubusTenancy
 
 /// The durable home of jobs: one SQLite database in WAL mode and files for large results.
 ///
@@ -13,13 +14,16 @@ package import QubusJobs
 package final class SQLiteJobStore: JobStore {
   private let directory: DataDirectory
   private let database: DatabaseQueue
-  private let queue: WriteQueue
+  let queue: WriteQueue
   private let writer: StoreWriter
   let codec: any JobCodec
-  private let options: StoreOptions
+  let options: StoreOptions
   private let isClosed = Lock(false)
   private let preparerFinished = DispatchSemaphore(value: 0)
   let readers: ReaderPool
+  let clock: any Clock
+  let auditKey: AuditKey
+  package let serviceID: Identifier
   var blobs: BlobFiles { directory.blobs }
 
   /// Up to here a result is encoded on its caller's thread.
@@ -30,7 +34,7 @@ package final class SQLiteJobStore: JobStore {
   /// Opens a data directory, making or migrating it where needed.
   /// - Throws: `data_directory_not_writable`, `data_directory_locked`,
   ///   `data_directory_newer_version`, `data_directory_corrupt`, `disk_full`,
-  ///   `storage_unavailable`.
+  ///   `storage_unavailable`; `invalid_key` when others may read `audit.key`.
   package init(
     directory path: String, codec: any JobCodec, clock: any Clock,
     options: StoreOptions = StoreOptions()
@@ -39,14 +43,28 @@ package final class SQLiteJobStore: JobStore {
     self.directory = directory
     self.codec = codec
     self.options = options
+    self.clock = clock
     database = try DatabaseOpening.open(directory, options: options)
     readers = try ReaderPool(path: directory.databasePath, count: options.readerCount)
+    serviceID = try Self.serviceID(readers)
+    auditKey = try AuditKey(directory: path)
     queue = WriteQueue(capacity: options.queueCapacity, byteCapacity: options.queueBytes)
     writer = StoreWriter(
       database: database, directory: directory, queue: queue, codec: codec, clock: clock,
       daemonID: options.daemonID ?? IdentifierSource(clock: clock).next(), options: options)
     writer.start()
     startPreparer()
+  }
+
+  private static func serviceID(_ readers: ReaderPool) throws(QubusError) -> Identifier {
+    try readers.read { db in
+      let select = try db.ready("SELECT id FROM service")
+      defer { select.rewind() }
+      guard try select.step(), case var row = select.row, let id = row.identifier() else {
+        throw QubusError(.dataDirectoryCorrupt, "the database is damaged: it has no service id")
+      }
+      return id
+    }
   }
 
   /// Lets the threads end; only `close` waits for them.
@@ -81,7 +99,7 @@ package final class SQLiteJobStore: JobStore {
 
   private static func refuse(_ command: StoreCommand, _ error: QubusError) {
     switch command {
-    case .accept(_, _, let completion): completion(.failure(error))
+    case .accept(_, _, _, let completion): completion(.failure(error))
     case .update(_, let completion): completion(.failure(error))
     case .flush(let completion): completion(.failure(error))
     }
@@ -90,12 +108,12 @@ package final class SQLiteJobStore: JobStore {
   /// Encodes a command here, so that the writer only writes.
   private func task(_ command: StoreCommand) throws(QubusError) -> WriteTask {
     switch command {
-    case .accept(let record, let events, let completion):
+    case .accept(let record, let events, let audit, let completion):
       return WriteTask(
         .accept(
           WriteTask.Accept(
             record: record, events: events, bodies: events.map { encode($0.body) },
-            error: record.error.map { codec.encode($0) }, completion: completion)),
+            error: record.error.map { codec.encode($0) }, audit: audit, completion: completion)),
         bytes: record.request.count)
     case .update(let update, let completion):
       var work = WriteTask.Update(

@@ -1,4 +1,5 @@
 package import QubusCore
+package import QubusJobs
 
 /// Sizes and hooks of the store; the defaults suit one daemon on one machine.
 package struct StoreOptions: Sendable {
@@ -21,6 +22,11 @@ package struct StoreOptions: Sendable {
   package var checkpointLimitPages = 4000
   /// Idle time after which the writer checkpoints, milliseconds.
   package var checkpointIdleMilliseconds = 20
+  /// Time that evidence without a change may wait for a commit to join, milliseconds. A commit of
+  /// its own would stand in the way of the next submit.
+  package var noteMilliseconds = 100
+  /// Called on any thread for an entry of the audit that could not be written.
+  package var onLostNote: @Sendable (AuditEntry, QubusError) -> Void = { _, _ in }
   /// Upper bound of the database file in bytes; nil is none. Reaching it is `disk_full`.
   package var maximumDatabaseBytes: Int?
   /// Names this daemon in claims; nil draws one.

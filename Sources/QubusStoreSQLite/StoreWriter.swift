@@ -75,21 +75,29 @@ final class StoreWriter: Sendable {
       let group = queue.take(options.groupLimit)
       guard !group.isEmpty else {
         let isLong = log.pageCount > options.checkpointPages
-        switch queue.wait(milliseconds: isLong ? options.checkpointIdleMilliseconds : nil) {
-        case .work: continue
-        case .idle:
+        let wake = queue.wait(
+          milliseconds: isLong ? options.checkpointIdleMilliseconds : nil,
+          noteMilliseconds: options.noteMilliseconds)
+        guard wake != .work else { continue }
+        let notes = queue.takeNotes()
+        if !notes.isEmpty {
+          write(notes, db, executor, log)
+        } else if wake == .idle {
           checkpoint(log, .passive)
-          continue
-        case .finished: return
         }
-      }
-      guard !hasFailed.withLock({ $0 }) else {
-        refuse(group)
+        if wake == .finished { return }
         continue
       }
-      run(group, db, executor)
-      if log.pageCount > options.checkpointLimitPages { bound(log) }
+      write(group, db, executor, log)
     }
+  }
+
+  private func write(
+    _ group: [WriteTask], _ db: Database, _ executor: CommandExecutor, _ log: WriteAheadLog
+  ) {
+    guard !hasFailed.withLock({ $0 }) else { return refuse(group) }
+    run(group, db, executor)
+    if log.pageCount > options.checkpointLimitPages { bound(log) }
   }
 
   /// Control commands stand between groups; everything else shares a transaction.
@@ -102,6 +110,8 @@ final class StoreWriter: Sendable {
       }
       commit(members, executor)
       members = []
+      // It may have written anything.
+      executor.audit.forgetTail()
       let result = Result { try body(db) }.mapError { error in
         (error as? QubusError) ?? SQLiteFailure(error).error(at: path)
       }
@@ -167,7 +177,7 @@ final class StoreWriter: Sendable {
         case .accept: FaultPoint.acceptedUncommitted.reached()
         case .update(let work) where work.update.moves.last?.isTerminal == true:
           FaultPoint.terminalUncommitted.reached()
-        case .update, .flush, .session, .control: break
+        case .update, .flush, .session, .tenancy, .control: break
         }
       }
     }
@@ -180,7 +190,7 @@ final class StoreWriter: Sendable {
 
   private func refuseRest() {
     while true {
-      refuse(queue.take(options.groupLimit))
+      refuse(queue.takeNotes() + queue.take(options.groupLimit))
       if queue.wait(milliseconds: nil) == .finished { return }
     }
   }

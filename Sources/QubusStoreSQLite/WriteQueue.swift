@@ -12,6 +12,8 @@ internal import QubusJobs
 final class WriteQueue: Sendable {
   private struct State {
     var pending: [WriteTask] = []
+    /// Evidence that waits for a commit to join.
+    var notes: [WriteTask] = []
     var preparing: [WriteTask] = []
     var isPreparing = false
     /// Commands of a job in preparation.
@@ -40,6 +42,8 @@ final class WriteQueue: Sendable {
   private let state = Lock(State())
   private let writerWake = DispatchSemaphore(value: 0)
   private let preparerWake = DispatchSemaphore(value: 0)
+  /// Notes that wait no longer, however young.
+  private static let noteLimit = 512
   private let capacity: Int
   private let byteCapacity: Int
   /// Looks for an announced command, half a microsecond each on an idle processor.
@@ -77,7 +81,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .flush: !state.isPreparationEmpty
       case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
-      case .accept, .session, .control: false
+      case .accept, .session, .tenancy, .control: false
       }
     if task.needsPreparation || follows {
       state.preparing.append(task)
@@ -90,11 +94,32 @@ final class WriteQueue: Sendable {
     return nil
   }
 
+  /// Takes evidence without a change, or answers why not. It waits for the next command, or for the
+  /// writer to be idle long enough.
+  func note(_ task: WriteTask) -> QubusError? {
+    var sleepers = Sleepers()
+    defer { wake(sleepers) }
+    return state.withLock { state in
+      if let refusal = state.refusal { return refusal }
+      guard state.notes.count < capacity else {
+        return QubusError(
+          .serverOverloaded, "too much evidence waits for the disk (limit: \(capacity) entries)")
+      }
+      state.notes.append(task)
+      // The first makes the writer look at the time, the last at the notes.
+      if state.notes.count == 1 || state.notes.count >= Self.noteLimit {
+        sleepers.writer = state.rouseWriter()
+      }
+      return nil
+    }
+  }
+
   private func overload(_ task: WriteTask, _ state: State) -> QubusError? {
     let (limit, bytes): (Int, Int) =
       switch task.work {
       case .accept: (capacity, task.bytes)
       case .session(.open): (capacity, task.bytes)
+      case .tenancy: (capacity, 0)
       case .update, .session: (2 * capacity, 0)
       case .flush, .control: (.max, 0)
       }
@@ -129,26 +154,40 @@ final class WriteQueue: Sendable {
 
   // The writer's side
 
-  /// Up to `limit` commands, in order, without waiting.
+  /// Up to `limit` commands, in order, and the notes that go with them; none without waiting.
   func take(_ limit: Int) -> [WriteTask] {
     state.withLock { state in
+      guard !state.pending.isEmpty || state.notes.count >= Self.noteLimit else { return [] }
       let group = Array(state.pending.prefix(limit))
       for task in group { state.acceptBytes -= task.bytes }
       state.pending.removeFirst(group.count)
-      return group
+      defer { state.notes = [] }
+      return state.notes + group
+    }
+  }
+
+  /// Those that no command came for.
+  func takeNotes() -> [WriteTask] {
+    state.withLock { state in
+      defer { state.notes = [] }
+      return state.notes
     }
   }
 
   enum Wake { case work, idle, finished }
 
-  /// Waits for a command; `idle` after `milliseconds` (nil waits for ever), `finished` when the
-  /// queue refuses and is empty.
-  func wait(milliseconds: Int?) -> Wake {
+  /// Waits for a command; `idle` after `milliseconds` (nil waits for ever), or after
+  /// `noteMilliseconds` when there are notes; `finished` when the queue refuses and has no command.
+  func wait(milliseconds: Int?, noteMilliseconds: Int? = nil) -> Wake {
     lookForExpected()
+    var milliseconds = milliseconds
     let now: Wake? = state.withLock { state in
       if !state.pending.isEmpty { return .work }
       if state.refusal != nil, state.isPreparationEmpty { return .finished }
       state.writerWaits = true
+      if let noteMilliseconds, !state.notes.isEmpty {
+        milliseconds = min(milliseconds ?? noteMilliseconds, noteMilliseconds)
+      }
       return nil
     }
     if let now { return now }

@@ -1,6 +1,7 @@
 internal import GRDB
 internal import QubusCore
 internal import QubusJobs
+internal import QubusTenancy
 
 /// A command on its way to the writer, encoded on the caller's thread. A class, so that moving a
 /// queue moves pointers.
@@ -10,6 +11,7 @@ final class WriteTask: Sendable {
     var events: [NewEvent]
     var bodies: [[UInt8]]
     var error: [UInt8]?
+    var audit: AuditEntry?
     var completion: @Sendable (Result<AcceptOutcome, QubusError>) -> Void
   }
   struct Update: Sendable {
@@ -25,6 +27,9 @@ final class WriteTask: Sendable {
     case update(Update)
     case flush(@Sendable (Result<Void, QubusError>) -> Void)
     case session(SessionCommand)
+    /// All changes with one entry, or none; without changes the entry alone.
+    case tenancy(
+      [TenancyChange], AuditEntry, @Sendable (Result<Void, QubusError>) -> Void)
     /// Runs between transactions, on the writer's connection.
     case control(@Sendable (Database) throws -> Void, @Sendable (Result<Void, QubusError>) -> Void)
   }
@@ -59,9 +64,10 @@ final class WriteTask: Sendable {
     case (.update(let work), .updated(let result)): work.completion(result)
     case (.flush(let completion), .done(let result)): completion(result)
     case (.control(_, let completion), .done(let result)): completion(result)
-    case (.session(.open(_, let completion)), .opened(let result)): completion(result)
+    case (.tenancy(_, _, let completion), .done(let result)): completion(result)
+    case (.session(.open(_, _, let completion)), .opened(let result)): completion(result)
     case (.session(let command), .done(let result)): command.done(result)
-    case (.accept, _), (.update, _), (.flush, _), (.control, _), (.session, _):
+    case (.accept, _), (.update, _), (.flush, _), (.control, _), (.session, _), (.tenancy, _):
       preconditionFailure("an outcome of another kind of command")
     }
   }
@@ -78,7 +84,7 @@ final class WriteTask: Sendable {
     case .accept: .accepted(.failure(error))
     case .update: .updated(.failure(error))
     case .session(.open): .opened(.failure(error))
-    case .flush, .control, .session: .done(.failure(error))
+    case .flush, .control, .session, .tenancy: .done(.failure(error))
     }
   }
 }
@@ -88,7 +94,7 @@ extension SessionCommand {
   func done(_ result: Result<Void, QubusError>) {
     switch self {
     case .open: preconditionFailure("an open answers with its session")
-    case .journal(_, let completion), .end(_, _, _, _, _, let completion),
+    case .journal(_, let completion), .end(_, _, _, _, _, _, let completion),
       .startOptimization(_, let completion), .checkpoint(_, let completion),
       .endOptimization(_, _, _, let completion):
       completion(result)

@@ -1,4 +1,5 @@
 package import CQubusProto
+package import QubusTenancy
 
 /// The methods of protocol version 1: one row per method, read by dispatch, HELLO and the tests.
 package enum Method: String, Sendable, Hashable, CaseIterable {
@@ -26,6 +27,27 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case health = "Health"
   case version = "Version"
   case errorCatalogue = "ErrorCatalogue"
+  case whoAmI = "WhoAmI"
+  case listTenants = "ListTenants"
+  case createTenant = "CreateTenant"
+  case updateTenant = "UpdateTenant"
+  case listProjects = "ListProjects"
+  case createProject = "CreateProject"
+  case updateProject = "UpdateProject"
+  case listPrincipals = "ListPrincipals"
+  case createPrincipal = "CreatePrincipal"
+  case updatePrincipal = "UpdatePrincipal"
+  case grantRole = "GrantRole"
+  case revokeRole = "RevokeRole"
+  case listKeys = "ListKeys"
+  case addKey = "AddKey"
+  case revokeKey = "RevokeKey"
+  case createInvitation = "CreateInvitation"
+  case issueToken = "IssueToken"
+  case revokeToken = "RevokeToken"
+  case listAudit = "ListAudit"
+  case verifyAudit = "VerifyAudit"
+  case exportAuditCheckpoint = "ExportAuditCheckpoint"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -47,11 +69,11 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
 
   /// One row of the table.
   package struct Declaration: Sendable {
-    package let request: String
-    package let response: String
+    fileprivate let method: String
     package let shape: Shape
-    /// What a principal must hold once roles exist.
-    package let permission: String
+    /// What the caller must be allowed to do somewhere; on what, is asked where it is known. Without
+    /// it no method compiles.
+    package let permission: Action
     package let place: Place
     /// Whether the same call, sent again after a lost connection, does nothing twice.
     package let isIdempotent: Bool
@@ -59,48 +81,75 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     package let isServedWhileStopping: Bool
     /// How many the client may send.
     package let attachments: ClosedRange<Int>
+
+    package var request: String { method + "Request" }
+    package var response: String { method + "Response" }
   }
 
   package var declaration: Declaration {
     switch self {
-    case .hello: row("connect", .transport, whileStopping: true)
-    case .submit: row("jobs.submit", .engine, idempotent: false)
-    case .submitBatch: row("jobs.submit", .engine, idempotent: false)
-    case .plan: row("jobs.read", .engine)
-    case .getJob: row("jobs.read", .reader)
-    case .listJobs: row("jobs.read", .reader)
-    case .watchJob: row("jobs.read", .reader, .stream)
-    case .getResult: row("results.read", .reader, .stream)
-    case .cancelJob: row("jobs.cancel", .engine)
-    case .annotateJob: row("jobs.annotate", .engine)
-    case .replayJob: row("jobs.submit", .engine, idempotent: false)
-    case .openSession: row("sessions.open", .engine, idempotent: false)
-    case .step: row("sessions.step", .transport, attachments: 1...1)
-    case .resumeSession: row("sessions.open", .engine)
-    case .closeSession: row("sessions.close", .engine)
-    case .getSession: row("sessions.read", .reader)
-    case .listSessions: row("sessions.read", .reader)
-    case .optimize: row("sessions.step", .engine, .stream, idempotent: false, attachments: 0...3)
-    case .cancelOptimize: row("sessions.step", .reader)
-    case .listDevices: row("devices.read", .transport)
-    case .getDevice: row("devices.read", .transport)
-    case .health: row("connect", .transport, whileStopping: true)
-    case .version: row("connect", .transport, whileStopping: true)
-    case .errorCatalogue: row("connect", .transport, whileStopping: true)
+    case .hello: row(.connect, .transport, whileStopping: true)
+    case .submit: row(.submitJobs, .engine, idempotent: false)
+    case .submitBatch: row(.submitJobs, .engine, idempotent: false)
+    case .plan: row(.readJobs, .engine)
+    case .getJob: row(.readJobs, .reader)
+    case .listJobs: row(.readJobs, .reader)
+    case .watchJob: row(.readJobs, .reader, .stream)
+    case .getResult: row(.readResults, .reader, .stream)
+    case .cancelJob: row(.cancelJobs, .engine)
+    case .annotateJob: row(.annotateJobs, .engine)
+    case .replayJob: row(.submitJobs, .engine, idempotent: false)
+    case .openSession: row(.openSessions, .engine, idempotent: false)
+    case .step: row(.stepSessions, .transport, attachments: 1...1)
+    case .resumeSession: row(.openSessions, .engine)
+    case .closeSession: row(.closeSessions, .engine)
+    case .getSession: row(.readSessions, .reader)
+    case .listSessions: row(.readSessions, .reader)
+    case .optimize: row(.stepSessions, .engine, .stream, idempotent: false, attachments: 0...3)
+    case .cancelOptimize: row(.stepSessions, .reader)
+    case .listDevices: row(.readDevices, .transport)
+    case .getDevice: row(.readDevices, .transport)
+    case .health: row(.connect, .transport, whileStopping: true)
+    case .version: row(.connect, .transport, whileStopping: true)
+    case .errorCatalogue: row(.connect, .transport, whileStopping: true)
+    case .whoAmI: row(.connect, .transport)
+    case .listTenants: row(.readMembers, .reader)
+    case .createTenant: row(.manageTenants, .engine)
+    case .updateTenant: row(.manageTenants, .engine)
+    case .listProjects: row(.readMembers, .reader)
+    case .createProject: row(.manageProjects, .engine)
+    case .updateProject: row(.manageProjects, .engine)
+    case .listPrincipals: row(.readMembers, .reader)
+    case .createPrincipal: row(.managePrincipals, .engine)
+    case .updatePrincipal: row(.managePrincipals, .engine)
+    case .grantRole: row(.managePrincipals, .engine)
+    case .revokeRole: row(.managePrincipals, .engine)
+    // One's own; those of others take principals.manage, and to list them members.read.
+    case .listKeys: row(.rotateKeys, .reader)
+    case .addKey: row(.rotateKeys, .engine)
+    case .revokeKey: row(.rotateKeys, .engine)
+    case .createInvitation: row(.managePrincipals, .engine, idempotent: false)
+    case .issueToken: row(.issueTokens, .engine, idempotent: false)
+    // Operators revoke the tokens of others and can issue none.
+    case .revokeToken: row(.rotateKeys, .engine)
+    case .listAudit: row(.readAudit, .reader)
+    case .verifyAudit: row(.readAudit, .reader)
+    case .exportAuditCheckpoint: row(.readAudit, .reader)
     }
   }
 
   /// What it starts belongs to a session, not to a job.
-  package var isOfSessions: Bool { declaration.permission.hasPrefix("sessions.") }
+  package var isOfSessions: Bool { permission.rawValue.hasPrefix("sessions.") }
+
+  package var permission: Action { declaration.permission }
 
   private func row(
-    _ permission: String, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,
+    _ permission: Action, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,
     whileStopping: Bool = false, attachments: ClosedRange<Int> = 0...0
   ) -> Declaration {
     Declaration(
-      request: rawValue + "Request", response: rawValue + "Response", shape: shape,
-      permission: permission, place: place, isIdempotent: idempotent,
-      isServedWhileStopping: whileStopping, attachments: attachments)
+      method: rawValue, shape: shape, permission: permission, place: place,
+      isIdempotent: idempotent, isServedWhileStopping: whileStopping, attachments: attachments)
   }
 
   /// Of the request message.

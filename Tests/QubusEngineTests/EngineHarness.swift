@@ -3,6 +3,7 @@ import QubusCompiler
 import QubusCore
 import QubusDevices
 import QubusJobs
+import QubusTenancy
 import Testing
 
 @testable import QubusEngine
@@ -31,11 +32,13 @@ final class EngineHarness: Sendable {
     self.store = store ?? FakeStore(clock: clock)
     self.codec = codec
     self.clock = clock
-    context = CallContext(principal: Self.alice, clientVersion: "test/1", traceID: "trace")
+    context = CallContext(
+      identity: .submitter(Self.alice), clientVersion: "test/1", traceID: "trace")
     engine = Engine(
       configuration: configuration, store: self.store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      audit: self.store.memory.audit)
     if start { try engine.start() }
   }
 
@@ -72,18 +75,22 @@ final class EngineHarness: Sendable {
     return try result.get()
   }
 
-  func replay(_ id: Identifier) async throws -> SubmitReport {
+  func replay(
+    _ id: Identifier, as context: CallContext? = nil
+  ) async throws -> SubmitReport {
     let result = await withCheckedContinuation { continuation in
       engine.replay(
-        id, context: context, completion: { continuation.resume(returning: $0) })
+        id, context: context ?? self.context, completion: { continuation.resume(returning: $0) })
     }
     return try result.get()
   }
 
-  func annotate(_ id: Identifier, _ annotations: [String: String]) async throws -> JobView {
+  func annotate(
+    _ id: Identifier, _ annotations: [String: String], as context: CallContext? = nil
+  ) async throws -> JobView {
     let result = await withCheckedContinuation { continuation in
       engine.annotate(
-        id, annotations: annotations, context: context,
+        id, annotations: annotations, context: context ?? self.context,
         completion: { continuation.resume(returning: $0) })
     }
     return try result.get()

@@ -59,7 +59,7 @@ final class FakeStore: JobStore {
 
   private func pass(_ command: StoreCommand) {
     switch command {
-    case .accept(_, _, let completion):
+    case .accept(_, _, _, let completion):
       if let error = state.withLock({ $0.acceptFailure }) { return completion(.failure(error)) }
     case .update(let update, let completion):
       let failure = state.withLock { $0.failure }

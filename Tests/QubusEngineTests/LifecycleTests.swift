@@ -171,7 +171,9 @@ import Testing
     let engine = harness.engine
     let observation = try engine.observe(id, context: harness.context) { _, _ in
       pulled.signal { sequences in
-        let events = engine.recentEvents(id, after: sequences.last ?? 0, limit: 2) ?? []
+        let events =
+          engine.recentEvents(
+            id, after: sequences.last ?? 0, limit: 2, context: harness.context) ?? []
         sequences += events.map(\.sequence)
       }
     }
@@ -187,14 +189,13 @@ import Testing
     await harness.stop()
   }
 
-  @Test("other principals see nothing of a job")
+  @Test("principals of other projects see nothing of a job")
   func isolation() async throws {
     let harness = try EngineHarness()
     let id = try await harness.submitted()
     try await harness.finished(id)
-    var mallory = harness.context
-    mallory.principal.name = "mallory"
-    let context = mallory
+    let context = SessionHarness.context(
+      Principal(tenant: "default", project: "other", name: EngineHarness.alice.name))
     let engine = harness.engine
     let calls: [() throws -> Void] = [
       { _ = try engine.job(id, context: context) },
@@ -206,8 +207,10 @@ import Testing
     ]
     for call in calls {
       let error = #expect(throws: QubusError.self) { try call() }
-      #expect(error?.code == .jobNotFound)
+      #expect(error == .jobNotFound(id))
     }
+    #expect(engine.recentEvents(id, after: 0, limit: 1, context: context) == nil)
+    #expect(engine.recentResult(id, context: context) == nil)
     let error = await #expect(throws: QubusError.self) {
       try await harness.cancel(id, as: context)
     }

@@ -3,6 +3,7 @@ import Logging
 import QubusCore
 import QubusDevices
 import QubusJobs
+import QubusTenancy
 
 @testable import QubusEngine
 
@@ -14,7 +15,7 @@ final class RealHarness: Sendable {
   let codec = FakeCodec()
   let clock = SystemClock()
   let context = CallContext(
-    principal: EngineHarness.alice, clientVersion: "test/1", traceID: "t")
+    identity: .submitter(EngineHarness.alice), clientVersion: "test/1", traceID: "t")
   private let kept = Monitor<(any Observation)?>(nil)
 
   init(_ configure: (inout EngineConfiguration) -> Void = { _ in }) throws {

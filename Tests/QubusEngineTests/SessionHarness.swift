@@ -3,6 +3,7 @@ import QubusCore
 import QubusDevices
 import QubusJobs
 import QubusSimulator
+import QubusTenancy
 import Testing
 
 @testable import QubusEngine
@@ -74,7 +75,8 @@ enum Disposition: Equatable {
   case pending(UInt64)
   case refused(QubusError)
 
-  var code: ErrorCode? { if case .refused(let error) = self { error.code } else { nil } }
+  var error: QubusError? { if case .refused(let error) = self { error } else { nil } }
+  var code: ErrorCode? { error?.code }
   var answer: Answered? { if case .answered(let answer) = self { answer } else { nil } }
   var serial: UInt64? { if case .pending(let serial) = self { serial } else { nil } }
 }
@@ -93,6 +95,8 @@ final class SessionHarness: @unchecked Sendable {
 
   static let alice = Principal(tenant: "default", project: "default", name: "alice")
   static let bob = Principal(tenant: "default", project: "default", name: "bob")
+  /// Of another tenant, under a name that is known.
+  static let stranger = Principal(tenant: "other", project: "default", name: "alice")
 
   init(
     device: FakeDevice = FakeDevice(), store: any SessionStore = MemorySessionStore(),
@@ -112,7 +116,8 @@ final class SessionHarness: @unchecked Sendable {
       codec: FakeCodec(), devices: [device], programs: ToyPrograms.cache(), clock: clock,
       identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sessionStore: store,
-      sessionCodec: codec, nanoseconds: { time.read() })
+      sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit,
+      nanoseconds: { time.read() })
     sessions = try #require(engine.sessions)
     try engine.start()
   }
@@ -127,7 +132,7 @@ final class SessionHarness: @unchecked Sendable {
   }
 
   static func context(_ principal: Principal = alice) -> CallContext {
-    CallContext(principal: principal, clientVersion: "test/1", traceID: "trace")
+    CallContext(identity: .submitter(principal), clientVersion: "test/1", traceID: "trace")
   }
 
   func open(
@@ -158,21 +163,23 @@ final class SessionHarness: @unchecked Sendable {
 
   func resume(
     _ id: Identifier, _ secret: [UInt8], last: UInt64 = 0, holder: UInt64 = 2,
-    as principal: Principal = SessionHarness.alice
+    as principal: Principal = SessionHarness.alice, by context: CallContext? = nil
   ) async throws -> ResumedSession {
     let result = await withCheckedContinuation { continuation in
       sessions.resumeSession(
-        id, secret: secret, lastSequence: last, holder: holder, context: Self.context(principal)
+        id, secret: secret, lastSequence: last, holder: holder,
+        context: context ?? Self.context(principal)
       ) { continuation.resume(returning: $0) }
     }
     return try result.get()
   }
 
   func close(
-    _ id: Identifier, as principal: Principal = SessionHarness.alice
+    _ id: Identifier, as principal: Principal = SessionHarness.alice,
+    by context: CallContext? = nil
   ) async throws -> SessionView {
     let result = await withCheckedContinuation { continuation in
-      sessions.closeSession(id, context: Self.context(principal)) {
+      sessions.closeSession(id, context: context ?? Self.context(principal)) {
         continuation.resume(returning: $0)
       }
     }
@@ -182,7 +189,7 @@ final class SessionHarness: @unchecked Sendable {
   func step(
     _ id: Identifier, _ sequence: UInt64, _ numbers: [Double] = [1, 2], rows: Int = 1,
     columns: Int? = nil, holder: UInt64 = 1, as principal: Principal = SessionHarness.alice,
-    _ edit: (inout StepOrder) -> Void = { _ in }
+    by identity: Identity? = nil, _ edit: (inout StepOrder) -> Void = { _ in }
   ) -> Disposition {
     serial += 1
     var order = StepOrder(sequence: sequence, rows: rows, outputs: [])
@@ -194,7 +201,9 @@ final class SessionHarness: @unchecked Sendable {
       session: id, order: order, columns: columns ?? (rows > 0 ? numbers.count / rows : 0),
       checksum: checksum, tag: StepTag(connection: holder, callID: sequence, serial: serial))
     let disposition = numbers.withUnsafeBytes {
-      sessions.step(call, parameters: $0, principal: principal, holder: holder, sink: sink)
+      sessions.step(
+        call, parameters: $0, identity: identity ?? .submitter(principal), holder: holder,
+        sink: sink)
     }
     switch disposition {
     case .answered(let result): return .answered(Answered(result))

@@ -5,6 +5,7 @@ import QubusCore
 import QubusDevices
 import QubusJobs
 import QubusSimulator
+import QubusTenancy
 import Testing
 
 @testable import QubusEngine
@@ -77,7 +78,7 @@ final class RealSessions: @unchecked Sendable {
     _ id: Identifier, from first: UInt64, count: Int, numbers: [Double], outputs: StepOutputs
   ) -> (nanoseconds: [UInt64], allocations: UInt64, inPlace: Int) {
     var times = [UInt64](repeating: 0, count: count)
-    let principal = SessionHarness.alice
+    let identity = Identity.submitter(SessionHarness.alice)
     let sink = self.sink
     var numbers = numbers
     // Its own copy, made before the count starts.
@@ -93,7 +94,7 @@ final class RealSessions: @unchecked Sendable {
         columns: numbers.count, checksum: UInt32(step),
         tag: StepTag(connection: 1, callID: 1, serial: UInt64(step)))
       let disposition = numbers.withUnsafeBytes {
-        sessions.step(call, parameters: $0, principal: principal, holder: 1, sink: sink)
+        sessions.step(call, parameters: $0, identity: identity, holder: 1, sink: sink)
       }
       if case .answered = disposition { inPlace += 1 }
       times[step] = DeviceTime.nanoseconds() - start
@@ -145,6 +146,7 @@ struct SessionRealTests {
     spec.seed = 5
     spec.shots = 1000
     var answers: [[Double]] = []
+    let identity = Identity.submitter(SessionHarness.alice)
     for real in [inPlace, waiting] {
       let id = try await real.open(spec).session.record.id
       let numbers = (0..<24).map { Double($0) * 0.1 }
@@ -153,7 +155,7 @@ struct SessionRealTests {
         tag: StepTag(connection: 1, callID: 1, serial: 1))
       let disposition = numbers.withUnsafeBytes {
         real.sessions.step(
-          call, parameters: $0, principal: SessionHarness.alice, holder: 1, sink: real.sink)
+          call, parameters: $0, identity: identity, holder: 1, sink: real.sink)
       }
       switch disposition {
       case .answered(let result): answers.append(Array(result.answer.values))
@@ -170,6 +172,7 @@ struct SessionRealTests {
     let real = try RealSessions { $0.sessions.stepInPlaceSeconds = 0 }
     let spec = RealSessions.ansatz(qubits: 4, layers: 3, terms: 100)
     let id = try await real.open(spec).session.record.id
+    let identity = Identity.submitter(SessionHarness.alice)
     let times = await onThread {
       (1...2000).map { step in
         let start = DeviceTime.nanoseconds()
@@ -180,7 +183,7 @@ struct SessionRealTests {
           tag: StepTag(connection: 1, callID: 1, serial: UInt64(step)))
         let disposition = numbers.withUnsafeBytes {
           real.sessions.step(
-            call, parameters: $0, principal: SessionHarness.alice, holder: 1, sink: real.sink)
+            call, parameters: $0, identity: identity, holder: 1, sink: real.sink)
         }
         if case .pending = disposition { _ = real.sink.waitForOutcome(UInt64(step)) }
         return DeviceTime.nanoseconds() - start

@@ -167,11 +167,13 @@ struct SessionStepTests {
     await harness.stop()
   }
 
-  @Test("another principal's session, an unknown one and a closed one are not found")
+  @Test("another project's session, an unknown one and a closed one are not found")
   func notFound() async throws {
     let harness = try SessionHarness()
     let id = try await harness.opened()
-    #expect(harness.step(id, 1, as: SessionHarness.bob).code == .sessionNotFound)
+    // Whoever shares the project knows of the session; stepping it is its owner's alone.
+    #expect(harness.step(id, 1, as: SessionHarness.bob).code == .permissionDenied)
+    #expect(harness.step(id, 1, as: SessionHarness.stranger) == .refused(.sessionNotFound(id)))
     #expect(harness.step(Identifier(high: 1, low: 2), 1).code == .sessionNotFound)
     let view = try await harness.close(id)
     #expect(view.record.state == .closed && view.record.closedAt != nil)

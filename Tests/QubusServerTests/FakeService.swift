@@ -222,7 +222,9 @@ final class FakeService: JobService {
 
   func recentResult(_ id: Identifier, context: CallContext) -> (JobView, JobResult)? { nil }
 
-  func recentEvents(_ id: Identifier, after sequence: UInt64, limit: Int) -> [JobEvent]? {
+  func recentEvents(
+    _ id: Identifier, after sequence: UInt64, limit: Int, context: CallContext
+  ) -> [JobEvent]? {
     guard keepsEventsInMemory else { return nil }
     return state.withLock { state in
       state.jobs[id].map { Array($0.events.filter { $0.sequence > sequence }.prefix(limit)) }

@@ -3,6 +3,7 @@ import QubusCore
 import QubusEngine
 import QubusJobs
 import QubusSimulator
+import QubusTenancy
 
 /// Sessions as the server sees them: values are sums of the parameters, and a test says when and
 /// where a step runs.
@@ -241,7 +242,7 @@ final class FakeSessionService: SessionService {
   }
 
   func step(
-    _ call: StepCall, parameters: UnsafeRawBufferPointer, principal: Principal, holder: UInt64,
+    _ call: StepCall, parameters: UnsafeRawBufferPointer, identity: Identity, holder: UInt64,
     sink: any StepSink
   ) -> StepDisposition {
     state.withLock { state in

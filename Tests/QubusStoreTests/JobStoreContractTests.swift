@@ -183,6 +183,43 @@ struct JobStoreContractTests {
     #expect(await code { _ = try await store.accept(twice, []) } == .invariantViolated)
   }
 
+  @Test("evidence is written with its change, or not at all", arguments: StoreKind.allCases)
+  func evidence(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let store = fixture.store
+    let events = [fixture.event(.accepted), fixture.event(.queued)]
+    let record = fixture.record(key: "k")
+    let submit = AuditEntry.sample("job \(record.id)")
+    _ = try await store.accept(record, events, audit: submit)
+    #expect(try fixture.audit() == [submit])
+    // A submit that is sent again made nothing, and is told as such.
+    let again = fixture.record(key: "k")
+    _ = try await store.accept(again, events, audit: .sample("job \(again.id)"))
+    let duplicate = AuditEntry.sample("job \(record.id) (duplicate)")
+    #expect(try fixture.audit() == [submit, duplicate])
+    let conflict = fixture.record(key: "k", fingerprint: 2)
+    #expect(
+      await code { _ = try await store.accept(conflict, events, audit: .sample()) }
+        == .idempotencyConflict)
+    var stolen = fixture.record()
+    stolen.id = record.id
+    let taken = stolen
+    #expect(
+      await code { _ = try await store.accept(taken, events, audit: .sample()) }
+        == .invariantViolated)
+    // What the service does by itself is no evidence of anybody.
+    _ = try await store.update(fixture.move(record.id, .reserved))
+    #expect(try fixture.audit() == [submit, duplicate])
+    var cancel = fixture.move(record.id, .canceled)
+    let entries = [AuditEntry.sample(method: "Cancel"), .sample(method: "Annotate")]
+    cancel.audit = entries
+    _ = try await store.update(cancel)
+    #expect(try fixture.audit() == [submit, duplicate] + entries)
+    let late = cancel
+    #expect(await code { _ = try await store.update(late) } == .jobAlreadyFinished)
+    #expect(try fixture.audit().count == 4)
+  }
+
   @Test("results read back chunk by chunk, small, large and empty", arguments: StoreKind.allCases)
   func results(_ kind: StoreKind) async throws {
     let fixture = try StoreFixture(kind)

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import QubusCore
 import QubusJobs
+import QubusTenancy
 import Testing
 
 @testable import QubusStoreSQLite
@@ -59,6 +60,7 @@ struct MigrationTests {
       events: [NewEvent(time: 1, kind: .statusChanged, status: .canceled, attempt: 1)])
     #expect(try await store.update(again).map(\.sequence) == [3])
     if version >= 2 { try checkSession(store) }
+    try await checkTenancy(store, version)
   }
 
   @Test(
@@ -85,6 +87,8 @@ struct MigrationTests {
     _ = try await fixture.store.update(fixture.move(large.id, .reserved, .running))
     _ = try await fixture.finish(large.id, with: [Array(repeating: 8, count: 9000)])
     try await writeSession(fixture)
+    try await fixture.sqlite.change(all: TenancyFixture.lab, audit: .sample("tenant lab"))
+    try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(
       atPath: fixture.directory.file("qubus.sqlite"), toPath: path)
@@ -123,5 +127,26 @@ struct MigrationTests {
     #expect(try store.optimization(run)?.session == session.id)
     #expect(try store.checkpoint(run, atOrBefore: 100)?.state == [8, 9])
     #expect(try store.checkpoint(run, atOrBefore: 11) == nil)
+  }
+
+  /// What version 3 kept is there and its chain holds; before, there was the default project.
+  private func checkTenancy(_ store: SQLiteJobStore, _ version: Int) async throws {
+    let snapshot = try store.snapshot()
+    #expect(snapshot.projects.first?.name == "default")
+    #expect(try store.verifyAudit().brokenAt == nil)
+    if version >= 3 {
+      #expect(snapshot.projects.last?.owner == "ada")
+      #expect(snapshot.principals.map(\.principal.name) == ["ada", "bob"])
+      #expect(snapshot.keys.map(\.key) == [TenancyFixture.key])
+      #expect(snapshot.grants.map(\.grant.role) == [.submitter])
+      #expect(try store.entries() == [.sample("tenant lab"), .sample("job \u{1F642}", time: -1)])
+    } else {
+      #expect(snapshot.tenants.map(\.name) == ["default"])
+      #expect(try store.entries().isEmpty)
+    }
+    try await store.record(.sample())
+    let report = try store.verifyAudit()
+    #expect(report.brokenAt == nil)
+    #expect(report.records == (version >= 3 ? 3 : 1))
   }
 }

@@ -14,6 +14,10 @@ struct SessionStoreContractTests {
     let store: any SessionStore
     private let jobs: StoreFixture?
 
+    func audit() throws -> [AuditEntry] {
+      try (store as? MemorySessionStore)?.audit.entries ?? jobs?.audit() ?? []
+    }
+
     init(_ kind: StoreKind) throws {
       ids = IdentifierSource(clock: clock)
       switch kind {
@@ -48,9 +52,11 @@ struct SessionStoreContractTests {
       return record
     }
 
-    func open(_ record: SessionRecord) async throws -> SessionRecord {
+    func open(
+      _ record: SessionRecord, audit: AuditEntry? = nil
+    ) async throws -> SessionRecord {
       try await withCheckedContinuation { continuation in
-        store.perform(.open(record) { continuation.resume(returning: $0) })
+        store.perform(.open(record, audit: audit) { continuation.resume(returning: $0) })
       }.get()
     }
 
@@ -136,7 +142,30 @@ struct SessionStoreContractTests {
     #expect(try fixture.store.openSessions().map(\.id) == [b.id])
   }
 
-  @Test("listing is a principal's own, newest first, paged", arguments: StoreKind.allCases)
+  @Test("opening and ending leave evidence with them, once", arguments: StoreKind.allCases)
+  func evidence(_ kind: StoreKind) async throws {
+    let fixture = try Fixture(kind)
+    let record = fixture.record(key: "k")
+    let open = AuditEntry.sample("session \(record.id)", method: "OpenSession")
+    _ = try await fixture.open(record, audit: open)
+    _ = try await fixture.open(fixture.record(key: "k"), audit: .sample(method: "OpenSession"))
+    let again = AuditEntry.sample("session \(record.id) (duplicate)", method: "OpenSession")
+    #expect(
+      await code { _ = try await fixture.open(fixture.record(key: "k", hash: 2), audit: open) }
+        == .idempotencyConflict)
+    let close = AuditEntry.sample(method: "CloseSession")
+    for id in [fixture.ids.next(), record.id, record.id] {
+      try await fixture.perform {
+        .end(
+          id, .closed, reason: "", usage: SessionUsage(), at: 20, audit: close, completion: $0)
+      }
+    }
+    #expect(try fixture.audit() == [open, again, close])
+  }
+
+  @Test(
+    "listing is a principal's own or the project's, newest first, paged",
+    arguments: StoreKind.allCases)
   func listing(_ kind: StoreKind) async throws {
     let fixture = try Fixture(kind)
     var mine: [Identifier] = []
@@ -161,6 +190,14 @@ struct SessionStoreContractTests {
     #expect(try list(100, nil, 10) == [mine[4], mine[2], mine[1], mine[0]])
     #expect(try list(99, mine[3], 2) == [mine[2], mine[1]])
     #expect(try list(nil, nil, 0).isEmpty)
+    func names(_ tenant: String, _ project: String) throws -> [String] {
+      try fixture.store.sessions(
+        of: Principal(tenant: tenant, project: project, name: ""), endedAfter: nil, before: nil,
+        limit: 10
+      ).map(\.principal.name)
+    }
+    #expect(try names("t", "p") == ["alice", "bob", "alice", "alice", "alice"])
+    #expect(try names("t", "q").isEmpty && names("s", "p").isEmpty)
   }
 
   @Test(

@@ -1,6 +1,7 @@
 import Foundation
 import QubusCore
 import QubusJobs
+import QubusTenancy
 import Synchronization
 
 @testable import QubusStoreSQLite
@@ -45,6 +46,9 @@ final class StoreFixture: Sendable {
 
   deinit { try? store.close() }
 
+  /// At the end of a test, which keeps the fixture and its directory until then.
+  func close() { try? store.close() }
+
   var sqlite: SQLiteJobStore {
     guard let store = store as? SQLiteJobStore else { preconditionFailure("not SQLite") }
     return store
@@ -63,6 +67,16 @@ final class StoreFixture: Sendable {
     record.shotsTotal = 1024
     record.phases.acceptedAt = clock.now()
     return record
+  }
+
+  /// What the store under test has in its audit, whole or not.
+  func audit() throws -> [AuditEntry] {
+    switch store {
+    case let store as MemoryJobStore: store.audit.entries
+    case let store as SQLiteJobStore:
+      try store.auditRecords(after: 0, tenant: nil, limit: .max).map(\.entry)
+    default: preconditionFailure("a store without an audit")
+    }
   }
 
   func event(_ status: JobStatus, attempt: UInt32 = 1) -> NewEvent {
@@ -134,9 +148,11 @@ extension StoreOptions {
 }
 
 extension JobStore {
-  func accept(_ record: JobRecord, _ events: [NewEvent]) async throws -> AcceptOutcome {
+  func accept(
+    _ record: JobRecord, _ events: [NewEvent], audit: AuditEntry? = nil
+  ) async throws -> AcceptOutcome {
     try await withCheckedContinuation { continuation in
-      perform(.accept(record, events) { continuation.resume(returning: $0) })
+      perform(.accept(record, events, audit: audit) { continuation.resume(returning: $0) })
     }.get()
   }
 
@@ -150,6 +166,42 @@ extension JobStore {
     try await withCheckedContinuation { continuation in
       perform(.flush { continuation.resume(returning: $0) })
     }.get()
+  }
+}
+
+extension AuditEntry {
+  /// An entry with something in every field.
+  static func sample(
+    _ subject: String = "job 1", method: String = "SubmitJob", tenant: String = "default",
+    time: Microseconds = 17
+  ) -> AuditEntry {
+    AuditEntry(
+      time: time, principal: Principal(tenant: tenant, project: "default", name: "alice"),
+      credential: "uid:1000", tokenID: "t-1", method: method, action: "jobs.submit",
+      subject: subject, tenant: tenant, outcome: .allowed,
+      policy: "submitter of \(tenant)/default", reason: "because", traceID: "trace-1")
+  }
+}
+
+extension TenancyStore {
+  func change(_ changes: TenancyChange..., audit: AuditEntry = .sample()) async throws {
+    try await change(all: changes, audit: audit)
+  }
+
+  func change(all changes: [TenancyChange], audit: AuditEntry = .sample()) async throws {
+    try await withCheckedContinuation { continuation in
+      change(changes, audit: audit) { continuation.resume(returning: $0) }
+    }.get()
+  }
+
+  func record(_ audit: AuditEntry) async throws {
+    try await withCheckedContinuation { continuation in
+      record(audit) { continuation.resume(returning: $0) }
+    }.get()
+  }
+
+  func entries() throws -> [AuditEntry] {
+    try auditRecords(after: 0, tenant: nil, limit: .max).map(\.entry)
   }
 }
 

@@ -16,9 +16,17 @@ struct StoreThroughputTests {
   func accepts() async throws {
     let clock = SystemClock()
     let fixture = try StoreFixture(.sqlite, options: StoreOptions())
+    try await groups(fixture, clock, isAudited: false)
+    try await groups(fixture, clock, isAudited: true)
+    try await singles(fixture, clock)
+  }
+
+  private func groups(
+    _ fixture: StoreFixture, _ clock: SystemClock, isAudited: Bool
+  ) async throws {
     let count = 40_000
     let records = (0..<count).map { i in
-      var record = fixture.record(key: "key-\(i)")
+      var record = fixture.record(key: "key-\(i)-\(isAudited)")
       record.request = Array(repeating: 9, count: 300)
       return record
     }
@@ -28,15 +36,16 @@ struct StoreThroughputTests {
     for record in records {
       window.wait()
       fixture.store.perform(
-        .accept(record, events) { result in
+        .accept(record, events, audit: isAudited ? entry(of: record) : nil) { result in
           if case .failure(let error) = result { Issue.record(error) }
           window.signal()
         })
     }
     try await fixture.store.flush()
     let elapsed = clock.monotonic() - start
-    print("accepts in groups: \(Int64(count) * 1_000_000 / elapsed) per second")
-    try await singles(fixture, clock)
+    print(
+      "accepts in groups\(isAudited ? " with their audit entries" : ""):"
+        + " \(Int64(count) * 1_000_000 / elapsed) per second")
   }
 
   /// One accept, one finishing update and one bare write in turn, so that all meet the same disk.
@@ -47,9 +56,10 @@ struct StoreThroughputTests {
     for _ in 0..<512 { write(file, block, block.count) }
     fsync(file)
     var accepts: [Microseconds] = []
+    var audited: [Microseconds] = []
     var ends: [Microseconds] = []
     var probes: [Microseconds] = []
-    var pages: (accept: [Int], end: [Int]) = ([], [])
+    var pages: (accept: [Int], audited: [Int], end: [Int]) = ([], [], [])
     let done = DispatchSemaphore(value: 0)
     func timed(_ command: StoreCommand) -> Microseconds {
       let start = clock.monotonic()
@@ -68,22 +78,50 @@ struct StoreThroughputTests {
       result.provenance.device = String(repeating: "p", count: 600)
       update.result = result
       update.phases = record.phases
-      let before = try logPages(fixture)
-      accepts.append(timed(.accept(record, events) { _ in done.signal() }))
-      let between = try logPages(fixture)
+      // In turn, so that neither always comes first.
+      for isAudited in i.isMultiple(of: 2) ? [false, true] : [true, false] {
+        var accepted = record
+        if isAudited {
+          accepted = fixture.record(key: "audited-\(i)")
+          accepted.request = record.request
+        }
+        let before = try logPages(fixture)
+        let time = timed(
+          .accept(accepted, events, audit: isAudited ? entry(of: accepted) : nil) { _ in
+            done.signal()
+          })
+        let between = try logPages(fixture)
+        if isAudited { audited.append(time) } else { accepts.append(time) }
+        // The log may have begun anew in between.
+        guard before < between else { continue }
+        if isAudited {
+          pages.audited.append(between - before)
+        } else {
+          pages.accept.append(between - before)
+        }
+      }
+      let beforeEnd = try logPages(fixture)
       ends.append(timed(.update(update) { _ in done.signal() }))
       let after = try logPages(fixture)
-      // The log may have begun anew in between.
-      if before < between { pages.accept.append(between - before) }
-      if between < after { pages.end.append(after - between) }
+      if beforeEnd < after { pages.end.append(after - beforeEnd) }
       let start = clock.monotonic()
       pwrite(file, block, block.count, off_t(i * block.count))
       fdatasync(file)
       probes.append(clock.monotonic() - start)
     }
     report("one accept", accepts, pages: pages.accept)
+    report("one accept with its audit entry", audited, pages: pages.audited)
     report("one finishing update", ends, pages: pages.end)
     report("32 KiB overwritten and fdatasync", probes, pages: [8])
+  }
+
+  /// As long as those of the daemon.
+  private func entry(of record: JobRecord) -> AuditEntry {
+    AuditEntry(
+      time: record.phases.acceptedAt ?? 0, principal: record.principal, credential: "uid:1000",
+      method: "SubmitJob", action: "jobs.submit", subject: "job \(record.id)", tenant: "default",
+      outcome: .allowed, policy: "submitter of default/default",
+      traceID: "4bf92f3577b34da6a3ce929d0e0e4736")
   }
 
   /// Pages in the log, from the header of its index (`mxFrame`, SQLite's "WAL-mode File Format").

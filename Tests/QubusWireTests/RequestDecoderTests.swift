@@ -27,7 +27,6 @@ struct RequestDecoderTests {
     for method in Method.allCases {
       #expect(method.requestDescriptor != nil, "\(method)")
       #expect(method.responseDescriptor != nil, "\(method)")
-      #expect(!method.declaration.permission.isEmpty)
     }
   }
 

@@ -3,7 +3,7 @@
 package qubus
 
 // CatalogueVersion is the version of the error catalogue that this package was made from.
-const CatalogueVersion = 2
+const CatalogueVersion = 3
 
 // The classes of the registry.
 const (
@@ -157,6 +157,11 @@ const (
 	ErrInvalidStep Code = 1042
 	// The method, an option, a bound or a limit of an optimization is unknown or out of range.
 	ErrInvalidOptimizer Code = 1043
+	// A client's or server's key is malformed, its file is readable by others, or a secret key was
+	// given where a public one belongs.
+	ErrInvalidKey Code = 1044
+	// The name of a tenant, project or principal is not allowed.
+	ErrInvalidName Code = 1045
 	// The call carries no credentials, or credentials that the server does not accept.
 	ErrUnauthenticated Code = 2001
 	// The principal is known but may not do this in this project.
@@ -169,6 +174,19 @@ const (
 	// No optimization of this id is visible to you: it was never there, its session is closed, or
 	// it belongs to another tenant, which answers the same.
 	ErrOptimizationNotFound Code = 2005
+	// No tenant of this name is visible to you.
+	ErrTenantNotFound Code = 2006
+	// No project of this name is visible to you.
+	ErrProjectNotFound Code = 2007
+	// No principal of this name is visible to you.
+	ErrPrincipalNotFound Code = 2008
+	// No such key or token is visible to you.
+	ErrKeyNotFound Code = 2009
+	// The bearer token is malformed, unsigned, signed by somebody else, made for another service
+	// or bound to another key.
+	ErrTokenInvalid Code = 2010
+	// The bearer token has expired, is not valid yet, was revoked, or its shots are used up.
+	ErrTokenExpired Code = 2011
 	// The queue holds as many jobs as it may, so this job was not accepted.
 	ErrQueueCapacityExceeded Code = 3001
 	// The job would exceed a budget of the tenant, the project or the user.
@@ -217,6 +235,10 @@ const (
 	ErrSessionHeldElsewhere Code = 4011
 	// The session runs an optimization, or has as many steps waiting as it may.
 	ErrSessionBusy Code = 4012
+	// A tenant, project, principal or key of this name exists already.
+	ErrNameTaken Code = 4013
+	// The project or its tenant is disabled: what is stored can be read, nothing new is taken.
+	ErrProjectDisabled Code = 4014
 	// The device is switched off, in maintenance or unreachable, and the job asked for no other.
 	ErrDeviceOffline Code = 5001
 	// The device is being calibrated and takes no work at present.
@@ -239,6 +261,9 @@ const (
 	ErrDataDirectoryNewerVersion Code = 5009
 	// The database or a file of the data directory fails its integrity check.
 	ErrDataDirectoryCorrupt Code = 5010
+	// A record of the audit does not follow from the one before it: it was changed, removed or
+	// damaged on the disk.
+	ErrAuditCorrupt Code = 5011
 	// The device started the job and reported a failure that has no more specific code.
 	ErrExecutionFailed Code = 6001
 	// The job was canceled by a principal of its project or by an operator.

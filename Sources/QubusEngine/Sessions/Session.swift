@@ -1,6 +1,7 @@
 internal import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -32,9 +33,9 @@ final class SessionAccount: @unchecked Sendable {
 /// worker for one that waited, a thread that wants its memory. A claim is one atomic exchange, so
 /// that a step in place takes no lock.
 ///
-/// `@unchecked Sendable`: `core` is reached under the claim, `line` under the room's lock, and
-/// `closers` and `isPutAway` under the table's; everything else is constant or atomic.
-/// `SessionRaceTests` run it from many threads.
+/// `@unchecked Sendable`: `core` is reached under the claim, `line` under the room's lock,
+/// `closers`, `closing` and `isPutAway` under the table's, and `stepper` is the transport thread's;
+/// everything else is constant or atomic. `SessionRaceTests` run it from many threads.
 final class Session: @unchecked Sendable {
   struct Core {
     var evaluator: (any StepEvaluator)?
@@ -74,11 +75,15 @@ final class Session: @unchecked Sendable {
   let journaledVersion = Atomic<UInt64>(0)
   var core: Core
   var line = StepLine()
+  /// Who stepped it last: its rights were judged then, and hold while it is the same object.
+  var stepper: Identity?
   /// When it ended; 0 while it is open.
   let closedAt = Atomic<Microseconds>(0)
   /// The end is written.
   var isPutAway = false
   var closers: [@Sendable (Result<Void, QubusError>) -> Void] = []
+  /// Evidence of who closed it.
+  var closing: AuditEntry?
   private let claim = Atomic<Bool>(false)
   private let endingCode = Atomic<UInt8>(0)
 

@@ -2,6 +2,7 @@ internal import DequeModule
 internal import Logging
 package import QubusCore
 internal import QubusJobs
+internal import QubusTenancy
 internal import Synchronization
 
 extension SessionEngine {
@@ -10,8 +11,8 @@ extension SessionEngine {
     completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void
   ) {
     do throws(QubusError) {
-      if let session = try known(id, context.principal) {
-        return close(session, completion)
+      if let session = try known(id, .closeSessions, context) {
+        return close(session, context, completion)
       }
     } catch {
       return completion(.failure(error))
@@ -19,7 +20,7 @@ extension SessionEngine {
     // Not in memory: reading it may take its time.
     let isTaken = surroundings.compile { [self] in
       do throws(QubusError) {
-        completion(.success(try session(id, context: context)))
+        completion(.success(try session(id, .closeSessions, context)))
       } catch {
         completion(.failure(error))
       }
@@ -28,14 +29,19 @@ extension SessionEngine {
   }
 
   private func close(
-    _ session: Session, _ completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void
+    _ session: Session, _ context: CallContext,
+    _ completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void
   ) {
+    let entry = context.entry(
+      "CloseSession", .closeSessions, "session \(session.id)", of: session.base.principal,
+      at: clock.now())
     let answer: @Sendable (Result<Void, QubusError>) -> Void = { [self] result in
       completion(result.map { view(session) })
     }
     let waits = table.withLock { _ -> Bool in
       guard !session.isPutAway else { return false }
       session.closers.append(answer)
+      if session.closing == nil { session.closing = entry }
       return true
     }
     guard waits else { return answer(.success(())) }
@@ -71,10 +77,12 @@ extension SessionEngine {
     session.closedAt.store(now, ordering: .relaxed)
     dismiss(session.account)
     forget(session, ending)
+    // What a limit ends, nobody closed.
+    let entry = ending == .closed ? table.withLock { _ in session.closing } : nil
     store.perform(
       .end(
         session.id, ending.isByLimit ? .ended : .closed, reason: ending.reason, usage: usage,
-        at: now
+        at: now, audit: entry
       ) { [self] result in
         if case .failure(let error) = result {
           logger.warning(

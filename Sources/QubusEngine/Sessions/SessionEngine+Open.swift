@@ -3,6 +3,7 @@ package import QubusCore
 internal import QubusDevices
 package import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 extension SessionEngine {
@@ -11,6 +12,12 @@ extension SessionEngine {
     completion: @escaping @Sendable (Result<OpenedSession, QubusError>) -> Void
   ) {
     guard !isOver else { return completion(.failure(.shuttingDown)) }
+    // Before anything is compiled for a caller who may open none at all.
+    do throws(QubusError) {
+      try context.check(.openSessions, now: clock.now())
+    } catch {
+      return completion(.failure(error))
+    }
     let isTaken = surroundings.compile { [self] in
       do throws(QubusError) {
         guard !isOver else { throw .shuttingDown }
@@ -32,12 +39,14 @@ extension SessionEngine {
       let known = openSession(of: context.principal, key: spec.idempotencyKey),
       known.base.requestHash == hash
     {
+      audit?.note(entry(known.base, context).duplicate(of: known.id, kind: "session"))
       return completion(opened(again: known, holder))
     }
     let (account, number) = try admit(context.principal)
     let session: Session
     do throws(QubusError) {
       let plan = try preparation.prepare(spec)
+      try context.check(.openSessions, device: plan.device.name, now: clock.now())
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash
@@ -51,9 +60,15 @@ extension SessionEngine {
       throw error
     }
     store.perform(
-      .open(session.base) { [self] result in
+      .open(session.base, audit: entry(session.base, context)) { [self] result in
         completion(committed(session, result, holder))
       })
+  }
+
+  private func entry(_ record: SessionRecord, _ context: CallContext) -> AuditEntry {
+    context.entry(
+      "OpenSession", .openSessions, "session \(record.id)", of: record.principal,
+      device: record.device, at: clock.now())
   }
 
   /// After the commit, on the store's thread.

@@ -3,6 +3,7 @@ package import QubusCore
 internal import QubusJobs
 internal import QubusOptimizers
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 /// Optimizations: the client's loop, run by step workers.
@@ -57,7 +58,6 @@ extension SessionEngine {
         return try watch(run.log, id, after, session, plan, run.spec, watcher)
       }
       guard let record = try store.optimization(id), record.session == session.id,
-        record.principal == context.principal,
         let newest = try store.checkpoint(id, atOrBefore: .max)
       else { throw .optimizationNotFound(id) }
       let spec = try OptimizeSpec(bytes: record.request)
@@ -88,7 +88,7 @@ extension SessionEngine {
   package func cancelOptimization(
     _ id: Identifier, session: Identifier, context: CallContext
   ) throws(QubusError) -> Bool {
-    guard let session = try known(session, context.principal) else {
+    guard let session = try known(session, .stepSessions, context) else {
       throw .sessionNotFound(session)
     }
     if let run = runs.withLock({ $0[id] }), run.session === session {
@@ -97,8 +97,7 @@ extension SessionEngine {
       run.isCanceled.store(true, ordering: .relaxed)
       return wasRunning
     }
-    guard let record = try store.optimization(id), record.session == session.id,
-      record.principal == context.principal
+    guard let record = try store.optimization(id), record.session == session.id
     else { throw .optimizationNotFound(id) }
     guard record.ending.isEmpty else { return false }
     // Left by an earlier life of the service.
@@ -215,8 +214,8 @@ extension SessionEngine {
   private func usable(
     _ id: Identifier, _ context: CallContext
   ) throws(QubusError) -> (Session, SessionPlan) {
-    guard let session = try known(id, context.principal) else {
-      throw try pastError(id, context.principal)
+    guard let session = try known(id, .stepSessions, context) else {
+      throw try pastError(id, .stepSessions, context)
     }
     if session.isEnded { throw overError(session) }
     guard let plan = session.plan else { throw .heldElsewhere(session) }

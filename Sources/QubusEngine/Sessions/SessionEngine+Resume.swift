@@ -2,6 +2,7 @@ internal import Logging
 package import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 extension SessionEngine {
@@ -22,11 +23,16 @@ extension SessionEngine {
             .invalidRequest, "last_sequence", "is \(lastSequence)",
             limit: "below \(Self.sequenceLimit)")
         }
-        guard let session = try known(id, context.principal) else {
-          throw try pastError(id, context.principal)
+        guard let session = try known(id, .stepSessions, context) else {
+          throw try pastError(id, .stepSessions, context)
         }
         guard Self.hash(secret) == session.base.secretHash else { throw .sessionNotFound(id) }
-        completion(.success(try resume(session, lastSequence, holder)))
+        let resumed = try resume(session, lastSequence, holder)
+        audit?.note(
+          context.entry(
+            "ResumeSession", .stepSessions, "session \(id)", of: session.base.principal,
+            at: clock.now()))
+        completion(.success(resumed))
       } catch {
         completion(.failure(error))
       }
@@ -81,7 +87,7 @@ extension SessionEngine {
     }
     guard isOurs else {
       drop(session)
-      guard let now = try known(dormant.id, dormant.account.principal) else {
+      guard let now = table.withLock({ $0.sessions[dormant.id] }) else {
         throw .sessionNotFound(dormant.id)
       }
       return try resume(now, lastSequence, holder)
@@ -128,11 +134,13 @@ extension SessionEngine {
   }
 
   /// Why there is no such session in memory.
-  /// - Throws: what the store throws. May block.
-  func pastError(_ id: Identifier, _ principal: Principal) throws(QubusError) -> QubusError {
-    guard let record = try store.session(id), record.principal == principal,
-      record.state == .ended
-    else { return .sessionNotFound(id) }
+  /// - Throws: as `CallContext.check`; what the store throws. May block.
+  func pastError(
+    _ id: Identifier, _ action: Action, _ context: CallContext
+  ) throws(QubusError) -> QubusError {
+    guard let record = try store.session(id) else { return .sessionNotFound(id) }
+    try context.check(action, session: id, of: record.principal, now: clock.now())
+    guard record.state == .ended else { return .sessionNotFound(id) }
     let ending = SessionEnding.allCases.first { $0.isByLimit && $0.reason == record.reason }
     return ending.map { .limitExceeded(id, $0, record) } ?? .sessionNotFound(id)
   }

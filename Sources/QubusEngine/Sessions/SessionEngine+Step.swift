@@ -1,19 +1,21 @@
 internal import QubusCore
-package import QubusJobs
+internal import QubusJobs
 internal import QubusSimulator
+package import QubusTenancy
 internal import Synchronization
 
 /// The hot path: what the transport thread does with a step. In place there is no lock, no
 /// allocation and no SQL between the first line and the answer.
 extension SessionEngine {
   package func step(
-    _ call: StepCall, parameters: UnsafeRawBufferPointer, principal: Principal, holder: UInt64,
+    _ call: StepCall, parameters: UnsafeRawBufferPointer, identity: Identity, holder: UInt64,
     sink: any StepSink
   ) -> StepDisposition {
-    guard let session = door.session(call.session), session.account.principal == principal else {
+    guard let session = door.session(call.session) else {
       return .refused(.sessionNotFound(call.session))
     }
     do throws(QubusError) {
+      try checkStepper(session, identity)
       if session.isEnded { throw overError(session) }
       if isOver { throw .shuttingDown }
       guard let plan = session.plan, session.holder.load(ordering: .relaxed) == holder
@@ -30,6 +32,24 @@ extension SessionEngine {
     } catch {
       return .refused(blame(session, error))
     }
+  }
+
+  /// Whether the caller may step the session. Whoever did before, and is the same object still, may:
+  /// an identity is made anew when rights change. What is left is the end of a token.
+  @inline(__always)
+  private func checkStepper(_ session: Session, _ identity: Identity) throws(QubusError) {
+    if session.stepper === identity, identity.token == nil { return }
+    try judgeStepper(session, identity)
+  }
+
+  @inline(never)
+  private func judgeStepper(_ session: Session, _ identity: Identity) throws(QubusError) {
+    let now = clock.now()
+    if session.stepper === identity, let token = identity.token, now < token.expiresAt { return }
+    try identity.check(
+      .stepSessions, on: session.account.principal.resource, now: now,
+      hidden: .sessionNotFound(session.id))
+    session.stepper = identity
   }
 
   /// What a step's sequence makes of it.

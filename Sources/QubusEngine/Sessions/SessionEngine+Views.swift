@@ -3,6 +3,7 @@ internal import QubusCompiler
 package import QubusCore
 internal import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 extension SessionEngine {
@@ -11,10 +12,15 @@ extension SessionEngine {
 
   package func session(
     _ id: Identifier, context: CallContext
+  ) throws(QubusError) -> SessionView { try session(id, .readSessions, context) }
+
+  /// The session, open or not, if the caller may do this with it.
+  func session(
+    _ id: Identifier, _ action: Action, _ context: CallContext
   ) throws(QubusError) -> SessionView {
-    if let session = try known(id, context.principal) { return view(session) }
-    guard let record = try store.session(id), record.principal == context.principal
-    else { throw .sessionNotFound(id) }
+    if let session = try known(id, action, context) { return view(session) }
+    guard let record = try store.session(id) else { throw .sessionNotFound(id) }
+    try context.check(action, session: id, of: record.principal, now: clock.now())
     return view(record)
   }
 
@@ -22,7 +28,8 @@ extension SessionEngine {
     includeEnded: Bool, before: Identifier?, limit: Int, context: CallContext
   ) throws(QubusError) -> [SessionView] {
     let records = try store.sessions(
-      of: context.principal, endedAfter: includeEnded ? clock.now() - Self.pastMicroseconds : nil,
+      of: try context.listed(.readSessions, nil, now: clock.now()),
+      endedAfter: includeEnded ? clock.now() - Self.pastMicroseconds : nil,
       before: before, limit: limit)
     return records.map { record in
       let known = table.withLock { $0.sessions[record.id] }

@@ -5,6 +5,7 @@ internal import QubusCore
 internal import QubusDevices
 internal import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 internal import Synchronization
 
 /// What sessions need of the engine around them.
@@ -32,6 +33,7 @@ package final class SessionEngine: Sendable {
   let clock: any Clock
   let identifiers: IdentifierSource
   let logger: Logger
+  let audit: (any AuditLog)?
   let surroundings: SessionSurroundings
   let table = Monitor(Table())
   let room: StepRoom
@@ -67,7 +69,7 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, surroundings: SessionSurroundings
+    logger: Logger, audit: (any AuditLog)?, surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
     self.store = store
@@ -76,6 +78,7 @@ package final class SessionEngine: Sendable {
     self.clock = clock
     self.identifiers = identifiers
     self.logger = logger
+    self.audit = audit
     self.surroundings = surroundings
     let sessions = configuration.sessions
     room = StepRoom(
@@ -124,11 +127,13 @@ package final class SessionEngine: Sendable {
 
   var isOver: Bool { isStopping.load(ordering: .relaxed) }
 
-  /// The session of this principal in memory, open or lately ended.
-  /// - Throws: `session_not_found`.
-  func known(_ id: Identifier, _ principal: Principal) throws(QubusError) -> Session? {
+  /// The session in memory, open or lately ended, if the caller may do this with it.
+  /// - Throws: as `CallContext.check`.
+  func known(
+    _ id: Identifier, _ action: Action, _ context: CallContext
+  ) throws(QubusError) -> Session? {
     guard let session = table.withLock({ $0.sessions[id] }) else { return nil }
-    guard session.account.principal == principal else { throw .sessionNotFound(id) }
+    try context.check(action, session: id, of: session.account.principal, now: clock.now())
     return session
   }
 

@@ -1,0 +1,86 @@
+/// What a principal is in a tenant or project: a fixed set of actions.
+package enum Role: String, Sendable, Hashable, CaseIterable {
+  case viewer
+  case submitter
+  case approver
+  case projectAdmin = "project_admin"
+  case tenantAdmin = "tenant_admin"
+  /// Runs the service: tenants, devices, principals. Reads no results.
+  case `operator`
+  case auditor
+
+  /// Looked at for every decision, so each is a number made once.
+  package var actions: Actions {
+    switch self {
+    case .viewer: Self.ofViewer
+    case .submitter: Self.ofSubmitter
+    case .approver: Self.ofApprover
+    case .projectAdmin: Self.ofProjectAdmin
+    case .tenantAdmin: Self.ofTenantAdmin
+    case .operator: Self.ofOperator
+    case .auditor: Self.ofAuditor
+    }
+  }
+
+  private static let ofViewer = Actions(Role.viewer.declared)
+  private static let ofSubmitter = Actions(Role.submitter.declared)
+  private static let ofApprover = Actions(Role.approver.declared)
+  private static let ofProjectAdmin = Actions(Role.projectAdmin.declared)
+  private static let ofTenantAdmin = Actions(Role.tenantAdmin.declared)
+  private static let ofOperator = Actions(Role.operator.declared)
+  private static let ofAuditor = Actions(Role.auditor.declared)
+
+  private static let everyone: [Action] = [.connect, .readDevices, .rotateKeys]
+
+  private var declared: [Action] {
+    switch self {
+    case .viewer: Self.everyone + [.readJobs, .readSessions]
+    case .submitter:
+      Role.viewer.declared + [
+        .submitJobs, .readResults, .cancelJobs, .annotateJobs, .openSessions, .stepSessions,
+        .closeSessions, .issueTokens,
+      ]
+    case .approver: Role.viewer.declared + [.readResults, .approveJobs]
+    case .projectAdmin:
+      Role.submitter.declared + [.manageJobs, .readMembers, .managePrincipals]
+    case .tenantAdmin: Role.projectAdmin.declared + [.manageProjects]
+    case .operator:
+      Self.everyone + [
+        .manageDevices, .readJobs, .readSessions, .cancelJobs, .annotateJobs, .manageJobs,
+        .closeSessions, .readMembers, .managePrincipals, .manageProjects, .manageTenants,
+      ]
+    case .auditor: Self.everyone + [.readJobs, .readSessions, .readMembers, .readAudit]
+    }
+  }
+
+  /// How far a grant of it may reach: a project admin of all projects would be a tenant admin.
+  package enum Reach: Sendable { case project, tenant, service }
+
+  /// The widest scope it can be granted for.
+  package var widestReach: Reach {
+    switch self {
+    case .projectAdmin: .project
+    case .viewer, .submitter, .approver, .tenantAdmin: .tenant
+    case .operator, .auditor: .service
+    }
+  }
+
+  /// Whether it may be granted for the scope: not beyond its widest reach.
+  package func isGrantable(for scope: Scope) -> Bool {
+    guard scope.project == nil || scope.tenant != nil else { return false }
+    switch widestReach {
+    case .project: return scope.project != nil
+    case .tenant: return scope.tenant != nil
+    case .service: return true
+    }
+  }
+
+  /// Roles whose holder may hand this one on, within the granter's own scope.
+  package var granters: Set<Role> {
+    switch self {
+    case .viewer, .submitter, .approver: [.projectAdmin, .tenantAdmin, .operator]
+    case .projectAdmin: [.tenantAdmin, .operator]
+    case .tenantAdmin, .operator, .auditor: [.operator]
+    }
+  }
+}
