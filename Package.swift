@@ -156,7 +156,7 @@ let package = Package(
     .executableTarget(
       name: "qubusd",
       dependencies: [
-        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusTenancy",
+        "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusJobs", "QubusTenancy",
         "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -228,7 +228,8 @@ let package = Package(
       "QubusServerTests",
       [
         "QubusCore", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
-        "QubusStoreSQLite", "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ", "CQubusProto",
+        "QubusStoreSQLite", "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ",
+        "CQubusProto",
         "CProtobufC", "CAllocationCounter",
       ]),
   ],

@@ -105,19 +105,33 @@ typedef struct qubus_client_options {
   int64_t stream_credit_bytes;        ///< window of each stream; QUBUS_UNSET: 1 MiB
   int64_t submit_retries;             ///< resends of a submit after a lost connection; QUBUS_UNSET: 5
   int64_t spin_microseconds;          ///< a waiting call looks this long before it sleeps, while that pays; 1 to 10,000; 0 or QUBUS_UNSET: 200
-  void *reserved[7];
+  const char *server_key;             ///< of curve://: the server's public key, 40 Z85 characters or the path of a file with them; NULL: QUBUS_SERVER_KEY
+  const char *key_file;               ///< of curve://: this client's key pair, see `qubus_key_generate`; NULL: QUBUS_KEY_FILE
+  const char *secret_key;             ///< of curve://, in place of `key_file`: the secret key's 40 Z85 characters
+  const char *token;                  ///< bearer token that goes with every call; NULL: QUBUS_TOKEN
+  void *reserved[3];
 } qubus_client_options;
 #define QUBUS_CLIENT_OPTIONS_INIT \
   {(uint32_t)sizeof(qubus_client_options), QUBUS_ABI_VERSION, 0, 0, QUBUS_UNSET, QUBUS_UNSET, \
-   QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, {0}}
+   QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, QUBUS_UNSET, 0, 0, 0, 0, {0}}
 
-/// Connects and exchanges HELLO. `options` may be NULL. Blocks up to the connect time-out.
-/// Codes: connection_failed, unsupported_protocol_version, abi_mismatch, invalid_argument.
+/// Connects and exchanges HELLO. `options` may be NULL. Blocks up to the connect time-out; a
+/// handshake that the server refuses ends it at once.
+///
+/// Endpoints: `ipc://PATH`; `tcp://HOST:PORT` on this machine only; `curve://HOST:PORT`, encrypted,
+/// anywhere: it needs the server's public key and a key of this client that the server knows. The
+/// environment's keys are for curve:// and left alone elsewhere. Secrets are wiped from memory with
+/// the client and never told in errors.
+/// Codes: connection_failed, unauthenticated (the server does not know the key), invalid_key (names
+/// the file, its mode or its line), unsupported_protocol_version, abi_mismatch, invalid_argument.
 QUBUS_API int32_t qubus_client_open(const qubus_client_options *options, qubus_client **out, qubus_error *error);
 /// Closes: pending calls end with client_closed. Children stay valid and answer client_closed.
 QUBUS_API int32_t qubus_client_close(qubus_client *client);
 QUBUS_API void qubus_client_free(qubus_client **client);
 QUBUS_API const char *qubus_client_endpoint(const qubus_client *client);
+/// Replaces the token of every call that is sent from here on; NULL or "": calls go without one. A
+/// token that expires fails its calls with token_expired and leaves the connection as it is.
+QUBUS_API int32_t qubus_client_set_token(qubus_client *client, const char *token, qubus_error *error);
 /// A descriptor that is readable while completions wait; for poll, epoll, asyncio. Never read from
 /// it: call `qubus_client_next_completion` until it says QUBUS_E_END_OF_STREAM. -1 on error.
 QUBUS_API int32_t qubus_client_descriptor(qubus_client *client, qubus_error *error);
@@ -125,6 +139,15 @@ QUBUS_API int32_t qubus_client_descriptor(qubus_client *client, qubus_error *err
 /// A tag of a stream comes once until the stream was read empty. Never blocks.
 /// Codes: end_of_stream when none waits.
 QUBUS_API int32_t qubus_client_next_completion(qubus_client *client, uint64_t *tag, qubus_error *error);
+
+// -------------------------------------------------------------------------------------- keys
+
+/// Bytes of a CURVE key as text: 40 Z85 characters and a NUL.
+#define QUBUS_KEY_CAPACITY 41
+/// Makes a CURVE key pair and writes it to a new file at `path` with mode 0600, to be used as
+/// `key_file`. `public_key`: room for QUBUS_KEY_CAPACITY bytes; the public half, for whoever adds it
+/// to the server. Codes: invalid_argument when the file exists or cannot be written.
+QUBUS_API int32_t qubus_key_generate(const char *path, char *public_key, qubus_error *error);
 
 // ------------------------------------------------------------------------- job specification
 
@@ -276,6 +299,14 @@ QUBUS_API int32_t qubus_call_take_result(qubus_call *call, qubus_result **out, q
 QUBUS_API const char *qubus_call_idempotency_key(const qubus_call *call);
 QUBUS_API void qubus_call_free(qubus_call **call);
 
+/// Starts any method of `proto/` that sends one message and gets one, by its name, for example
+/// "CreateTenant". `request_json`: the request's fields as a JSON object with the names of `proto/`,
+/// NULL: none; enumerations by name ("operator"), bytes in hex, as answers have them; 64-bit integers
+/// as numbers or as strings. Ends with a text, the answer's JSON.
+/// Codes: invalid_argument names the field by its path; nothing was sent then.
+QUBUS_API int32_t qubus_call_json_start(qubus_client *client, const char *method, const char *request_json, int64_t timeout_milliseconds, uint64_t tag, qubus_call **out, qubus_error *error);
+/// The same in one blocking call.
+QUBUS_API int32_t qubus_client_call_json(qubus_client *client, const char *method, const char *request_json, int64_t timeout_milliseconds, qubus_text **out, qubus_error *error);
 /// Start, wait, take the text: any method of `qubus_call_start` in one blocking call.
 QUBUS_API int32_t qubus_client_request(qubus_client *client, int32_t method, const char *subject, const qubus_argument *arguments, uint64_t argument_count, int64_t timeout_milliseconds, qubus_text **out, qubus_error *error);
 /// Dry run in one blocking call.

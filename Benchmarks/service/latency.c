@@ -1,5 +1,6 @@
 // Times the main path from C over libqubus: one JSON line per figure, microseconds.
-// usage: latency ENDPOINT health|submit|bell|pipeline COUNT [CLIENTS WINDOW]
+// usage: latency ENDPOINT health|submit|bell|step|pipeline COUNT [CLIENTS WINDOW]
+// Of curve:// endpoints the keys come from QUBUS_SERVER_KEY and QUBUS_KEY_FILE.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,40 @@ static void time_calls(const char *endpoint, const char *what, int count) {
   qubus_client_free(&client);
 }
 
+/// Steps of the smallest session there is: what is left is the way there and back.
+static void time_steps(const char *endpoint, int count) {
+  qubus_error error = QUBUS_ERROR_INIT;
+  qubus_client *client = open_client(endpoint);
+  qubus_pauli_term term = {"Z", 1.0};
+  qubus_observable observable = QUBUS_OBSERVABLE_INIT;
+  observable.terms = &term;
+  observable.term_count = 1;
+  qubus_session_spec spec = QUBUS_SESSION_SPEC_INIT;
+  spec.program = "OPENQASM 3;\ninclude \"stdgates.inc\";\ninput float a;\nqubit q;\nrx(a) q;\n";
+  spec.observables = &observable;
+  spec.observable_count = 1;
+  qubus_session *session = NULL;
+  stop_on(qubus_session_open(client, &spec, 60000, &session, &error), &error);
+  double value = 0, parameter = 0;
+  qubus_step step = QUBUS_STEP_INIT;
+  step.parameters = &parameter;
+  step.outputs = QUBUS_STEP_VALUES;
+  step.values = &value;
+  step.values_capacity = 1;
+  double *samples = calloc((size_t)count, sizeof *samples);
+  for (int i = -count / 10; i < count; i++) {
+    parameter = i * 1e-3;
+    double start = now_microseconds();
+    stop_on(qubus_session_step(session, &step, 10000, &error), &error);
+    if (i >= 0) samples[i] = now_microseconds() - start;
+  }
+  report(strncmp(endpoint, "curve:", 6) == 0 ? "step, curve" : "step", samples, count);
+  free(samples);
+  stop_on(qubus_session_close(session, 10000, &error), &error);
+  qubus_session_free(&session);
+  qubus_client_free(&client);
+}
+
 typedef struct lane {
   const char *endpoint;
   int count, window;
@@ -156,7 +191,9 @@ static void time_pipeline(const char *endpoint, int count, int clients, int wind
 int main(int argc, char **argv) {
   if (argc < 4) return 64;
   int count = atoi(argv[3]);
-  if (strcmp(argv[2], "pipeline") == 0) {
+  if (strcmp(argv[2], "step") == 0) {
+    time_steps(argv[1], count);
+  } else if (strcmp(argv[2], "pipeline") == 0) {
     time_pipeline(argv[1], count, argc > 4 ? atoi(argv[4]) : 8, argc > 5 ? atoi(argv[5]) : 64);
   } else {
     time_calls(argv[1], argv[2], count);

@@ -35,12 +35,12 @@ def main() -> None:
             rates.append(entry)
         else:
             rows[entry["figure"], entry["client"]].append(entry)
-    print(f"\n{'figure':10} {'client':28} {'median µs':>10} {'p99 µs':>10} {'expected':>9}")
+    print(f"\n{'figure':12} {'client':28} {'median µs':>10} {'p99 µs':>10} {'expected':>9}")
     for (figure, client), entries in sorted(rows.items()):
         median = statistics.median(e["median_us"] for e in entries)
         p99 = statistics.median(e["p99_us"] for e in entries)
         target = TARGETS.get((figure, client))
-        print(f"{figure:10} {client:28} {median:10.1f} {p99:10.1f} {('≤ %d' % target) if target else '':>9}")
+        print(f"{figure:12} {client:28} {median:10.1f} {p99:10.1f} {('≤ %d' % target) if target else '':>9}")
     acknowledged = statistics.median(r["acknowledged_per_second"] for r in rates)
     terminal = statistics.median(r["terminal_per_second"] for r in rates)
     print(f"pipelined from {rates[0]['clients']} clients: {acknowledged:.0f} durable submits/s acknowledged "
@@ -52,6 +52,8 @@ def main() -> None:
     bare = statistics.median(e["median_us"] for e in rows["bare zeromq", "c"])
     health = statistics.median(e["median_us"] for e in rows["health", "c"])
     print(f"floor: a bare ZeroMQ round trip takes {bare:.0f} µs here; health is {health / bare:.2f} × that")
+    ipc, curve = (statistics.median(e["median_us"] for e in rows[figure, "c"]) for figure in ("step", "step, curve"))
+    print(f"a step over curve on loopback takes {curve - ipc:.1f} µs more than over ipc (expected ≤ 25)")
     print(f"floor: one fdatasync here takes {fdatasync_median(sys.argv[2]):.0f} µs (median)")
 
 

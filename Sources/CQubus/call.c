@@ -39,6 +39,8 @@ void call_clear(qubus_call *call) {
   step_free(call);
   free(call->key);
   call->key = NULL;
+  free(call->owned_method);
+  call->owned_method = NULL;
   fetch_free(call->fetch);
   call->fetch = NULL;
   free(call->detail);

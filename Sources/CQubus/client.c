@@ -61,6 +61,7 @@ void client_destroy(qubus_client *client) {
   }
   shut(client);
   call_clear(&client->hello);
+  credentials_destroy(client);
   qubus_arena_free(&client->arena);
   close_descriptor(client->driver_wakeup);
   close_descriptor(client->io_wakeup);
@@ -128,12 +129,13 @@ static int32_t read_options(
     // again must not wait seconds for its clients.
     client->reconnect_maximum = local_reconnect_milliseconds;
   }
-  return code;
+  return code == QUBUS_OK ? credentials_read(client, &options, error) : code;
 }
 
 static int32_t is_settled(const void *subject) {
   const qubus_client *client = subject;
   if (client->connection == connection_ready) return 1;
+  if (client->handshakes_refused >= handshakes_before_giving_up) return 1;
   // A refusal that another attempt will not cure.
   return client->hello_code != QUBUS_OK && client->connection == connection_down &&
          !client->hello_error.retryable && client->hello_code != QUBUS_E_CONNECTION_FAILED &&
@@ -147,7 +149,9 @@ static int32_t connect_first(qubus_client *client, qubus_error *error) {
   int32_t code = client->connection == connection_ready ? QUBUS_OK
                  : client->hello_code != QUBUS_OK       ? client->hello_code
                                                         : QUBUS_E_CONNECTION_FAILED;
-  if (code == QUBUS_E_CONNECTION_FAILED || code == QUBUS_E_CONNECTION_LOST) {
+  if (client->connection != connection_ready && client->handshakes_refused > 0) {
+    error_copy(error, &client->hello_error);
+  } else if (code == QUBUS_E_CONNECTION_FAILED || code == QUBUS_E_CONNECTION_LOST) {
     const char *path = strncmp(client->endpoint, "ipc://", 6) == 0 ? client->endpoint + 6 : NULL;
     int32_t is_path = path != NULL && path[0] != '@' && access(path, W_OK) != 0;
     const char *reason = !is_path          ? client->hello_error.message

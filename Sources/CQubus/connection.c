@@ -40,6 +40,20 @@ static void set_option(void *socket, int option, int value) {
   zmq_setsockopt(socket, option, &value, sizeof value);
 }
 
+/// Sets the keys, where there are any, and connects; 0 when libzmq refuses.
+static int32_t connect_socket(qubus_client *client, void *socket) {
+  const char *endpoint = client->endpoint;
+  if (strstr(endpoint, "://[") != NULL) set_option(socket, ZMQ_IPV6, 1);
+  if (!client->has_keys) return zmq_connect(socket, endpoint) == 0;
+  char address[320];
+  int count = snprintf(address, sizeof address, "tcp%s", strstr(endpoint, "://"));
+  return (size_t)count < sizeof address &&
+         zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, client->server_key, key_bytes) == 0 &&
+         zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, client->public_key, key_bytes) == 0 &&
+         zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, client->secret_key, key_bytes) == 0 &&
+         zmq_connect(socket, address) == 0;
+}
+
 /// Opens the socket and its monitor; 0 when the system refuses.
 static int32_t open_sockets(qubus_client *client) {
   char name[64];
@@ -66,7 +80,7 @@ static int32_t open_sockets(qubus_client *client) {
          zmq_connect(client->monitor, name) == 0 &&
          zmq_getsockopt(socket, ZMQ_FD, &client->socket_descriptor, &size) == 0 &&
          zmq_getsockopt(client->monitor, ZMQ_FD, &client->monitor_descriptor, &size) == 0 &&
-         zmq_connect(socket, client->endpoint) == 0;
+         connect_socket(client, socket);
 }
 
 void connection_stop(qubus_client *client) {
@@ -213,10 +227,19 @@ static int32_t accept_hello(qubus_client *client, qubus_error *error) {
   return code;
 }
 
+/// After a refusal that another attempt will not cure nobody waits for one.
+static void fail_open_calls(qubus_client *client, int32_t code) {
+  while (!client->hello_error.retryable && client->first_open != NULL) {
+    call_fail(client->first_open, code, "%s", client->hello_error.message);
+  }
+  driver_wake_waiters(client, client);
+}
+
 void connection_hello_done(qubus_client *client) {
   qubus_error error = QUBUS_ERROR_INIT;
   int32_t code = accept_hello(client, &error);
   client->hello_code = code;
+  client->handshakes_refused = 0;
   if (code == QUBUS_OK) {
     client->connection = connection_ready;
     queue_ready_calls(client);
@@ -225,10 +248,19 @@ void connection_hello_done(qubus_client *client) {
   }
   connection_lost(client, code, "HELLO was refused");
   client->hello_error = error;
-  while (!error.retryable && client->first_open != NULL) {
-    call_fail(client->first_open, code, "%s", error.message);
-  }
-  driver_wake_waiters(client, client);
+  fail_open_calls(client, code);
+}
+
+/// The handshake failed: the keys are wrong, or what listens there is something else.
+static void handshake_failed(qubus_client *client, uint16_t event, uint32_t value) {
+  char reason[512];
+  int32_t code = credentials_explain(client, event, value, reason, sizeof reason);
+  // One end speaks CURVE and the other does not: that will not change.
+  int32_t is_definite = event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+  if (is_definite) client->handshakes_refused = handshakes_before_giving_up;
+  else if (client->has_keys) client->handshakes_refused++;
+  connection_lost(client, code, reason);
+  fail_open_calls(client, code);
 }
 
 void connection_watch(qubus_client *client) {
@@ -241,7 +273,12 @@ void connection_watch(qubus_client *client) {
       return;
     }
     uint16_t event = 0;
-    if (zmq_msg_size(&frame) == 6) memcpy(&event, zmq_msg_data(&frame), sizeof event);
+    uint32_t value = 0;
+    if (zmq_msg_size(&frame) == sizeof event + sizeof value) {
+      const uint8_t *told = zmq_msg_data(&frame);
+      memcpy(&event, told, sizeof event);
+      memcpy(&value, told + sizeof event, sizeof value);
+    }
     int more = zmq_msg_more(&frame);
     zmq_msg_close(&frame);
     while (more) {
@@ -252,10 +289,16 @@ void connection_watch(qubus_client *client) {
     }
     if (event == 0) continue;
     int is_refused = client->connection == connection_opening && event == ZMQ_EVENT_CLOSED;
+    if (is_refused) client->handshakes_refused = 0;
     // What the server said last may lie in the socket still. This may drop the mutex, so that another
     // thread may have replaced the connection when it returns.
     receive_all(client);
     if (client->monitor == NULL || client->monitor_number != number) return;
+    if (client->connection == connection_opening && event != ZMQ_EVENT_CLOSED &&
+        event != ZMQ_EVENT_DISCONNECTED) {
+      handshake_failed(client, event, value);
+      return;
+    }
     connection_lost(client, is_refused ? QUBUS_E_CONNECTION_FAILED : QUBUS_E_CONNECTION_LOST,
                     is_refused ? "nobody listens there"
                     : event == ZMQ_EVENT_DISCONNECTED ? "the server closed the connection"

@@ -18,11 +18,16 @@
 #include <sys/types.h>
 #include <zmq.h>
 
+#include "key.h"
 #include "qubus.h"
 #include "qubus_wire.h"
 #include "session.pb-c.h"
 
 enum {
+  token_maximum = 4096,
+  // A server that stops, or is short of descriptors, ends handshakes without a word too, but not for
+  // long: with the shortest back-off these take about 0.3 s.
+  handshakes_before_giving_up = 5,
   call_buckets = 1024,
   envelope_arena_bytes = 4096,
   attachments_maximum = 65536,
@@ -118,6 +123,7 @@ struct qubus_call {
   struct step *step;                    ///< of call_step
   qubus_session *session;               ///< of call_resume
   qubus_optimization *optimization;     ///< of call_optimize
+  struct method *owned_method;          ///< `method`, when it is the call's own
   zmq_msg_t frames[request_frames_maximum];  ///< attachments of the request, FLOAT64 vectors
   uint32_t frame_count;
   qubus_result *result;
@@ -149,6 +155,8 @@ struct qubus_client {
   uint64_t stream_credit;   ///< constant
   uint32_t submit_retries;  ///< constant
   monotonic spin;           ///< ns, constant
+  int32_t has_keys;         ///< constant; 1: the endpoint is curve://
+  uint8_t server_key[key_bytes], public_key[key_bytes], secret_key[key_bytes];  // constant
 
   pthread_mutex_t mutex;
   int32_t is_closed;
@@ -170,6 +178,11 @@ struct qubus_client {
   uint64_t message_limit;   ///< bytes of a body that the server takes; 0: it did not say
   int32_t hello_code;       ///< why the last attempt failed
   qubus_error hello_error;
+  uint32_t handshakes_refused;  ///< one after the other
+
+  // credentials.c
+  char *token;              ///< NULL: none
+  size_t token_bytes;
 
   // call.c
   uint64_t last_id;
@@ -257,6 +270,22 @@ void client_release(qubus_client *client);
 /// Frees everything; no other thread knows the client any more.
 void client_destroy(qubus_client *client);
 char *client_resolve_endpoint(const char *given, int32_t *code, qubus_error *error);
+/// Whether the endpoint is encrypted and needs keys.
+int32_t endpoint_is_curve(const char *endpoint);
+
+// ------------------------------------------------------------------------------- credentials.c
+
+/// Takes keys and token from the options and the environment; the endpoint is known already.
+int32_t credentials_read(
+    qubus_client *client, const qubus_client_options *options, qubus_error *error);
+/// Wipes them.
+void credentials_destroy(qubus_client *client);
+/// Under the mutex: the token for an envelope; empty without one.
+ProtobufCBinaryData credentials_token(const qubus_client *client);
+/// Under the mutex: what a failed handshake means, for the event of a socket monitor and its value.
+/// Writes a sentence that says what to check; returns the code.
+int32_t credentials_explain(
+    const qubus_client *client, uint16_t event, uint32_t value, char *out, size_t capacity);
 
 // -------------------------------------------------------------------------------- connection.c
 
@@ -354,6 +383,8 @@ int32_t call_is_over(const void *call);
 
 extern const method method_hello, method_submit, method_submit_batch, method_plan, method_watch,
     method_get_result, method_get_job, method_cancel_job;
+/// A method of `qubus_call_start` by its name on the wire; NULL when there is none.
+const method *method_named(const char *name);
 
 /// Under the mutex: lists the call under a new id; it waits for a connection from here on.
 void call_enlist(qubus_call *call);

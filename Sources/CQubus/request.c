@@ -40,6 +40,13 @@ static const method *const methods[] = {
     &method_hello,
 };
 
+const method *method_named(const char *name) {
+  for (size_t i = 1; i < sizeof methods / sizeof methods[0]; i++) {
+    if (strcmp(methods[i]->name, name) == 0) return methods[i];
+  }
+  return NULL;
+}
+
 /// What a request is built from.
 typedef struct given {
   const method *method;

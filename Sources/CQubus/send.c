@@ -61,6 +61,9 @@ int32_t connection_send_call(qubus_client *client, qubus_call *call) {
   envelope.method = (char *)(uintptr_t)call->method->name;
   envelope.credit_bytes = call->credit;
   envelope.timeout_milliseconds = connection_time_left(call);
+  // HELLO is of the connection, whose key is enough: a token that has expired must not keep it from
+  // being made, or a new token could not be used at once.
+  if (call->kind != call_hello) envelope.token = credentials_token(client);
   Qubus__V1__AttachmentDescriptor described[request_frames_maximum];
   Qubus__V1__AttachmentDescriptor *pointers[request_frames_maximum];
   uint64_t shapes[request_frames_maximum];
@@ -88,6 +91,7 @@ void connection_send_farewell(
   envelope.kind = QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CALL;
   envelope.call_id = ++client->last_id;
   envelope.method = (char *)(uintptr_t)method->name;
+  envelope.token = credentials_token(client);
   zmq_msg_t body;
   if (message_encode(request, &body, NULL) != QUBUS_OK) return;
   if (send_frames(client, &envelope, &body, NULL, 0)) client->has_farewell = 1;

@@ -146,7 +146,7 @@ int32_t step_scan_envelope(const uint8_t *data, size_t count, scanned *out);
 int32_t step_scan_response(const uint8_t *data, size_t count, step_facts *out);
 size_t step_put_envelope(const step *step, uint8_t *out);
 size_t step_put_request(const step *step, uint8_t *out);
-enum { step_envelope_capacity = 128, step_request_capacity = 96 };
+enum { step_envelope_capacity = 128 + token_maximum, step_request_capacity = 96 };
 
 /// Under the mutex: takes in a message if it answers a synchronous step; 0 when it does not, and
 /// then nothing was received.

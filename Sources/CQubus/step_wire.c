@@ -42,6 +42,8 @@ size_t step_put_envelope(const step *step, uint8_t *out) {
   at = put_number(at, 3, step->call->id);
   at = put_bytes(at, 4, "Step", 4);
   at = put_number(at, 5, connection_time_left(step->call));
+  ProtobufCBinaryData token = credentials_token(step->session->client);
+  if (token.len > 0) at = put_bytes(at, 9, token.data, token.len);
   at = put_bytes(at, 12, descriptor, descriptor_bytes);
   return (size_t)(at - out);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_scan.h"
 #include "qubus_wire.h"
 
 void qubus_json_init(qubus_json *json) { memset(json, 0, sizeof *json); }
@@ -140,7 +141,7 @@ static void append_hex(qubus_json *json, const uint8_t *data, size_t count) {
   append_text(json, "\"");
 }
 
-static size_t size_of(ProtobufCType type) {
+size_t json_element_size(ProtobufCType type) {
   switch (type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
@@ -246,7 +247,7 @@ void qubus_json_append(qubus_json *json, const ProtobufCMessage *message) {
     append_text(json, "[");
     for (size_t k = 0; k < count; k++) {
       if (k > 0) append_text(json, ",");
-      append_value(json, field, elements + k * size_of(field->type));
+      append_value(json, field, elements + k * json_element_size(field->type));
     }
     append_text(json, "]");
   }

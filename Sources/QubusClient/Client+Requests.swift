@@ -51,6 +51,23 @@ extension Client {
   /// Versions, features, limits, and whom the server takes this client for (message HelloResponse).
   public func hello() throws(ClientError) -> JSONValue { try request(QUBUS_METHOD_HELLO) }
 
+  /// Any method of `proto/` that sends one message and gets one, for example `CreateTenant`.
+  /// - Parameter request: the request's fields, named as in `proto/`; see `qubus_call_json_start`.
+  /// - Throws: `invalid_argument` naming the field, before anything is sent; else what the server
+  ///   answers.
+  public func call(
+    _ method: String, _ request: JSONValue = .object([]), timeout: Duration = .seconds(30)
+  ) throws(ClientError) -> JSONValue {
+    let strings = CStrings()
+    let name = try strings.copy(method, as: "method")
+    let body = strings.copy(request.description)
+    let answer = try text {
+      qubus_client_call_json(handle.pointer, name, body, timeout.milliseconds, $0, $1)
+    }
+    withExtendedLifetime(strings) {}
+    return try json(answer)
+  }
+
   func request(
     _ method: Int32, subject: String? = nil, arguments: [(name: String, value: String)] = [],
     timeout: Duration = .seconds(30)
@@ -66,20 +83,5 @@ extension Client {
     }
     withExtendedLifetime(strings) {}
     return try json(answer)
-  }
-}
-
-/// C copies of strings for the time of one call.
-private final class CStrings {
-  private var blocks: [UnsafeMutablePointer<CChar>] = []
-
-  deinit { for block in blocks { block.deallocate() } }
-
-  func copy(_ text: String) -> UnsafePointer<CChar> {
-    let characters = Array(text.utf8CString)
-    let block = UnsafeMutablePointer<CChar>.allocate(capacity: characters.count)
-    block.initialize(from: characters, count: characters.count)
-    blocks.append(block)
-    return UnsafePointer(block)
   }
 }

@@ -23,10 +23,12 @@ public final class Client: Sendable {
   ///     default sockets.
   ///   - name: shown in provenance beside the version.
   ///   - connectTimeout: how long to wait for the daemon.
-  /// - Throws: `connection_failed`, `unsupported_protocol_version`, `abi_mismatch`,
-  ///   `invalid_argument`.
+  ///   - credentials: keys for `curve://host:port`, and a token.
+  /// - Throws: `connection_failed`, `unauthenticated`, `invalid_key`,
+  ///   `unsupported_protocol_version`, `abi_mismatch`, `invalid_argument`.
   public init(
-    endpoint: String? = nil, name: String = "qubus-swift", connectTimeout: Duration = .seconds(5)
+    endpoint: String? = nil, name: String = "qubus-swift", connectTimeout: Duration = .seconds(5),
+    credentials: Credentials = Credentials()
   ) throws(ClientError) {
     var options = qubus_client_options()
     options.struct_size = UInt32(MemoryLayout<qubus_client_options>.size)
@@ -37,16 +39,14 @@ public final class Client: Sendable {
     options.reconnect_maximum_milliseconds = Int64.min
     options.stream_credit_bytes = Int64.min
     options.submit_retries = Int64.min
+    let strings = CStrings()
+    options.endpoint = try strings.copy(endpoint, as: "endpoint")
+    options.client_name = try strings.copy(name, as: "name")
+    try credentials.fill(&options, strings)
     handle = try Handle.make(release: { qubus_client_free($0) }) { out, error in
-      name.withCString { name in
-        options.client_name = name
-        guard let endpoint else { return qubus_client_open(&options, out, error) }
-        return endpoint.withCString { endpoint in
-          options.endpoint = endpoint
-          return qubus_client_open(&options, out, error)
-        }
-      }
+      qubus_client_open(&options, out, error)
     }
+    withExtendedLifetime(strings) {}
   }
 
   /// The endpoint in use.
@@ -57,7 +57,7 @@ public final class Client: Sendable {
 
   /// Round trip to the server.
   public func ping(timeout: Duration = .seconds(30)) throws(ClientError) {
-    try call { qubus_client_ping(handle.pointer, timeout.milliseconds, $0) }
+    try callLibrary { qubus_client_ping(handle.pointer, timeout.milliseconds, $0) }
   }
 
   /// Submits a job and waits for its durable acknowledgement, not for its execution. After a lost
@@ -84,7 +84,7 @@ public final class Client: Sendable {
     template.struct_size = UInt32(MemoryLayout<qubus_error>.size)
     template.retry_after_milliseconds = Int64.min
     var errors = [qubus_error](repeating: template, count: specs.count)
-    try call {
+    try callLibrary {
       qubus_job_submit_batch(
         handle.pointer, specifications, UInt64(specs.count), timeout.milliseconds, &jobs, &errors,
         $0)

@@ -37,7 +37,7 @@ public final class EventStream: Sequence, IteratorProtocol, Sendable {
     var event = qubus_event()
     event.struct_size = UInt32(MemoryLayout<qubus_event>.size)
     do {
-      try call {
+      try callLibrary {
         qubus_stream_next(handle.pointer, timeout.timeoutMilliseconds, &event, $0)
       }
     } catch  where error.code == QUBUS_E_END_OF_STREAM {

@@ -28,7 +28,7 @@ final class Handle: @unchecked Sendable {
     _ body: (UnsafeMutablePointer<OpaquePointer?>, UnsafeMutablePointer<qubus_error>) -> Int32
   ) throws(ClientError) -> Handle {
     var pointer: OpaquePointer?
-    try call { body(&pointer, $0) }
+    try callLibrary { body(&pointer, $0) }
     guard let pointer else {
       throw ClientError(code: QUBUS_E_PROTOCOL_ERROR, message: "libqubus gave no handle")
     }
@@ -37,7 +37,7 @@ final class Handle: @unchecked Sendable {
 }
 
 /// Makes one call of libqubus and turns its code and details into a `ClientError`.
-func call(_ body: (UnsafeMutablePointer<qubus_error>) -> Int32) throws(ClientError) {
+func callLibrary(_ body: (UnsafeMutablePointer<qubus_error>) -> Int32) throws(ClientError) {
   var error = qubus_error()
   error.struct_size = UInt32(MemoryLayout<qubus_error>.size)
   error.retry_after_milliseconds = Int64.min

@@ -38,7 +38,7 @@ public final class Job: Sendable {
   /// - Throws: `job_not_found`.
   public func status(timeout: Duration = .seconds(30)) throws(ClientError) -> JobStatus {
     var status: Int32 = 0
-    try call { qubus_job_status(handle.pointer, timeout.milliseconds, &status, $0) }
+    try callLibrary { qubus_job_status(handle.pointer, timeout.milliseconds, &status, $0) }
     return JobStatus(status)
   }
 
@@ -59,7 +59,7 @@ public final class Job: Sendable {
   /// - Throws: `deadline_exceeded` when the time passed; the job goes on.
   public func wait(timeout: Duration? = nil) throws(ClientError) -> JobStatus {
     var status: Int32 = 0
-    try call { qubus_job_wait(handle.pointer, timeout.timeoutMilliseconds, &status, $0) }
+    try callLibrary { qubus_job_wait(handle.pointer, timeout.timeoutMilliseconds, &status, $0) }
     return JobStatus(status)
   }
 
@@ -80,7 +80,7 @@ public final class Job: Sendable {
     let fetch = try Handle.make(release: { qubus_call_free($0) }) {
       qubus_job_result_start(handle.pointer, 0, 0, 0, $0, $1)
     }
-    try call { qubus_call_wait(fetch.pointer, timeout.milliseconds, $0) }
+    try callLibrary { qubus_call_wait(fetch.pointer, timeout.milliseconds, $0) }
     return JobResult(
       try Handle.make(release: { qubus_result_free($0) }) {
         qubus_call_take_result(fetch.pointer, $0, $1)
@@ -93,7 +93,7 @@ public final class Job: Sendable {
   ) throws(ClientError) -> Cancellation {
     var outcome: Int32 = 0
     var shotsDone: UInt64 = 0
-    try call { error in
+    try callLibrary { error in
       guard let reason else {
         return qubus_job_cancel(
           handle.pointer, nil, timeout.milliseconds, &outcome, &shotsDone, error)

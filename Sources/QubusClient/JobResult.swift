@@ -86,13 +86,13 @@ public final class JobResult: Sendable {
     let row = try index64(row, "row")
     var entries: UInt64 = 0
     var bitCount: UInt32 = 0
-    try call { qubus_result_counts_size(handle.pointer, pub, row, &entries, &bitCount, $0) }
+    try callLibrary { qubus_result_counts_size(handle.pointer, pub, row, &entries, &bitCount, $0) }
     var characters = [CChar](repeating: 0, count: Int(bitCount) + 1)
     var result: [(bits: String, count: UInt64)] = []
     result.reserveCapacity(Int(entries))
     for index in 0..<entries {
       var count: UInt64 = 0
-      try call {
+      try callLibrary {
         qubus_result_counts_entry(
           handle.pointer, pub, row, index, &characters, UInt64(characters.count), &count, $0)
       }
@@ -128,7 +128,7 @@ public final class JobResult: Sendable {
   ) throws(ClientError) -> Array {
     var found = qubus_array()
     found.struct_size = UInt32(MemoryLayout<qubus_array>.size)
-    try call { body(&found, $0) }
+    try callLibrary { body(&found, $0) }
     guard let type = Array.ElementType(rawValue: found.data_type) else {
       throw ClientError(
         code: QUBUS_E_NOT_SUPPORTED, message: "unknown element type \(found.data_type)")

@@ -1,13 +1,29 @@
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
 
 /// One client's connection, as the transport thread knows it.
 final class Connection {
   let key: UInt32
   let routingID: [UInt8]
-  let principal: Principal
+  let credential: Credential
+  /// What each of its messages must bear.
+  private let mark: [CChar]
+  /// Whose it is, as of `version` of the directory; nil: nobody's, or not asked yet.
+  var identity: Identity?
+  var version = UInt64.max
+  /// The last that it had.
+  var lastIdentity: Identity?
+  /// The token that was presented last and held good.
+  var bearer: Bearer?
+  /// Those it opened or resumed, and in whose name.
+  var sessions: [Identifier: Identity] = [:]
   /// From Hello.
   var clientVersion = "unknown"
   var calls: [UInt64: Call] = [:]
@@ -19,11 +35,31 @@ final class Connection {
   /// The peer did not read its answers: what was in flight is lost, and it is told so.
   var isBroken = false
 
-  init(key: UInt32, routingID: [UInt8], principal: Principal, now: Microseconds) {
+  init(
+    key: UInt32, routingID: [UInt8], credential: Credential, mark: UnsafePointer<CChar>,
+    now: Microseconds
+  ) {
     self.key = key
     self.routingID = routingID
-    self.principal = principal
+    self.credential = credential
+    self.mark = [CChar](UnsafeBufferPointer(start: mark, count: strlen(mark) + 1))
     lastHeard = now
+  }
+
+  func isMarked(_ other: UnsafePointer<CChar>) -> Bool { strcmp(other, mark) == 0 }
+
+  /// For log lines.
+  var name: String { lastIdentity?.principal.name ?? credential.text }
+}
+
+/// A token that was found good, so that it is verified once.
+struct Bearer {
+  let token: [UInt8]
+  let identity: Identity
+
+  func matches(_ other: UnsafeRawBufferPointer) -> Bool {
+    guard let bytes = other.baseAddress else { return false }
+    return other.count == token.count && memcmp(bytes, token, token.count) == 0
   }
 }
 
@@ -34,6 +70,8 @@ final class Call {
   let traceID: String
   let context: CallContext
   let startedAt: Microseconds
+  /// What it was presented with; empty: none.
+  let token: [UInt8]
   var credit: StreamCredit
   var observation: (any Observation)?
   var state = State.working
@@ -56,12 +94,14 @@ final class Call {
   }
 
   init(
-    key: CallKey, method: Method, context: CallContext, credit: UInt64, startedAt: Microseconds
+    key: CallKey, method: Method, context: CallContext, credit: UInt64,
+    startedAt: Microseconds, token: [UInt8] = []
   ) {
     self.key = key
     self.method = method
     self.context = context
     self.startedAt = startedAt
+    self.token = token
     traceID = context.traceID
     self.credit = StreamCredit(initial: credit)
   }

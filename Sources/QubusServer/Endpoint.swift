@@ -4,25 +4,36 @@ package import QubusCore
   internal import Glibc
 #endif
 
-/// An address the server may listen on: a file of this machine or a loopback port.
+/// An address the server may listen on: a file of this machine, a loopback port, or a port on which
+/// CURVE tells who calls and hides what is said.
 package enum Endpoint: Sendable, Hashable {
   case ipc(path: String)
-  /// Port 0 lets the system choose.
+  /// Plain, hence on loopback only. Port 0 lets the system choose.
   case tcp(host: String, port: UInt16)
+  /// - Parameters:
+  ///   - host: a numeric address, or `*` for all of the machine's.
+  ///   - key: name of the server's key: `NAME.key` in the directory of keys.
+  case curve(host: String, port: UInt16, key: String)
 
   /// Bytes of a Unix socket's path: `sun_path` holds 108 with the final NUL.
   package static let pathLimit = 107
+  /// The key of curve endpoints that name none.
+  package static let defaultKey = "server"
 
-  /// Reads `ipc:///path` or `tcp://127.0.0.1:port`; anything that is not of this machine is
-  /// refused, because nobody could be told apart there yet.
+  /// Reads `ipc:///path`, `tcp://127.0.0.1:port` or `curve://host:port`, the last with `/name` behind
+  /// it when its key is another one than `server`. Plain tcp beyond loopback is refused: nobody could
+  /// be told apart there.
   /// - Throws: `invalid_configuration` for field `listen`.
   package init(_ text: String) throws(QubusError) {
     if text.hasPrefix("ipc://") {
       self = .ipc(path: try Self.checkedPath(String(text.dropFirst(6)), in: text))
     } else if text.hasPrefix("tcp://") {
       self = try Self.tcp(String(text.dropFirst(6)), in: text)
+    } else if text.hasPrefix("curve://") {
+      self = try Self.curve(String(text.dropFirst(8)), in: text)
     } else {
-      throw Self.invalid("'\(text)' is neither ipc:///path nor tcp://127.0.0.1:port")
+      throw Self.invalid(
+        "'\(text)' is none of ipc:///path, tcp://127.0.0.1:port and curve://host:port")
     }
   }
 
@@ -30,7 +41,17 @@ package enum Endpoint: Sendable, Hashable {
   package var address: String {
     switch self {
     case .ipc(let path): "ipc://\(path)"
-    case .tcp(let host, let port): "tcp://\(Self.bracketed(host)):\(port == 0 ? "*" : "\(port)")"
+    case .tcp(let host, let port), .curve(let host, let port, _):
+      "tcp://\(Self.bracketed(host)):\(port == 0 ? "*" : "\(port)")"
+    }
+  }
+
+  /// As clients name it, with the port that was bound.
+  func reachable(at port: UInt16) -> String {
+    switch self {
+    case .ipc(let path): "ipc://\(path)"
+    case .tcp(let host, _): "tcp://\(Self.bracketed(host)):\(port)"
+    case .curve(let host, _, _): "curve://\(Self.bracketed(host)):\(port)"
     }
   }
 
@@ -51,21 +72,50 @@ package enum Endpoint: Sendable, Hashable {
   }
 
   private static func tcp(_ rest: String, in text: String) throws(QubusError) -> Endpoint {
-    guard let colon = rest.lastIndex(of: ":"),
-      let port = UInt16(rest[rest.index(after: colon)...])
-    else { throw invalid("'\(text)': a tcp endpoint needs a port from 0 to 65535") }
-    var host = String(rest[..<colon])
-    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-    if host == "localhost" { host = "127.0.0.1" }
+    let (host, port) = try hostAndPort(rest, in: text)
     guard let isLoopback = isLoopback(host) else {
       throw invalid("'\(text)': '\(host)' is not a numeric address; use 127.0.0.1 or [::1]")
     }
     guard isLoopback else {
       throw invalid(
-        "'\(text)': \(host) is not a loopback address; the network is refused until "
-          + "authentication exists; use 127.0.0.1 or [::1]")
+        "'\(text)': \(host) is not a loopback address, and plain tcp does not exist beyond one; "
+          + "use curve://\(bracketed(host)):\(port), which knows and hides its clients, or 127.0.0.1"
+      )
     }
     return .tcp(host: host, port: port)
+  }
+
+  private static func curve(_ rest: String, in text: String) throws(QubusError) -> Endpoint {
+    let parts = rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    let key = parts.count > 1 ? String(parts[1]) : defaultKey
+    guard isKeyName(key) else {
+      throw invalid(
+        "'\(text)': '\(key.prefix(64))' names no key; a name has 1 to 32 of a-z, 0-9, - and _",
+        limit: "32")
+    }
+    let (host, port) = try hostAndPort(String(parts[0]), in: text)
+    guard isLoopback(host) != nil else {
+      throw invalid("'\(text)': '\(host)' is neither a numeric address nor *")
+    }
+    return .curve(host: host, port: port, key: key)
+  }
+
+  private static func isKeyName(_ name: String) -> Bool {
+    (1...32).contains(name.utf8.count)
+      && name.utf8.allSatisfy { byte in
+        (97...122).contains(byte) || (48...57).contains(byte) || byte == 45 || byte == 95
+      }
+  }
+
+  private static func hostAndPort(
+    _ rest: String, in text: String
+  ) throws(QubusError) -> (host: String, port: UInt16) {
+    guard let colon = rest.lastIndex(of: ":"),
+      let port = UInt16(rest[rest.index(after: colon)...])
+    else { throw invalid("'\(text)': the endpoint needs a port from 0 to 65535") }
+    var host = String(rest[..<colon])
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    return (host == "localhost" ? "127.0.0.1" : host, port)
   }
 
   /// nil when `host` is no numeric address.
@@ -87,6 +137,8 @@ extension Endpoint: CustomStringConvertible {
     switch self {
     case .ipc(let path): "ipc://\(path)"
     case .tcp(let host, let port): "tcp://\(Self.bracketed(host)):\(port)"
+    case .curve(let host, let port, let key):
+      "curve://\(Self.bracketed(host)):\(port)" + (key == Self.defaultKey ? "" : "/\(key)")
     }
   }
 }

@@ -19,11 +19,16 @@ enum TransportEvent: Sendable {
   case answered(CallKey, Answer)
   case replayStarted(CallKey, original: Identifier, wait: UInt32, Result<SubmitReport, QubusError>)
   case sessionOpened(CallKey, Result<OpenedSession, QubusError>)
+  case sessionResumed(CallKey, Result<ResumedSession, QubusError>)
   case observing(CallKey, any Observation)
   case eventsRead(CallKey, Result<[JobEvent], QubusError>)
   case resultOpened(CallKey, OpenedResult)
   case chunkRead(CallKey, Result<[UInt8], QubusError>)
   case optimization(CallKey, OptimizationNews)
+  /// For tests: the answers to handshakes fail.
+  case doorLost
+  /// The directory of who may do what has changed.
+  case rightsChanged
   case stopping
   case closing
 }

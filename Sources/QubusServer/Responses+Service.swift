@@ -6,7 +6,9 @@ internal import QubusWire
 
 extension Responses {
   /// What this version can do beyond calls and answers.
-  static let features = ["batch", "credit", "inline_results", "resume", "replay", "sessions"]
+  static let features = [
+    "batch", "credit", "inline_results", "resume", "replay", "sessions", "tenancy",
+  ]
 
   static func hello(
     instanceID: String, principal: Principal, configuration: ServerConfiguration

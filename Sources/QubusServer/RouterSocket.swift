@@ -1,5 +1,6 @@
 internal import CZeroMQ
 internal import QubusCore
+internal import QubusTenancy
 internal import QubusWire
 
 #if canImport(Glibc)
@@ -8,6 +9,9 @@ internal import QubusWire
 
 /// The ROUTER and the socket on which ZeroMQ asks whether to admit a connection (ZAP, RFC 27).
 /// Owned by one thread.
+///
+/// One ROUTER for all endpoints: a listener takes the options of the moment of its bind, so that each
+/// has its own mechanism and key. Who sent a message is told by its `AdmissionMark` alone.
 final class RouterSocket {
   /// What became of a send.
   enum Delivery {
@@ -19,13 +23,15 @@ final class RouterSocket {
   }
 
   let router: UnsafeMutableRawPointer
-  let admission: UnsafeMutableRawPointer
+  /// nil once it is lost: then nobody is admitted any more.
+  private(set) var admission: UnsafeMutableRawPointer?
+  let mark = AdmissionMark()
   private let context: UnsafeMutableRawPointer
   /// The first frames of the message being taken, routing id first.
   private let head: UnsafeMutablePointer<zmq_msg_t>
   private(set) var headCount = 0
   /// For the frames after those, and for admission.
-  private let frame: UnsafeMutablePointer<zmq_msg_t>
+  let frame: UnsafeMutablePointer<zmq_msg_t>
 
   /// Frames of a Step: routing id, envelope, body, numbers.
   static let headFrames = 4
@@ -56,12 +62,14 @@ final class RouterSocket {
 
   private func setOptions(_ configuration: ServerConfiguration) {
     zmq_setsockopt(router, ZMQ_ZAP_DOMAIN, "qubus", 5)
+    // Without it libzmq lets everybody in while nobody answers on the admission socket.
+    set(Int32(QUBUS_ZAP_ENFORCE_DOMAIN), 1)
     set(ZMQ_ROUTER_MANDATORY, 1)
     set(ZMQ_ROUTER_HANDOVER, 0)
     set(ZMQ_LINGER, 0)
     set(ZMQ_IPV6, 1)
     set(ZMQ_BACKLOG, 1024)
-    set(ZMQ_HANDSHAKE_IVL, 3000)
+    set(ZMQ_HANDSHAKE_IVL, configuration.handshakeMilliseconds)
     set(ZMQ_HEARTBEAT_IVL, configuration.heartbeatMilliseconds)
     set(ZMQ_HEARTBEAT_TIMEOUT, configuration.heartbeatMilliseconds * 3)
     set(ZMQ_HEARTBEAT_TTL, configuration.heartbeatMilliseconds * 6)
@@ -80,23 +88,44 @@ final class RouterSocket {
     precondition(outcome == 0, "ZeroMQ refuses option \(option)")
   }
 
-  /// - Returns: the real endpoint, with the port that the system chose.
-  func bind(_ endpoint: Endpoint) throws(QubusError) -> String {
+  /// An endpoint that is listened on.
+  struct Bound {
+    let endpoint: Endpoint
+    /// As `zmq_unbind` takes it.
+    let address: String
+    let port: UInt16
+
+    /// As clients name it, with the port that the system chose.
+    var reachable: String { endpoint.reachable(at: port) }
+  }
+
+  /// - Parameter key: of a curve endpoint.
+  func bind(_ endpoint: Endpoint, key: ServerKey?) throws(QubusError) -> Bound {
+    if let key {
+      set(ZMQ_CURVE_SERVER, 1)
+      guard zmq_setsockopt(router, ZMQ_CURVE_SECRETKEY, key.secretKey, 41) == 0 else {
+        throw Self.failed("use the key \(key.name)")
+      }
+    } else {
+      set(ZMQ_CURVE_SERVER, 0)
+    }
     guard zmq_bind(router, endpoint.address) == 0 else {
       if zmq_errno() == EADDRINUSE {
-        throw QubusError(.endpointInUse, "\(endpoint.address) is in use")
+        throw QubusError(.endpointInUse, "\(endpoint) is in use")
       }
-      throw Self.failed("listen on \(endpoint.address)")
+      throw Self.failed("listen on \(endpoint)")
     }
-    guard case .tcp(let host, _) = endpoint else { return endpoint.address }
     var text = [CChar](repeating: 0, count: 256)
     var count = text.count
     zmq_getsockopt(router, ZMQ_LAST_ENDPOINT, &text, &count)
-    let bound = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    let address = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     // An IPv6 socket names an IPv4 address in its mapped form.
-    let port = bound.drop { $0 != ":" }.split(separator: ":").last ?? ""
-    return "tcp://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    let port = address.drop { $0 != ":" }.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
+    return Bound(endpoint: endpoint, address: address, port: port)
   }
+
+  /// Ends the listening, and with it every connection that came by it.
+  func unbind(_ bound: Bound) { zmq_unbind(router, bound.address) }
 
   // MARK: Receiving
 
@@ -145,11 +174,16 @@ final class RouterSocket {
     } while zmq_msg_more(frame) != 0
   }
 
-  /// The sender of the message received last, as ZeroMQ describes it.
-  var peerAddress: String {
-    guard headCount > 0 else { return "" }
-    return zmq_msg_gets(head + headCount - 1, "Peer-Address").map { String(cString: $0) } ?? ""
+  /// The `User-Id` of the message received last; valid until the next one is. nil: nobody vouched
+  /// for its sender.
+  var userID: UnsafePointer<CChar>? {
+    guard headCount > 0 else { return nil }
+    return UnsafeRawPointer(Self.userIDProperty.utf8Start).withMemoryRebound(
+      to: CChar.self, capacity: Self.userIDProperty.utf8CodeUnitCount + 1
+    ) { zmq_msg_gets(head + headCount - 1, $0) }
   }
+
+  private static let userIDProperty: StaticString = "User-Id"
 
   private func receive(_ message: UnsafeMutablePointer<zmq_msg_t>) -> Bool {
     while zmq_msg_recv(message, router, ZMQ_DONTWAIT) < 0 {
@@ -158,7 +192,7 @@ final class RouterSocket {
     return true
   }
 
-  private static func bytes(
+  static func bytes(
     _ message: UnsafeMutablePointer<zmq_msg_t>
   ) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: zmq_msg_data(message), count: zmq_msg_size(message))
@@ -258,26 +292,6 @@ final class RouterSocket {
     return true
   }
 
-  /// Answers one question of ZeroMQ whether to admit a connection.
-  /// - Parameter verdict: status code by ZAP: 200, 300 (try again later) or 400.
-  func admitOne(_ verdict: () -> String) -> Bool {
-    var request: [UInt8] = []
-    var index = 0
-    var hasMore = true
-    while hasMore {
-      guard zmq_msg_recv(frame, admission, ZMQ_DONTWAIT) >= 0 else { return false }
-      if index == 1 { request = [UInt8](Self.bytes(frame)) }
-      hasMore = zmq_msg_more(frame) != 0
-      index += 1
-    }
-    let reply = ["1.0", nil, verdict(), "", "", ""]
-    for (index, text) in reply.enumerated() {
-      let bytes = text.map { Array($0.utf8) } ?? request
-      zmq_send(admission, bytes, bytes.count, index < reply.count - 1 ? ZMQ_SNDMORE : 0)
-    }
-    return true
-  }
-
   /// - Parameter linger: how long answers that are queued may still go out.
   func close(lingerMilliseconds: Int32) {
     set(ZMQ_LINGER, lingerMilliseconds)
@@ -286,8 +300,13 @@ final class RouterSocket {
     zmq_msg_close(frame)
     frame.deallocate()
     zmq_close(router)
-    zmq_close(admission)
+    closeAdmission()
     zmq_ctx_term(context)
+  }
+
+  func closeAdmission() {
+    if let admission { zmq_close(admission) }
+    admission = nil
   }
 
   private static func failed(_ action: String) -> QubusError {

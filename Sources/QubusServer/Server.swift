@@ -8,8 +8,7 @@ package import QubusEngine
 #endif
 
 /// The daemon's face on the wire: listens on its endpoints and serves the methods of protocol
-/// version 1 with what `service` and
-/// `sessions` do.
+/// version 1 with what `service`, `sessions` and `tenancy` do, to those whom `admission` knows.
 package final class Server: Sendable {
   private struct State {
     var thread: pthread_t?
@@ -20,16 +19,18 @@ package final class Server: Sendable {
   package let instanceID: String
   /// Where it listens, with the real ports.
   package let endpoints: [String]
+  /// The public keys of curve endpoints, by endpoint.
+  package let publicKeys: [String: String]
   private let outbox: Outbox
   private let readers: ReaderPool
   private let state: Lock<State>
 
   /// Binds and starts; when it returns, clients are served.
-  /// - Throws: `invalid_configuration` (path too long, address not loopback, unknown group),
-  ///   `endpoint_in_use`.
+  /// - Throws: `invalid_configuration` (path too long, plain address not loopback, unknown group),
+  ///   `invalid_key`, `endpoint_in_use`.
   package init(
     configuration: ServerConfiguration, service: any JobService, sessions: any SessionService,
-    clock: any Clock, logger: Logger
+    tenancy: any TenancyService, admission: any Admission, clock: any Clock, logger: Logger
   ) throws(QubusError) {
     Descriptors.raiseLimit()
     guard !configuration.endpoints.isEmpty else {
@@ -37,6 +38,7 @@ package final class Server: Sendable {
     }
     var parsed: [Endpoint] = []
     for text in configuration.endpoints { parsed.append(try Endpoint(text)) }
+    let keys = try Self.keys(of: parsed, configuration)
     var files: [SocketFile] = []
     for case .ipc(let path) in parsed {
       files.append(try SocketFile(path: path, group: configuration.socketGroup))
@@ -46,9 +48,10 @@ package final class Server: Sendable {
     readers = try ReaderPool(
       threads: configuration.readerThreads, capacity: configuration.callsInFlight)
     let start = TransportStart(
-      configuration: configuration, endpoints: parsed, files: files, service: service,
-      sessions: sessions, clock: clock, logger: logger, instanceID: instanceID, outbox: outbox,
-      readers: readers)
+      ServerStart(
+        configuration: configuration, endpoints: parsed, keys: keys, service: service,
+        sessions: sessions, tenancy: tenancy, admission: admission, clock: clock, logger: logger,
+        instanceID: instanceID), files: files, outbox: outbox, readers: readers)
     let thread = ServerThread.start(name: "qubus-transport") { start.run() }
     let outcome =
       thread == nil
@@ -56,9 +59,11 @@ package final class Server: Sendable {
       : start.wait()
     state = Lock(State(thread: thread))
     switch outcome {
-    case .success(let bound): endpoints = bound
+    case .success(let bound):
+      endpoints = bound
+      publicKeys = Self.publicKeys(parsed, bound, keys)
     case .failure(let error):
-      endpoints = []
+      (endpoints, publicKeys) = ([], [:])
       if let thread { pthread_join(thread, nil) }
       state.withLock { $0.isClosed = true }
       readers.close()
@@ -66,8 +71,38 @@ package final class Server: Sendable {
     }
   }
 
+  private static func keys(
+    of endpoints: [Endpoint], _ configuration: ServerConfiguration
+  ) throws(QubusError) -> [String: ServerKey] {
+    var keys: [String: ServerKey] = [:]
+    for case .curve(_, _, let name) in endpoints where keys[name] == nil {
+      guard let directory = configuration.keyDirectory else {
+        throw .field(.invalidConfiguration, "listen", "a curve endpoint needs a directory of keys")
+      }
+      keys[name] = try ServerKey(name: name, directory: directory)
+    }
+    return keys
+  }
+
+  private static func publicKeys(
+    _ endpoints: [Endpoint], _ bound: [String], _ keys: [String: ServerKey]
+  ) -> [String: String] {
+    var found: [String: String] = [:]
+    for (endpoint, reachable) in zip(endpoints, bound) {
+      if case .curve(_, _, let name) = endpoint { found[reachable] = keys[name]?.publicKey }
+    }
+    return found
+  }
+
+  /// Tells that `admission` may answer otherwise now: who was revoked is cut off at once, not with
+  /// the next message.
+  package func rightsChanged() { outbox.push(.rightsChanged) }
+
   /// Tells clients that the server stops and takes no new work; calls in flight go on.
   package func announceStop() { outbox.push(.stopping) }
+
+  /// Ends the listening as if the answers to handshakes had failed, for tests.
+  func loseDoor() { outbox.push(.doorLost) }
 
   /// Finishes calls in flight, within the configured grace, and closes the endpoints. Blocks;
   /// never call it on the cooperative pool. Idempotent.
@@ -84,80 +119,4 @@ package final class Server: Sendable {
   }
 
   deinit { close() }
-}
-
-/// Carries what the transport thread needs to start, and the outcome back.
-private final class TransportStart: Sendable {
-  private let configuration: ServerConfiguration
-  private let endpoints: [Endpoint]
-  /// Held by the transport thread alone once it runs; the locks live as long as the sockets.
-  private let files: Lock<[SocketFile]>
-  private let service: any JobService
-  private let sessions: any SessionService
-  private let clock: any Clock
-  private let logger: Logger
-  private let instanceID: String
-  private let outbox: Outbox
-  private let readers: ReaderPool
-  private let outcome = Lock<Result<[String], QubusError>?>(nil)
-  private let isReady = DispatchSemaphore(value: 0)
-
-  init(
-    configuration: ServerConfiguration, endpoints: [Endpoint], files: [SocketFile],
-    service: any JobService, sessions: any SessionService, clock: any Clock, logger: Logger,
-    instanceID: String, outbox: Outbox, readers: ReaderPool
-  ) {
-    self.configuration = configuration
-    self.endpoints = endpoints
-    self.files = Lock(files)
-    self.service = service
-    self.sessions = sessions
-    self.clock = clock
-    self.logger = logger
-    self.instanceID = instanceID
-    self.outbox = outbox
-    self.readers = readers
-  }
-
-  func wait() -> Result<[String], QubusError> {
-    isReady.wait()
-    return outcome.withLock { $0 } ?? .failure(QubusError(.internalError, "no outcome"))
-  }
-
-  func run() {
-    let transport: Transport
-    do throws(QubusError) {
-      transport = try Transport(
-        configuration: configuration, service: service, sessions: sessions, clock: clock,
-        logger: logger, instanceID: instanceID, outbox: outbox, readers: readers)
-    } catch {
-      finish(.failure(error))
-      return
-    }
-    do throws(QubusError) {
-      finish(.success(try bind(transport)))
-    } catch {
-      transport.socket.close(lingerMilliseconds: 0)
-      finish(.failure(error))
-      return
-    }
-    transport.run()
-    files.withLock { $0 = [] }
-  }
-
-  private func bind(_ transport: Transport) throws(QubusError) -> [String] {
-    var bound: [String] = []
-    for endpoint in endpoints { bound.append(try transport.socket.bind(endpoint)) }
-    try files.withLock { files in
-      Result { () throws(QubusError) in
-        for file in files { try file.restrict(group: configuration.socketGroup) }
-      }
-    }.get()
-    return bound
-  }
-
-  private func finish(_ result: Result<[String], QubusError>) {
-    outcome.withLock { $0 = result }
-    isReady.signal()
-  }
 }

@@ -2,8 +2,11 @@ package import QubusCore
 
 /// What the server is told; everything has a default but the endpoints.
 package struct ServerConfiguration: Sendable {
-  /// For example `ipc:///run/qubus/qubus.sock` and `tcp://127.0.0.1:7400`; port 0 takes a free one.
+  /// For example `ipc:///run/qubus/qubus.sock`, `tcp://127.0.0.1:7400` and `curve://*:7400`; port 0
+  /// takes a free one.
   package var endpoints: [String]
+  /// Where the keys of curve endpoints lie, or are made at the first start.
+  package var keyDirectory: String?
   /// Group that may use the ipc sockets: directory 0750 and socket 0660 instead of 0700 and 0600.
   package var socketGroup: String?
   package var limits = Limits()
@@ -21,6 +24,11 @@ package struct ServerConfiguration: Sendable {
   /// Bytes up to which a result comes whole with its FINAL.
   package var inlineResultBytes = 64 << 10
   package var heartbeatMilliseconds: Int32 = 5000
+  /// A peer that has not introduced itself after this long is cut off.
+  package var handshakeMilliseconds: Int32 = 3000
+  /// Memory of the process above which every connection is closed and may come anew, because ZeroMQ
+  /// keeps unfinished messages without a bound; 0: never.
+  package var memoryCapBytes: UInt64 = 0
   /// A connection without calls is forgotten after this long; it costs the client nothing.
   package var idleConnectionSeconds: Int64 = 600
   /// A connection with calls is asked for after this long in silence.

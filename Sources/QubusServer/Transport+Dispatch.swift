@@ -61,6 +61,11 @@ extension Transport {
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
       try dispatchSession(call, body)
+    case .whoAmI, .listTenants, .createTenant, .updateTenant, .listProjects, .createProject,
+      .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal, .grantRole, .revokeRole,
+      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
+      .verifyAudit, .exportAuditCheckpoint:
+      try dispatchTenancy(call, body)
     case .step, .optimize:
       throw QubusError(.internalError, "\(call.method.rawValue) is served before this")
     }
@@ -85,7 +90,7 @@ extension Transport {
       .joined(separator: " ")
     if !version.isEmpty { connection.clientVersion = version }
     let response = Responses.hello(
-      instanceID: instanceID, principal: connection.principal, configuration: configuration)
+      instanceID: instanceID, principal: call.context.principal, configuration: configuration)
     finish(call, Answer { response })
   }
 

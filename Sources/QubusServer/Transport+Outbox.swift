@@ -26,6 +26,8 @@ extension Transport {
     case .answered(let key, let answer):
       if let call = call(key) { finish(call, answer) }
     case .sessionOpened(let key, let result): sessionOpened(key, result)
+    case .sessionResumed(let key, let result):
+      if let call = call(key) { sessionResumed(call, result) }
     case .observing(let key, let observation):
       if let call = call(key) { call.observation = observation } else { observation.end() }
     case .eventsRead(let key, let result):
@@ -43,6 +45,9 @@ extension Transport {
       }
     case .optimization(let key, let news):
       if let call = call(key) { optimization(call, news) }
+    case .doorLost: doorLost()
+    // It is looked at in every round.
+    case .rightsChanged: break
     case .stopping: stop()
     case .closing:
       stop()

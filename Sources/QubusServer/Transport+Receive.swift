@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
 
 extension Transport {
@@ -21,44 +22,22 @@ extension Transport {
         return
       }
     }
-    if takeStep(connection, now: now) { return }
+    let isKnown = isKnown(connection)
+    if isKnown, takeStep(connection, now: now) { return }
     socket.complete(maximumFrames: configuration.framesPerMessage, into: &message)
     let envelope: Envelope
     do throws(QubusError) {
       envelope = try checkedEnvelope(message)
     } catch {
-      refuse(error, callID: 0, connection, now: now)
+      refuse(isKnown ? error : Self.unauthenticated, callID: 0, connection, now: now)
       return
     }
+    guard isKnown else { return turnAway(connection, envelope, now: now) }
     do throws(QubusError) {
       try handle(envelope, message.frames, connection, now: now)
     } catch {
       refuse(error, callID: envelope.callID, connection, now: now, envelope: envelope)
     }
-  }
-
-  private func connection(_ now: Microseconds) -> Connection? {
-    let id = socket.headFrame(0)
-    // ZeroMQ's own routing ids are 0 and a number; those that clients choose begin otherwise.
-    guard id.count == 5, id[0] == 0 else {
-      logMalformed("a client chose its routing id; its messages are dropped", now)
-      return nil
-    }
-    let key = UInt32(bigEndian: id.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
-    if let known = connections[key] { return known }
-    let connection = Connection(
-      key: key, routingID: [UInt8](id),
-      principal: PeerAddress(property: socket.peerAddress).principal, now: now)
-    guard connections.count < configuration.connections else {
-      refuse(
-        QubusError(
-          .tooManyConnections, "the server holds \(connections.count) connections",
-          retryAfterMilliseconds: 1000),
-        callID: 0, connection, now: now)
-      return nil
-    }
-    connections[key] = connection
-    return connection
   }
 
   private func checkedEnvelope(_ message: ReceivedMessage) throws(QubusError) -> Envelope {
@@ -118,7 +97,8 @@ extension Transport {
       return
     }
     try checkRoom(for: method, callID: envelope.callID, connection)
-    let call = makeCall(method, envelope, connection, now: now)
+    let identity = try caller(of: method, envelope, connection)
+    let call = makeCall(method, envelope, identity, connection, now: now)
     do throws(QubusError) {
       if method == .optimize {
         try optimize(call, try decoder.optimize(envelope, frames))
@@ -169,23 +149,40 @@ extension Transport {
     }
   }
 
+  /// Who makes a call, if they may.
+  private func caller(
+    of method: Method, _ envelope: Envelope, _ connection: Connection
+  ) throws(QubusError) -> Identity {
+    do throws(QubusError) {
+      let identity = try envelope.token.withUnsafeBytes { token in
+        Result { () throws(QubusError) in try caller(connection, token: token) }
+      }.get()
+      try authorize(identity, method)
+      return identity
+    } catch {
+      noteRefusal(error, method, connection)
+      throw error
+    }
+  }
+
   private func makeCall(
-    _ method: Method, _ envelope: Envelope, _ connection: Connection, now: Microseconds
+    _ method: Method, _ envelope: Envelope, _ identity: Identity, _ connection: Connection,
+    now: Microseconds
   ) -> Call {
     serial += 1
     let call = Call(
       key: CallKey(connection: connection.key, callID: envelope.callID, serial: serial),
       method: method,
       context: CallContext(
-        principal: connection.principal, clientVersion: connection.clientVersion,
+        identity: identity, clientVersion: connection.clientVersion,
         traceID: traceID(of: envelope.traceContext)),
-      credit: envelope.creditBytes, startedAt: now)
+      credit: envelope.creditBytes, startedAt: now, token: envelope.token)
     enter(call, connection, timeoutMilliseconds: envelope.timeoutMilliseconds)
     logger.trace(
       "call",
       metadata: [
         "method": "\(method.rawValue)", "trace_id": "\(call.traceID)",
-        "principal": "\(connection.principal.name)",
+        "principal": "\(identity.principal.name)",
       ])
     return call
   }
@@ -233,7 +230,7 @@ extension Transport {
   }
 
   /// Answers what never became a call.
-  private func refuse(
+  func refuse(
     _ error: QubusError, callID: UInt64, _ connection: Connection, now: Microseconds,
     envelope: Envelope? = nil
   ) {
@@ -244,7 +241,7 @@ extension Transport {
     send(final, [], to: connection)
   }
 
-  private func logMalformed(_ text: String, _ now: Microseconds) {
+  func logMalformed(_ text: String, _ now: Microseconds) {
     guard let suppressed = malformedLog.admit(now) else { return }
     logger.notice("\(text)", metadata: ["suppressed": "\(suppressed)"])
   }

@@ -21,6 +21,7 @@ extension Transport {
     var envelope = Envelope(.final, callID: call.key.callID)
     if let error = answer.error {
       envelope.status = WireStatus(error, traceID: call.traceID)
+      noteRefusal(error, call)
       logFailure(of: call.method, error, traceID: call.traceID, connection)
     }
     envelope.attachments = answer.attachments.map(\.descriptor)
@@ -35,7 +36,7 @@ extension Transport {
       metadata: [
         "method": "\(method.rawValue)", "error": "\(error.code.name)",
         "message": "\(error.message)", "cause": "\(error.cause ?? "")",
-        "trace_id": "\(traceID)", "principal": "\(connection.principal.name)",
+        "trace_id": "\(traceID)", "principal": "\(connection.name)",
       ])
   }
 
@@ -63,13 +64,11 @@ extension Transport {
   func delivered(_ delivery: RouterSocket.Delivery, _ connection: Connection) {
     switch delivery {
     case .queued: break
-    case .unreachable:
-      drop(connection)
-      connections[connection.key] = nil
+    case .unreachable: forget(connection)
     case .full:
       logger.warning(
         "a client does not read its answers; its calls are dropped",
-        metadata: ["principal": "\(connection.principal.name)"])
+        metadata: ["principal": "\(connection.name)"])
       drop(connection)
       connection.isBroken = true
     }
@@ -85,6 +84,12 @@ extension Transport {
       traceID: traceID(of: ""))
     envelope.serverInstanceID = instanceID
     send(envelope, [], to: connection)
+  }
+
+  /// The peer is gone: nothing more can be said to it. Its sessions wait to be resumed.
+  func forget(_ connection: Connection) {
+    drop(connection)
+    connections[connection.key] = nil
   }
 
   private func drop(_ connection: Connection) {

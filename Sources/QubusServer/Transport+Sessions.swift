@@ -21,10 +21,12 @@ extension Transport {
         request.session, secret: request.secret, lastSequence: request.lastSequence,
         holder: holder, context: call.context
       ) { [outbox, key = call.key] result in
-        outbox.push(.answered(key, Answer(result) { Responses.resumed($0) }))
+        outbox.push(.sessionResumed(key, result))
       }
     case .closeSession:
-      sessions.closeSession(try decoder.closeSession(body), context: call.context) {
+      let id = try decoder.closeSession(body)
+      connections[call.key.connection]?.sessions[id] = nil
+      sessions.closeSession(id, context: call.context) {
         [outbox, key = call.key] result in
         outbox.push(.answered(key, Answer(result) { Responses.closed($0) }))
       }
@@ -54,8 +56,19 @@ extension Transport {
     abandonedOpens[call.key] = call.context
   }
 
+  /// Notes that the call's connection holds a session: it ends with the connection's credentials.
+  private func hold(_ session: Identifier, _ call: Call) {
+    connections[call.key.connection]?.sessions[session] = call.context.identity
+  }
+
+  func sessionResumed(_ call: Call, _ result: Result<ResumedSession, QubusError>) {
+    if case .success(let resumed) = result { hold(resumed.session.record.id, call) }
+    finish(call, Answer(result) { Responses.resumed($0) })
+  }
+
   func sessionOpened(_ key: CallKey, _ result: Result<OpenedSession, QubusError>) {
     if let call = call(key) {
+      if case .success(let opened) = result { hold(opened.session.record.id, call) }
       return finish(call, Answer(result) { Responses.opened($0) })
     }
     guard let context = abandonedOpens.removeValue(forKey: key),

@@ -1,5 +1,6 @@
 internal import QubusCore
 internal import QubusEngine
+internal import QubusTenancy
 internal import QubusWire
 
 /// A Step that is a call in flight: one that did not run in place.
@@ -26,7 +27,7 @@ extension CallKey {
 extension Transport {
   private enum Disposition {
     case answered
-    case pending(serial: UInt64)
+    case pending(serial: UInt64, Identity)
     case refused(QubusError)
   }
 
@@ -39,11 +40,12 @@ extension Transport {
     guard
       let scan = steps.read(envelope: envelope, body: socket.headFrame(2), numbers: numbers)
     else { return false }
-    let disposition = serve(scan.message, steps.aligned(numbers), connection)
+    let token = UnsafeRawBufferPointer(rebasing: envelope[scan.token])
+    let disposition = serve(scan.message, steps.aligned(numbers), token, connection)
     if case .answered = disposition { return true }
     settle(
-      disposition, scan.message, trace: String(decoding: envelope[scan.trace], as: UTF8.self),
-      connection, now: now)
+      disposition, scan.message, token,
+      trace: String(decoding: envelope[scan.trace], as: UTF8.self), connection, now: now)
     return true
   }
 
@@ -53,21 +55,28 @@ extension Transport {
   ) {
     do throws(QubusError) {
       let message = try decoder.step(envelope, frames)
-      let disposition = frames[2].withUnsafeBytes {
-        serve(message, steps.aligned($0), connection)
+      frames[2].withUnsafeBytes { numbers in
+        envelope.token.withUnsafeBytes { token in
+          let disposition = serve(message, steps.aligned(numbers), token, connection)
+          settle(
+            disposition, message, token, trace: envelope.traceContext, connection, now: now)
+        }
       }
-      settle(disposition, message, trace: envelope.traceContext, connection, now: now)
     } catch {
       refuseStep(error, callID: envelope.callID, trace: envelope.traceContext, connection)
     }
   }
 
   private func serve(
-    _ message: StepMessage, _ numbers: UnsafeRawBufferPointer, _ connection: Connection
+    _ message: StepMessage, _ numbers: UnsafeRawBufferPointer, _ token: UnsafeRawBufferPointer,
+    _ connection: Connection
   ) -> Disposition {
+    let identity: Identity
     do throws(QubusError) {
       try checkRoom(callID: message.callID, connection)
       try checkUnread(connection)
+      identity = try caller(connection, token: token)
+      try authorize(identity, .step)
     } catch {
       return .refused(error)
     }
@@ -75,7 +84,7 @@ extension Transport {
     let tag = StepTag(
       connection: UInt64(connection.key), callID: message.callID, serial: serial)
     switch sessions.step(
-      StepExchange.call(message, tag), parameters: numbers, principal: connection.principal,
+      StepExchange.call(message, tag), parameters: numbers, identity: identity,
       holder: UInt64(connection.key), sink: outbox)
     {
     case .answered(let result):
@@ -83,7 +92,7 @@ extension Transport {
       if connection.pendingSteps > 0 { drainOutbox() }
       send(result, nil, callID: message.callID, outputs: message.outputs, to: connection)
       return .answered
-    case .pending: return .pending(serial: tag.serial)
+    case .pending: return .pending(serial: tag.serial, identity)
     case .refused(let error): return .refused(error)
     }
   }
@@ -99,8 +108,8 @@ extension Transport {
   }
 
   private func settle(
-    _ disposition: Disposition, _ message: StepMessage, trace: String, _ connection: Connection,
-    now: Microseconds
+    _ disposition: Disposition, _ message: StepMessage, _ token: UnsafeRawBufferPointer,
+    trace: String, _ connection: Connection, now: Microseconds
   ) {
     switch disposition {
     case .answered: break
@@ -108,14 +117,14 @@ extension Transport {
       // As above: answers in the order of arrival.
       if connection.pendingSteps > 0 { drainOutbox() }
       refuseStep(error, callID: message.callID, trace: trace, connection)
-    case .pending(let serial):
+    case .pending(let serial, let identity):
       let call = Call(
         key: CallKey(connection: connection.key, callID: message.callID, serial: serial),
         method: .step,
         context: CallContext(
-          principal: connection.principal, clientVersion: connection.clientVersion,
+          identity: identity, clientVersion: connection.clientVersion,
           traceID: traceID(of: trace)),
-        credit: 0, startedAt: now)
+        credit: 0, startedAt: now, token: [UInt8](token))
       call.state = .stepping(PendingStep(session: message.session, outputs: message.outputs))
       connection.pendingSteps += 1
       enter(call, connection, timeoutMilliseconds: message.timeoutMilliseconds)
@@ -152,6 +161,7 @@ extension Transport {
   private func refuseStep(
     _ error: QubusError, callID: UInt64, trace: String, _ connection: Connection
   ) {
+    noteRefusal(error, .step, connection)
     let traceID = traceID(of: trace)
     logFailure(of: .step, error, traceID: traceID, connection)
     var envelope = Envelope(.final, callID: callID)

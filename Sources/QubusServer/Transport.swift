@@ -18,13 +18,16 @@ final class Transport {
   let configuration: ServerConfiguration
   let service: any JobService
   let sessions: any SessionService
+  let tenancy: any TenancyService
   let clock: any Clock
   let logger: Logger
   let instanceID: String
   let outbox: Outbox
   let readers: ReaderPool
   let decoder: RequestDecoder
+  let admission: any Admission
   let socket: RouterSocket
+  let listeners: Listeners
   let steps: StepExchange
   private let keeper: CoreKeeper
   let startedAt: Microseconds
@@ -39,6 +42,12 @@ final class Transport {
   var closeBy: Microseconds?
   var generator = SystemRandomNumberGenerator()
   var malformedLog = LogRateLimit()
+  var refusals = RefusalTally()
+  /// Of the directory, as of the last look at all connections.
+  var reviewedVersion: UInt64
+  /// Whether anybody was let in since the start: from then on memory is watched.
+  var hasAdmitted = false
+  var memoryWatch: MemoryWatch
   /// Used again by every message that is copied, and by every look into the outbox.
   var message = ReceivedMessage()
   var taken = Outbox.Taken()
@@ -51,21 +60,23 @@ final class Transport {
   static let housekeepingMicroseconds: Microseconds = 5_000_000
 
   init(
-    configuration: ServerConfiguration, service: any JobService, sessions: any SessionService,
-    clock: any Clock, logger: Logger, instanceID: String, outbox: Outbox, readers: ReaderPool
+    _ start: ServerStart, outbox: Outbox, readers: ReaderPool, files: [SocketFile]
   ) throws(QubusError) {
-    self.configuration = configuration
-    self.service = service
-    self.sessions = sessions
+    configuration = start.configuration
+    service = start.service
+    sessions = start.sessions
+    tenancy = start.tenancy
+    admission = start.admission
+    (clock, logger, instanceID) = (start.clock, start.logger, start.instanceID)
     steps = StepExchange(limits: configuration.limits)
-    self.clock = clock
-    self.logger = logger
-    self.instanceID = instanceID
     self.outbox = outbox
     self.readers = readers
     decoder = RequestDecoder(limits: configuration.limits)
     descriptors = Descriptors(limit: configuration.descriptorLimit)
     socket = try RouterSocket(configuration: configuration)
+    listeners = Listeners(socket, configuration, keys: start.keys, files: files)
+    reviewedVersion = admission.version
+    memoryWatch = MemoryWatch(cap: configuration.memoryCapBytes)
     keeper = CoreKeeper(window: configuration.keepAwakeMicroseconds, clock: clock)
     startedAt = clock.monotonic()
     nextHousekeeping = startedAt + Self.housekeepingMicroseconds
@@ -82,14 +93,17 @@ final class Transport {
     keeper.start()
     while !isDone {
       let mustLook = hasDueSteps || !outbox.mayRest()
+      // A lost door is not waited for: the outbox stands in its place.
+      if socket.admission == nil { items[2] = items[1] }
       guard zmq_poll(&items, Int32(items.count), mustLook ? 0 : pollMilliseconds()) >= 0 else {
         if zmq_errno() == EINTR { continue }
         logger.critical("poll failed", metadata: ["error": "\(zmq_errno())"])
         break
       }
-      if items[2].revents != 0 { while socket.admitOne(admission) {} }
+      if items[2].revents != 0, socket.admission != nil { answerDoor() }
       if items[1].revents != 0 { outbox.acknowledge() }
       drainOutbox()
+      reviewConnections()
       let callsBefore = callsInFlight
       if items[0].revents != 0 {
         for _ in 0..<Self.messagesPerRound {
@@ -104,6 +118,8 @@ final class Transport {
       let now = clock.monotonic()
       if waitsForMore { keeper.heard(now) }
       fireTimers(now)
+      tellRefusals(now)
+      if hasAdmitted { watchMemory(now) }
       if now >= nextHousekeeping { keepHouse(now) }
     }
     for connection in connections.values {
@@ -122,15 +138,15 @@ final class Transport {
     var due = connections.isEmpty ? Microseconds.max : nextHousekeeping
     if let time = timers.earliest { due = min(due, time) }
     if let closeBy { due = min(due, closeBy) }
+    if let time = refusals.due { due = min(due, time) }
+    if hasAdmitted, let time = memoryWatch.due { due = min(due, time) }
     guard due < .max else { return -1 }
     return Int(max(0, (due - clock.monotonic() + 999) / 1000))
   }
 
-  /// Whether ZeroMQ may take a new connection: existing ones go on in any case.
-  private func admission() -> String {
-    if isStopping { return "400" }
+  func verdictByDescriptors() -> RouterSocket.Verdict {
     let used = descriptors.inUse
-    guard used >= descriptors.limit * 8 / 10 else { return "200" }
+    guard used >= descriptors.limit * 8 / 10 else { return .admitted }
     let now = clock.monotonic()
     if now >= nextDescriptorLog {
       nextDescriptorLog = now + 1_000_000
@@ -138,9 +154,8 @@ final class Transport {
         "new connections refused: file descriptors run short",
         metadata: ["in_use": "\(used)", "limit": "\(descriptors.limit)"])
     }
-    // 300 leaves the peer to try again once its handshake has timed out; near the end of the
-    // descriptors the connection must go at once.
-    return used >= descriptors.limit * 9 / 10 ? "400" : "300"
+    // Near the end of the descriptors the connection must go at once.
+    return used >= descriptors.limit * 9 / 10 ? .refused : .later
   }
 
   // MARK: Timers

@@ -1,4 +1,4 @@
-internal import QubusJobs
+package import QubusJobs
 
 #if canImport(Glibc)
   internal import Glibc
@@ -37,7 +37,7 @@ package struct LocalPolicy: Sendable {
     Principal(tenant: tenant, project: project, name: "uid:\(uid)")
   }
 
-  func principal(of uid: UInt32) -> Principal {
+  package func principal(of uid: UInt32) -> Principal {
     guard let name = userName(uid), !name.isEmpty else { return Self.principal(ofUID: uid) }
     return Principal(tenant: Self.tenant, project: Self.project, name: name)
   }

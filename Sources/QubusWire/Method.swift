@@ -27,6 +27,27 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case health = "Health"
   case version = "Version"
   case errorCatalogue = "ErrorCatalogue"
+  case whoAmI = "WhoAmI"
+  case listTenants = "ListTenants"
+  case createTenant = "CreateTenant"
+  case updateTenant = "UpdateTenant"
+  case listProjects = "ListProjects"
+  case createProject = "CreateProject"
+  case updateProject = "UpdateProject"
+  case listPrincipals = "ListPrincipals"
+  case createPrincipal = "CreatePrincipal"
+  case updatePrincipal = "UpdatePrincipal"
+  case grantRole = "GrantRole"
+  case revokeRole = "RevokeRole"
+  case listKeys = "ListKeys"
+  case addKey = "AddKey"
+  case revokeKey = "RevokeKey"
+  case createInvitation = "CreateInvitation"
+  case issueToken = "IssueToken"
+  case revokeToken = "RevokeToken"
+  case listAudit = "ListAudit"
+  case verifyAudit = "VerifyAudit"
+  case exportAuditCheckpoint = "ExportAuditCheckpoint"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -50,7 +71,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   package struct Declaration: Sendable {
     fileprivate let method: String
     package let shape: Shape
-    /// What the caller must be allowed to do. Without it no method compiles.
+    /// What the caller must be allowed to do somewhere; on what, is asked where it is known. Without
+    /// it no method compiles.
     package let permission: Action
     package let place: Place
     /// Whether the same call, sent again after a lost connection, does nothing twice.
@@ -90,6 +112,29 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .health: row(.connect, .transport, whileStopping: true)
     case .version: row(.connect, .transport, whileStopping: true)
     case .errorCatalogue: row(.connect, .transport, whileStopping: true)
+    case .whoAmI: row(.connect, .transport)
+    case .listTenants: row(.readMembers, .reader)
+    case .createTenant: row(.manageTenants, .engine)
+    case .updateTenant: row(.manageTenants, .engine)
+    case .listProjects: row(.readMembers, .reader)
+    case .createProject: row(.manageProjects, .engine)
+    case .updateProject: row(.manageProjects, .engine)
+    case .listPrincipals: row(.readMembers, .reader)
+    case .createPrincipal: row(.managePrincipals, .engine)
+    case .updatePrincipal: row(.managePrincipals, .engine)
+    case .grantRole: row(.managePrincipals, .engine)
+    case .revokeRole: row(.managePrincipals, .engine)
+    // One's own; those of others take principals.manage, and to list them members.read.
+    case .listKeys: row(.rotateKeys, .reader)
+    case .addKey: row(.rotateKeys, .engine)
+    case .revokeKey: row(.rotateKeys, .engine)
+    case .createInvitation: row(.managePrincipals, .engine, idempotent: false)
+    case .issueToken: row(.issueTokens, .engine, idempotent: false)
+    // Operators revoke the tokens of others and can issue none.
+    case .revokeToken: row(.rotateKeys, .engine)
+    case .listAudit: row(.readAudit, .reader)
+    case .verifyAudit: row(.readAudit, .reader)
+    case .exportAuditCheckpoint: row(.readAudit, .reader)
     }
   }
 

@@ -13,6 +13,8 @@ package struct StepScanner: Sendable {
     package var message: StepMessage
     /// Of the envelope's `trace_context` in the envelope's frame; ASCII without NUL.
     package var trace: Range<Int>
+    /// The same of its `token`.
+    package var token: Range<Int>
   }
 
   private let limits: Limits
@@ -24,15 +26,15 @@ package struct StepScanner: Sendable {
     numbers: UnsafeRawBufferPointer
   ) -> Scan? {
     var message = StepMessage()
-    var trace = 0..<0
+    var (trace, token) = (0..<0, 0..<0)
     var array = Numbers(count: numbers.count)
     guard
-      Self.read(envelope, into: &message, &trace, &array), Self.read(body, into: &message),
+      Self.read(envelope, into: &message, &trace, &token, &array), Self.read(body, into: &message),
       array.fit(&message), message.refusal(limits) == nil,
       qubus_crc32c(0, numbers.baseAddress, numbers.count) == array.checksum
     else { return nil }
     message.checksum = array.checksum
-    return Scan(message: message, trace: trace)
+    return Scan(message: message, trace: trace, token: token)
   }
 
   /// What the envelope says of the attachment.
@@ -70,7 +72,7 @@ package struct StepScanner: Sendable {
 
   private static func read(
     _ bytes: UnsafeRawBufferPointer, into message: inout StepMessage, _ trace: inout Range<Int>,
-    _ array: inout Numbers
+    _ token: inout Range<Int>, _ array: inout Numbers
   ) -> Bool {
     guard bytes.count <= Envelope.maximumBytes else { return false }
     var fields = FieldScanner(bytes)
@@ -97,6 +99,9 @@ package struct StepScanner: Sendable {
         guard let text = fields.contents() else { return false }
         for byte in bytes[text] where byte == 0 || byte > 0x7F { return false }
         trace = text
+      case 0x4A:
+        guard let bearer = fields.contents() else { return false }
+        token = bearer
       case 0x62:
         guard let contents = fields.contents(), Self.read(bytes, contents, into: &array)
         else { return false }

@@ -23,8 +23,11 @@ struct Qubus: ParsableCommand {
         name: "The service:",
         subcommands: [
           DevicesCommand.self, ErrorsCommand.self, HealthCommand.self, VersionCommand.self,
-          CompletionCommand.self,
+          KeygenCommand.self, CompletionCommand.self,
         ]),
+      CommandGroup(
+        name: "Administration:",
+        subcommands: [WhoAmICommand.self, AdminCommand.self, AuditCommand.self]),
     ])
 
   static func main() {

@@ -14,16 +14,21 @@ final class Daemon: Sendable {
   private static let chunkGraceMicroseconds: Microseconds = 2_000_000
 
   private let store: SQLiteJobStore
+  private let tenancy: Tenancy
   private let engine: Engine
   private let server: Server
 
   /// Where it listens, with the real ports.
   var endpoints: [String] { server.endpoints }
+  /// Public keys of the curve endpoints, in their order.
+  var serverKeys: [String] { server.endpoints.compactMap { server.publicKeys[$0] } }
   var instanceID: String { server.instanceID }
+  /// Public keys of the curve endpoints, by endpoint.
+  var publicKeys: [String: String] { server.publicKeys }
 
   /// Opens the store, takes up what an earlier life left, and serves clients when it returns.
   /// - Throws: `data_directory_locked` and the store's other errors, `endpoint_in_use`,
-  ///   `invalid_configuration`.
+  ///   `invalid_configuration`, `invalid_key`.
   init(_ configuration: Configuration, logger: Logger) throws(QubusError) {
     try StateVectorDevice.checkEnvironment()
     let clock = SystemClock()
@@ -43,7 +48,12 @@ final class Daemon: Sendable {
     }
     store = try SQLiteJobStore(
       directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
-    try AuditAtStart.look(store, now: clock.now(), logger: logger)
+    let identifiers = IdentifierSource(clock: clock)
+    tenancy = try Self.opening(store) { (store) throws(QubusError) in
+      try AuditAtStart.look(store, now: clock.now(), logger: logger)
+      return try Tenancy(
+        configuration, store: store, clock: clock, identifiers: identifiers, logger: logger)
+    }
     let device = StateVectorDevice(limits: limits)
     var engineConfiguration = EngineConfiguration()
     engineConfiguration.limits = limits
@@ -61,11 +71,13 @@ final class Daemon: Sendable {
     }
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
-      programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
+      programs: programs, clock: clock, identifiers: identifiers,
       logger: logger, sessionStore: store, sessionCodec: codec, audit: store)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
+    serverConfiguration.keyDirectory = configuration.dataDirectory
+    serverConfiguration.memoryCapBytes = configuration.residentMemoryCap
     serverConfiguration.limits = limits
     serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
@@ -73,7 +85,8 @@ final class Daemon: Sendable {
     try engine.start()
     do throws(QubusError) {
       server = try Server(
-        configuration: serverConfiguration, service: engine, sessions: engine, clock: clock,
+        configuration: serverConfiguration, service: engine, sessions: engine,
+        tenancy: tenancy.service(engine), admission: tenancy.admission, clock: clock,
         logger: logger)
     } catch {
       engine.stop(graceMicroseconds: 0)
@@ -81,6 +94,7 @@ final class Daemon: Sendable {
       try? store.close()
       throw error
     }
+    tenancy.serves(keys: serverKeys)
     logger.notice(
       "ready",
       metadata: [
@@ -90,12 +104,26 @@ final class Daemon: Sendable {
       ])
   }
 
+  /// What is made of a store; without it the store is closed again.
+  private static func opening<Part>(
+    _ store: SQLiteJobStore, _ make: (SQLiteJobStore) throws(QubusError) -> Part
+  ) throws(QubusError) -> Part {
+    do throws(QubusError) {
+      return try make(store)
+    } catch {
+      // The error of the part is the one to tell; the store has nothing new to lose.
+      try? store.close()
+      throw error
+    }
+  }
+
   /// Stops taking work, tells clients, gives running chunks 2 s, and makes everything durable.
   /// - Throws: what the store throws when the last commit fails.
   func stop() throws(QubusError) {
     server.announceStop()
     engine.stop(graceMicroseconds: Self.chunkGraceMicroseconds)
     server.close()
+    tenancy.end()
     try store.close()
   }
 }

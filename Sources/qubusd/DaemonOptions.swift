@@ -10,8 +10,9 @@ struct DaemonOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Endpoint, ipc:///path or tcp://127.0.0.1:port; may be repeated. Default: qubus.sock in the "
-        + "data directory.", valueName: "endpoint"))
+      "Endpoint, ipc:///path, tcp://127.0.0.1:port or curve://address:port (encrypted, for known "
+        + "keys); may be repeated. Default: qubus.sock in the data directory.",
+      valueName: "endpoint"))
   var listen: [String] = []
 
   @Option(help: ArgumentHelp("Configuration in TOML.", valueName: "file"))
@@ -24,6 +25,12 @@ struct DaemonOptions: ParsableArguments {
     help: ArgumentHelp(
       "Let this group use the ipc sockets; without it only their owner may.", valueName: "group"))
   var socketGroup: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Role in the default project of users of this machine who are no principals: viewer, "
+        + "submitter, approver, project_admin, or refuse. Default: submitter.", valueName: "role"))
+  var localUsers: String?
 
   @Option(
     parsing: .unconditional,
@@ -87,7 +94,8 @@ struct DaemonOptions: ParsableArguments {
 
   func loader(environment: [String: String]) -> ConfigurationLoader {
     let single: [ConfigurationSetting: String?] = [
-      .dataDirectory: dataDir, .socketGroup: socketGroup, .threads: threads,
+      .dataDirectory: dataDir, .socketGroup: socketGroup, .localUsers: localUsers,
+      .threads: threads,
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
       .sessionShare: sessionShare, .stepInPlace: stepInPlace, .keepAwake: keepAwake,

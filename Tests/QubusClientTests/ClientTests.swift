@@ -18,6 +18,45 @@ import Testing
     }
   }
 
+  @Test("a made key is read back, and a second one never replaces it")
+  func keys() throws {
+    let path = FileManager.default.temporaryDirectory.path + "/qubus-key-\(UUID())"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let key = try Credentials.makeKey(at: path)
+    #expect(key.utf8.count == 40)
+    #expect { try Credentials.makeKey(at: path) } throws: {
+      ($0 as? ClientError)?.name == "invalid_argument"
+    }
+    // The key file is right; its own public key is not the server's.
+    #expect {
+      try Client(
+        endpoint: "curve://127.0.0.1:9", credentials: Credentials(serverKey: key, keyFile: path))
+    } throws: { error in
+      let error = error as? ClientError
+      return error?.name == "invalid_key"
+        && error?.message.contains("this client's own public key") == true
+    }
+  }
+
+  @Test("keys for an endpoint that is not encrypted are refused")
+  func unusedKeys() {
+    #expect {
+      try Client(
+        endpoint: "ipc:///nonexistent/qubus.sock", credentials: Credentials(keyFile: "/k"))
+    } throws: {
+      ($0 as? ClientError)?.message.contains("options.key_file is given") == true
+    }
+  }
+
+  @Test("credentials are described without what they are")
+  func discretion() {
+    let credentials = Credentials(secretKey: "hidden", token: "hidden")
+    var dumped = ""
+    dump(credentials, to: &dumped)
+    #expect("\(credentials)" == "Credentials(secretKey, token)")
+    #expect(!dumped.contains("hidden") && !String(reflecting: credentials).contains("hidden"))
+  }
+
   @Test("a text with a NUL is refused instead of being cut")
   func nul() {
     var spec = JobSpec(program: "")

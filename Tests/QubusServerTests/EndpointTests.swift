@@ -11,7 +11,8 @@ struct EndpointTests {
     configuration.socketGroup = group
     return try Server(
       configuration: configuration, service: FakeService(),
-      sessions: FakeSessionService(), clock: SystemClock(),
+      sessions: FakeSessionService(), tenancy: FakeTenancyService(),
+      admission: TestAdmission(), clock: SystemClock(),
       logger: Fixture.quiet)
   }
 
@@ -34,14 +35,18 @@ struct EndpointTests {
     for endpoint in [
       "tcp://0.0.0.0:7400", "tcp://*:7400", "tcp://192.168.1.2:7400", "tcp://[::]:7400",
       "tcp://example.com:7400", "tcp://eth0:7400", "tcp://127.0.0.1", "tcp://127.0.0.1:99999",
-      "tcp://128.0.0.1:1", "udp://127.0.0.1:1", "inproc://x", "ipc://relative", "ipc:///tmp/", "",
+      "tcp://128.0.0.1:1", "udp://127.0.0.1:1", "inproc://x", "curve://example.com:7400",
+      "curve://127.0.0.1", "curve://127.0.0.1:1/../x", "curve://127.0.0.1:1/", "curve://*:1/Key",
+      "ipc://relative", "ipc:///tmp/", "",
       "ipc://@abstract",
     ] {
       let error = refusal(endpoint)
       #expect(error?.code == .invalidConfiguration, "\(endpoint)")
       #expect(error?.violations.first?.field == "listen", "\(endpoint)")
     }
-    #expect(refusal("tcp://10.0.0.1:1")?.message.contains("until authentication exists") == true)
+    #expect(refusal("tcp://10.0.0.1:1")?.message.contains("use curve://10.0.0.1:1") == true)
+    let withoutKeys = refusal("curve://127.0.0.1:0")
+    #expect(withoutKeys?.code == .invalidConfiguration)
   }
 
   @Test("a socket path longer than the system takes is refused with the limit")

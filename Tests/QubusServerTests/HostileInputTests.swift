@@ -114,7 +114,7 @@ struct HostileInputTests {
   @Test("a client that chooses its routing id gets no answer, others do")
   func routingID() throws {
     let fixture = try Fixture()
-    let chosen = TestClient(fixture.endpoint, routingID: "me")
+    let chosen = TestClient(fixture.endpoint, routingID: Array("me".utf8))
     chosen.call("Health")
     let client = fixture.client()
     #expect(client.isServed)

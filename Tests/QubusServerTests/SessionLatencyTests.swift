@@ -3,9 +3,11 @@ import Foundation
 import Glibc
 import QubusCore
 import QubusJobs
-import QubusServer
+import QubusTenancy
 import QubusWire
 import Testing
+
+@testable import QubusServer
 
 /// A DEALER that sends frames made before and drops what it receives.
 private final class RawClient {
@@ -13,11 +15,17 @@ private final class RawClient {
   private let socket: UnsafeMutableRawPointer?
   private var frame = zmq_msg_t()
 
-  init(_ endpoint: String) {
+  init(_ endpoint: String, curve: (CurveKeys, server: String)? = nil) {
     socket = zmq_socket(context, ZMQ_DEALER)
+    if let (keys, server) = curve {
+      zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server, 41)
+      zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys.publicKey, 41)
+      zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys.secretKey, 41)
+    }
     var linger: Int32 = 0
     zmq_setsockopt(socket, ZMQ_LINGER, &linger, 4)
-    zmq_connect(socket, endpoint)
+    let isCurve = endpoint.hasPrefix("curve://")
+    zmq_connect(socket, isCurve ? "tcp://" + endpoint.dropFirst(8) : endpoint)
     zmq_msg_init(&frame)
   }
 
@@ -130,5 +138,101 @@ struct SessionLatencyTests {
       "step over ipc: p50 \(steps[p50]) µs, p99 \(steps[p99]) µs; "
         + "bare echo of its frames: p50 \(echoes[p50]) µs, p99 \(echoes[p99]) µs")
     #expect(steps[p50] < 1000)
+  }
+
+  /// 25 µs is the budget of a step over curve on loopback above one over ipc, 2 µs of it for telling
+  /// who calls and whether they may; `scripts/bench service` measures it on an idle machine.
+  @Test("a step over curve, with and without a token, costs little more than over ipc")
+  func curve() throws {
+    let fixture = try Fixture(endpoints: ["tcp://127.0.0.1:0", "curve://127.0.0.1:0"])
+    let keys = fixture.admission.add("notebook")
+    let token = [UInt8](repeating: 66, count: 600)
+    fixture.admission.change {
+      $0.tokens[token] = Identity(
+        principal: Principal(tenant: "lab", project: "qc", name: "owner"),
+        credential: .key(keys.publicKey),
+        grants: [Grant(.submitter, Scope(tenant: "lab", project: "qc"))],
+        token: TokenRights(
+          id: "t", actions: .all, project: nil, expiresAt: .max, maxShots: nil))
+    }
+    let curve = (keys, fixture.serverKey)
+    let ways: [(String, RawClient, [UInt8])] = [
+      ("ipc", RawClient(fixture.endpoint), []),
+      ("plain tcp", RawClient(fixture.server.endpoints[1]), []),
+      ("curve", RawClient(fixture.curveEndpoint, curve: curve), []),
+      ("curve with a token", RawClient(fixture.curveEndpoint, curve: curve), token),
+    ]
+    let numbers = [Double](repeating: 0.25, count: 28).withUnsafeBytes { [UInt8]($0) }
+    let count = Int(ProcessInfo.processInfo.environment["QUBUS_STEP_ROUNDS"] ?? "") ?? 2000
+    let ids = ways.map { _ in fixture.sessions.add() }
+    var times = [[Double]](repeating: [], count: ways.count)
+    for block in stride(from: 1, through: count, by: 250) {
+      for (index, (_, client, token)) in ways.enumerated() {
+        for sequence in UInt64(block)..<UInt64(min(count + 1, block + 250)) {
+          var envelope = Envelope(.call, callID: sequence)
+          envelope.method = "Step"
+          envelope.timeoutMilliseconds = 5000
+          envelope.token = token
+          envelope.attachments = [
+            AttachmentDescriptor(dataType: .float64, shape: [1, 28], frame: numbers)
+          ]
+          let message = [envelope.encoded(), Bodies.step(ids[index], sequence), numbers]
+          let (time, frames) = client.exchange(message)
+          #expect(frames == 3)
+          times[index].append(time)
+        }
+      }
+    }
+    for (index, way) in ways.enumerated() {
+      times[index].sort()
+      print("step over \(way.0): p50 \(times[index][count / 2]) µs")
+    }
+    #expect(times[2][count / 2] < times[0][count / 2] + 500)
+  }
+
+  /// What every step pays to be somebody's: looking at the mark, the version, the token, the right.
+  @Test("telling who calls and whether they may takes well under 20 µs")
+  func authorization() throws {
+    let service = FakeSessionService()
+    let admission = TestAdmission()
+    let keys = admission.add("notebook")
+    let configuration = ServerConfiguration(endpoints: [])
+    let transport = try Transport(
+      ServerStart(
+        configuration: configuration, endpoints: [], keys: [:], service: FakeService(),
+        sessions: service, tenancy: FakeTenancyService(), admission: admission,
+        clock: SystemClock(), logger: Fixture.quiet,
+        instanceID: ""), outbox: Outbox(), readers: ReaderPool(threads: 1, capacity: 1), files: [])
+    defer { transport.socket.close(lingerMilliseconds: 0) }
+    let token = [UInt8](repeating: 66, count: 600)
+    let grant = Grant(.submitter, Scope(tenant: "lab", project: "qc"))
+    admission.change {
+      $0.tokens[token] = Identity(
+        principal: Principal(tenant: "lab", project: "qc", name: "owner"),
+        credential: .key(keys.publicKey), grants: [grant],
+        token: TokenRights(id: "t", actions: .all, project: nil, expiresAt: .max, maxShots: nil))
+    }
+    let mark = transport.socket.mark.text(.key(keys.publicKey))
+    let connection = mark.withCString {
+      Connection(
+        key: 1, routingID: [], credential: .key(keys.publicKey), mark: $0, now: 0)
+    }
+    let rounds = 200_000
+    for (name, bytes) in [("key", []), ("token", token)] {
+      var allowed = 0
+      let took = try ContinuousClock().measure {
+        try mark.withCString { mark in
+          for _ in 0..<rounds {
+            guard connection.isMarked(mark), transport.isKnown(connection) else { continue }
+            let identity = try bytes.withUnsafeBytes { try transport.caller(connection, token: $0) }
+            try transport.authorize(identity, .step)
+            allowed += 1
+          }
+        }
+      }
+      print("who calls, by \(name), and whether they may: \(took / rounds)")
+      #expect(allowed == rounds)
+      #expect(took < .microseconds(20 * rounds))
+    }
   }
 }

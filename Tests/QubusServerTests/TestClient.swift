@@ -22,8 +22,14 @@ final class TestClient {
   private let context: UnsafeMutableRawPointer
   private let socket: UnsafeMutableRawPointer
   private var nextCall: UInt64 = 0
+  /// Goes with every call.
+  var token: [UInt8] = []
 
-  init(_ endpoint: String, routingID: String? = nil, receiveHighWater: Int32 = 0) {
+  /// - Parameter curve: the client's keys and the server's public one.
+  init(
+    _ endpoint: String, routingID: [UInt8]? = nil, receiveHighWater: Int32 = 0,
+    curve: (CurveKeys, server: String)? = nil
+  ) {
     context = zmq_ctx_new()
     socket = zmq_socket(context, ZMQ_DEALER)
     set(ZMQ_LINGER, 0)
@@ -31,8 +37,14 @@ final class TestClient {
     set(ZMQ_RCVHWM, receiveHighWater)
     set(ZMQ_IPV6, 1)
     set(ZMQ_RECONNECT_IVL, 10)
-    if let routingID { zmq_setsockopt(socket, ZMQ_ROUTING_ID, routingID, routingID.utf8.count) }
-    zmq_connect(socket, endpoint)
+    if let routingID { zmq_setsockopt(socket, ZMQ_ROUTING_ID, routingID, routingID.count) }
+    if let (keys, server) = curve {
+      zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server, 41)
+      zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys.publicKey, 41)
+      zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys.secretKey, 41)
+    }
+    let isCurve = endpoint.hasPrefix("curve://")
+    zmq_connect(socket, isCurve ? "tcp://" + endpoint.dropFirst(8) : endpoint)
   }
 
   private func set(_ option: Int32, _ value: Int32) {
@@ -63,6 +75,7 @@ final class TestClient {
     envelope.creditBytes = credit
     envelope.timeoutMilliseconds = timeout
     envelope.traceContext = trace
+    envelope.token = token
     sendRaw([envelope.encoded(), body])
     return envelope.callID
   }
@@ -78,6 +91,7 @@ final class TestClient {
     envelope.method = method
     envelope.creditBytes = credit
     envelope.timeoutMilliseconds = timeout
+    envelope.token = token
     var frames = numbers.map { entry in entry.1.withUnsafeBytes { [UInt8]($0) } }
     envelope.attachments = zip(numbers, frames).map {
       AttachmentDescriptor(dataType: .float64, shape: $0.0, frame: $1)

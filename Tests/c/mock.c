@@ -1,5 +1,6 @@
 #include "mock_server.h"
 
+#include <errno.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +24,48 @@ static void bind_socket(server *s) {
   zmq_setsockopt(s->socket, ZMQ_RCVHWM, &zero, sizeof zero);
   zmq_setsockopt(s->socket, ZMQ_ROUTER_MANDATORY, &one, sizeof one);
   snprintf(s->instance, sizeof s->instance, "instance-%d", ++s->generation);
+  if (s->secret_key[0]) {
+    zmq_setsockopt(s->socket, ZMQ_CURVE_SERVER, &one, sizeof one);
+    CHECK(zmq_setsockopt(s->socket, ZMQ_CURVE_SECRETKEY, s->secret_key, 41) == 0);
+  }
   // The path is free only once the reaper has closed the socket before.
   while (zmq_bind(s->socket, s->endpoint) != 0) CHECK(zmq_errno() == EADDRINUSE);
+  // A wildcard port becomes one that later sockets bind again.
+  size_t size = sizeof s->endpoint;
+  zmq_getsockopt(s->socket, ZMQ_LAST_ENDPOINT, s->endpoint, &size);
   s->peer_count = 0;
   memset(s->watches, 0, sizeof s->watches);
   mock_sessions_disconnect(s);
+}
+
+/// The ZAP handler (ZeroMQ RFC 27) of a CURVE mock.
+static void *guard(void *argument) {
+  server *s = argument;
+  enum { frame_count = 7 };
+  for (;;) {
+    char frames[frame_count][64];
+    int sizes[frame_count];
+    for (int i = 0; i < frame_count; i++) {
+      sizes[i] = zmq_recv(s->gate, frames[i], sizeof frames[i], 0);
+      if (sizes[i] < 0) {
+        CHECK(zmq_errno() == ETERM);
+        zmq_close(s->gate);
+        return NULL;
+      }
+    }
+    atomic_fetch_add(&s->shared.record.handshakes, 1);
+    CHECK(sizes[5] == 5 && memcmp(frames[5], "CURVE", 5) == 0 && sizes[6] == 32);
+    int is_known = memcmp(frames[6], s->client_key, 32) == 0;
+    char status[16];
+    snprintf(status, sizeof status, "%d",
+             is_known ? atomic_load(&s->shared.behaviour.gate_status) : 400);
+    zmq_send(s->gate, frames[0], (size_t)sizes[0], ZMQ_SNDMORE);
+    zmq_send(s->gate, frames[1], (size_t)sizes[1], ZMQ_SNDMORE);
+    zmq_send(s->gate, status, strlen(status), ZMQ_SNDMORE);
+    zmq_send(s->gate, "", 0, ZMQ_SNDMORE);
+    zmq_send(s->gate, "client", 6, ZMQ_SNDMORE);
+    zmq_send(s->gate, "", 0, 0);
+  }
 }
 
 static void send_packed(server *s, const ProtobufCMessage *m, int flags, int cut) {
@@ -399,6 +437,14 @@ static void answer_result(server *s, const message *m) {
 /// Returns 1 when the server should restart.
 static int answer_call(server *s, const message *m) {
   const char *method = m->envelope->method;
+  mock_record *r = &s->shared.record;
+  CHECK(m->envelope->token.len < sizeof r->token);
+  if (m->envelope->token.len > 0) {
+    memcpy(r->token, m->envelope->token.data, m->envelope->token.len);
+  }
+  r->token[m->envelope->token.len] = 0;
+  snprintf(r->token_method, sizeof r->token_method, "%s", method);
+  if (strcmp(method, "Hello") == 0 && r->token[0]) atomic_fetch_add(&r->hello_tokens, 1);
   if (strcmp(method, "Hello") == 0) return answer_hello(s, m), 0;
   if (mock_spend(&s->shared.behaviour.shutting_down)) {
     mock_refuse(s, m, QUBUS_E_SERVER_SHUTTING_DOWN, "stopping");
@@ -588,8 +634,7 @@ static void command(mock *m, int order) {
   while (sem_wait(&s->obeyed) != 0) continue;
 }
 
-mock *mock_start(const char *endpoint) {
-  server *s = calloc(1, sizeof *s);
+static mock *start(server *s, const char *endpoint) {
   snprintf(s->endpoint, sizeof s->endpoint, "%s", endpoint);
   atomic_store(&s->shared.behaviour.protocol_version, 1);
   atomic_store(&s->shared.behaviour.events, 5);
@@ -601,10 +646,33 @@ mock *mock_start(const char *endpoint) {
   s->context = zmq_ctx_new();
   s->control = eventfd(0, EFD_NONBLOCK);
   sem_init(&s->obeyed, 0, 0);
+  if (s->secret_key[0]) {
+    s->gate = zmq_socket(s->context, ZMQ_REP);
+    CHECK(zmq_bind(s->gate, "inproc://zeromq.zap.01") == 0);
+    CHECK(pthread_create(&s->gate_thread, NULL, guard, s) == 0);
+  }
   CHECK(pthread_create(&s->thread, NULL, serve, s) == 0);
   while (sem_wait(&s->obeyed) != 0) continue;
+  if (s->secret_key[0]) {
+    snprintf(s->client_endpoint, sizeof s->client_endpoint, "curve%.200s",
+             strstr(s->endpoint, "://"));
+  } else {
+    memcpy(s->client_endpoint, s->endpoint, sizeof s->endpoint);
+  }
   return &s->shared;
 }
+
+mock *mock_start(const char *endpoint) { return start(calloc(1, sizeof(server)), endpoint); }
+
+mock *mock_start_curve(const char *server_secret, const char *client_public) {
+  server *s = calloc(1, sizeof *s);
+  snprintf(s->secret_key, sizeof s->secret_key, "%s", server_secret);
+  CHECK(zmq_z85_decode(s->client_key, client_public) != NULL);
+  atomic_store(&s->shared.behaviour.gate_status, 200);
+  return start(s, "tcp://127.0.0.1:*");
+}
+
+const char *mock_endpoint(const mock *m) { return ((const server *)(const void *)m)->client_endpoint; }
 
 void mock_restart(mock *m) { command(m, 1); }
 void mock_down(mock *m) { command(m, 2); }
@@ -616,6 +684,8 @@ void mock_stop(mock *m) {
   server *s = (server *)m;
   command(m, 5);
   pthread_join(s->thread, NULL);
+  zmq_ctx_shutdown(s->context);
+  if (s->gate != NULL) pthread_join(s->gate_thread, NULL);
   zmq_ctx_term(s->context);
   for (int i = 0; i < s->key_count; i++) free(s->keys[i]);
   free(s->keys);

@@ -48,6 +48,7 @@ typedef struct mock_behaviour {
   atomic_int restart_at_iteration;  ///< restarts once after a batch that reaches this number
   atomic_int skipped_batches;     ///< so many batches are left out
   atomic_int is_endless;          ///< optimizations send what they have and never end
+  atomic_int gate_status;         ///< of CURVE: what the gate answers for a key that is known; 200
 } mock_behaviour;
 
 /// What the mock saw.
@@ -58,6 +59,10 @@ typedef struct mock_record {
   atomic_int opens, sessions, closes, steps, evaluations, repeats, resumes, optimizations;
 
   atomic_int held;                ///< steps that wait
+  atomic_int handshakes;          ///< of CURVE: that the gate was asked about
+  char token[8192];               ///< of the last call; read it after the answer came
+  char token_method[64];          ///< the method of that call
+  atomic_int hello_tokens;        ///< HELLOs with a token
 } mock_record;
 
 struct mock {
@@ -66,6 +71,10 @@ struct mock {
 };
 
 mock *mock_start(const char *endpoint);
+/// The same over CURVE on a port of 127.0.0.1. Lets in one client, by its public key.
+mock *mock_start_curve(const char *server_secret, const char *client_public);
+/// For clients: curve://127.0.0.1:PORT.
+const char *mock_endpoint(const mock *server);
 /// Closes the socket and binds a new one as another instance.
 void mock_restart(mock *server);
 /// Closes the socket; `mock_up` binds again.

@@ -30,6 +30,11 @@ typedef struct mock_sessions mock_sessions;
 typedef struct server {
   mock shared;
   char endpoint[256];
+  char client_endpoint[256];
+  char secret_key[41];   // "": no CURVE
+  uint8_t client_key[32];
+  void *gate;
+  pthread_t gate_thread;
   char instance[64];
   int generation, is_same_instance;
   void *context, *socket;

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "session.h"
 
+static qubus_client client;
 static qubus_session session;
 static qubus_call call;
 
@@ -13,6 +14,9 @@ static step example(void) {
   static const uint8_t id[16] = {0x01, 0x8f, 0x3f, 0x5e, 0x7c, 0x1a, 0x70, 0x00,
                                  0x80, 0x00, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab};
   memcpy(session.id_bytes, id, sizeof id);
+  session.client = &client;
+  client.token = NULL;
+  client.token_bytes = 0;
   session.parameter_count = 2;
   call.id = 3;
   call.deadline = time_never;
@@ -45,12 +49,18 @@ static void the_largest_step_fits_and_reads_back(void) {
   session.parameter_count = UINT64_MAX;
   call.id = UINT64_MAX;
   call.deadline = monotonic_now() + (monotonic)4000000 * 1000000000;
+  static char token[token_maximum];
+  memset(token, 'x', sizeof token);
+  client.token = token;
+  client.token_bytes = sizeof token;
   uint8_t bytes[step_envelope_capacity];
   size_t count = step_put_envelope(&step, bytes);
   CHECK(count <= step_envelope_capacity);
   Qubus__V1__Envelope *envelope = qubus__v1__envelope__unpack(NULL, count, bytes);
   CHECK(envelope != NULL && envelope->call_id == UINT64_MAX && envelope->n_attachments == 1);
   CHECK(envelope->timeout_milliseconds >= 3999999000u);
+  CHECK(envelope->token.len == sizeof token);
+  CHECK(memcmp(envelope->token.data, token, sizeof token) == 0);
   const Qubus__V1__AttachmentDescriptor *told = envelope->attachments[0];
   CHECK(told->n_shape == 2 && told->shape[0] == UINT64_MAX && told->shape[1] == UINT64_MAX);
   CHECK(told->bytes == UINT64_MAX && told->crc32c == UINT32_MAX);

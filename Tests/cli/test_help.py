@@ -10,10 +10,21 @@ from conftest import QUBUS, QUBUSD, clean_environment, run
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 COMMANDS = [
     "run", "submit", "watch", "get", "list", "result", "cancel", "replay", "annotate", "plan",
-    "devices", "errors", "health", "version", "completion",
+    "devices", "errors", "health", "version", "keygen", "completion",
+    "whoami", "admin", "audit",
+]
+NESTED = [
+    "admin tenants", "admin tenants list", "admin tenants create", "admin tenants disable",
+    "admin tenants enable", "admin projects", "admin projects list", "admin projects create",
+    "admin projects owner", "admin projects disable", "admin projects enable", "admin principals",
+    "admin principals list", "admin principals create", "admin principals user",
+    "admin principals disable", "admin principals enable", "admin keys", "admin keys list",
+    "admin keys add", "admin keys revoke", "admin grant", "admin revoke", "admin invite",
+    "admin token", "admin token issue", "admin token revoke", "audit list", "audit verify",
+    "audit export",
 ]
 PAGES = [("qubusd", QUBUSD, []), ("qubus", QUBUS, [])] + [
-    (f"qubus-{command}", QUBUS, [command]) for command in COMMANDS
+    ("-".join(["qubus", *command.split()]), QUBUS, command.split()) for command in COMMANDS + NESTED
 ]
 
 
@@ -31,6 +42,12 @@ def test_help_is_the_golden_page(name, binary, arguments):
 def test_every_command_has_its_page():
     listed = run("--help").stdout
     assert all(f"\n  {command} " in listed for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", NESTED)
+def test_every_nested_command_is_listed_by_the_one_above(command):
+    *above, name = command.split()
+    assert f"\n  {name}" in run(*above, "--help").stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

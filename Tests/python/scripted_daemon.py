@@ -91,12 +91,53 @@ def error_detail(number: int, name: str, kind: str, text: str, **more: object) -
                     7: "trace-1", **{int(k[1:]): v for k, v in more.items()}})
 
 
-class ScriptedDaemon(ScriptedSessions):
-    """Serves on an ipc endpoint in a thread of its own until `stop`."""
+class Gate:
+    """A ZAP handler (ZeroMQ RFC 27): lets in the public keys of a set, as bytes."""
 
-    def __init__(self, endpoint: str):
+    def __init__(self, context: zmq.Context, accepted: set[bytes]):
+        self._accepted = accepted
+        self._replier = context.socket(zmq.REP)
+        self._replier.linger = 0
+        self._replier.bind("inproc://zeromq.zap.01")
+        self._control = context.socket(zmq.PAIR)
+        self._control.bind(f"inproc://{id(self)}")
+        self._commands = context.socket(zmq.PAIR)
+        self._commands.connect(f"inproc://{id(self)}")
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._replier, zmq.POLLIN)
+        poller.register(self._commands, zmq.POLLIN)
+        while True:
+            ready = dict(poller.poll())
+            if self._commands in ready:
+                return
+            version, number, _, _, _, mechanism, *credentials = self._replier.recv_multipart()
+            is_known = mechanism == b"CURVE" and credentials[0] in self._accepted
+            status = b"200" if is_known else b"400"
+            self._replier.send_multipart([version, number, status, b"", b"", b""])
+
+    def stop(self) -> None:
+        self._control.send(b"")
+        self._thread.join()
+        for socket in (self._replier, self._control, self._commands):
+            socket.close()
+
+
+class ScriptedDaemon(ScriptedSessions):
+    """Serves on an ipc endpoint in a thread of its own until `stop`.
+
+    With `secret_key` it serves CURVE on a loopback port instead, for clients whose public keys are
+    in `accepted`; then `endpoint` is its curve:// address. `tokens` are those of the calls, in order;
+    HELLO and calls without one have b"".
+    """
+
+    def __init__(self, endpoint: str = "", secret_key: bytes | None = None):
         super().__init__()
-        self.endpoint = endpoint
+        self.accepted: set[bytes] = set()
+        self.tokens: list[tuple[str, bytes]] = []
         self.jobs: dict[str, Job] = {}
         self.calls: list[str] = []
         self.canceled_calls: list[int] = []
@@ -106,7 +147,15 @@ class ScriptedDaemon(ScriptedSessions):
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.linger = 0
-        self._router.bind(endpoint)
+        self._gate = None if secret_key is None else Gate(self._context, self.accepted)
+        if secret_key is not None:
+            self._router.curve_server = True
+            self._router.curve_secretkey = secret_key
+            port = self._router.bind_to_random_port("tcp://127.0.0.1")
+            endpoint = f"curve://127.0.0.1:{port}"
+        else:
+            self._router.bind(endpoint)
+        self.endpoint = endpoint
         self._commands = self._context.socket(zmq.PAIR)
         self._commands.bind(f"inproc://{id(self)}")
         self._control = self._context.socket(zmq.PAIR)
@@ -127,6 +176,8 @@ class ScriptedDaemon(ScriptedSessions):
         self._thread.join()
         for socket in (self._router, self._commands, self._control):
             socket.close()
+        if self._gate is not None:
+            self._gate.stop()
         self._context.term()
 
     def _serve(self) -> None:
@@ -161,6 +212,7 @@ class ScriptedDaemon(ScriptedSessions):
         elif kind == wire.CALL:
             method = head[4][0].decode()
             self.calls.append(method)
+            self.tokens.append((method, head.get(9, [b""])[0]))
             self.attachments = rest[1:]
             getattr(self, f"_{method}")(identity, call, wire.fields(rest[0]) if rest else {})
 

@@ -10,7 +10,10 @@ import (
 
 // arena is C memory for the structs of one call that hold pointers: Go memory must not be pointed
 // to from within them. What it holds is freed at once when the call has been started.
-type arena struct{ blocks []unsafe.Pointer }
+type arena struct {
+	blocks  []unsafe.Pointer
+	secrets [][]byte
+}
 
 // make gives zeroed memory.
 func (a *arena) make(bytes C.size_t) unsafe.Pointer {
@@ -24,6 +27,12 @@ func (a *arena) make(bytes C.size_t) unsafe.Pointer {
 }
 
 func (a *arena) free() {
+	for _, secret := range a.secrets {
+		for i := range secret {
+			secret[i] = 0
+		}
+	}
+	a.secrets = nil
 	for _, block := range a.blocks {
 		C.free(block)
 	}

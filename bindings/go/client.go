@@ -14,7 +14,8 @@ import (
 
 // Options of a client; the zero value is what most programs want.
 type Options struct {
-	// Endpoint is ipc:///path or tcp://host:port; "": QUBUS_ENDPOINT, then the default sockets.
+	// Endpoint is ipc:///path, tcp://127.0.0.1:port or curve://host:port; "": QUBUS_ENDPOINT, then
+	// the default sockets.
 	Endpoint string
 	// Name is shown in the provenance of results; "": "qubus-go".
 	Name string
@@ -23,6 +24,8 @@ type Options struct {
 	// CallTimeout bounds calls whose context has no deadline, except those that wait for a job, an
 	// event or an optimization; 0: 30 s.
 	CallTimeout time.Duration
+	// Credentials are for curve://host:port, and a token for all endpoints.
+	Credentials Credentials
 }
 
 // Client is a connection to one daemon. It may be shared by goroutines.
@@ -37,7 +40,8 @@ type Client struct {
 
 // Open connects and shakes hands.
 //
-// Errors: ErrConnectionFailed, ErrUnsupportedProtocolVersion, ErrAbiMismatch, ErrInvalidArgument.
+// Errors: ErrConnectionFailed, ErrUnauthenticated, ErrInvalidKey, ErrUnsupportedProtocolVersion,
+// ErrAbiMismatch, ErrInvalidArgument.
 func Open(ctx context.Context, options Options) (*Client, error) {
 	if options.CallTimeout <= 0 {
 		options.CallTimeout = 30 * time.Second
@@ -75,6 +79,9 @@ func openNative(options Options, timeout C.int64_t) (*C.qubus_client, error) {
 		return nil, err
 	}
 	if native.client_name, err = memory.text("name", options.Name); err != nil {
+		return nil, err
+	}
+	if err = options.Credentials.fill(native, &memory); err != nil {
 		return nil, err
 	}
 	native.connect_timeout_milliseconds = timeout

@@ -250,7 +250,7 @@ struct  Qubus__V1__Envelope
    */
   char *trace_context;
   /*
-   * bearer token, once authentication over networks exists
+   * bearer token of the call; see README
    */
   ProtobufCBinaryData token;
   /*

@@ -15,6 +15,7 @@
 #include "job.pb-c.h"
 #include "service.pb-c.h"
 #include "session.pb-c.h"
+#include "tenancy.pb-c.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -140,6 +141,19 @@ void qubus_json_append_double(qubus_json *json, double value);
 /// fields always arrays.
 void qubus_json_append(qubus_json *json, const ProtobufCMessage *message);
 
+#define QUBUS_WIRE_INVALID_ARGUMENT 9007
+/// The other direction: a message from one JSON object, in `arena`, which bounds its memory. Takes
+/// what `qubus_json_append` writes, but null only for a whole field, and 64-bit integers in strings
+/// too. Refuses fields that `descriptor` does not have, a field given twice, two members of a oneof,
+/// another type, numbers out of range or not whole, unknown names of enumerations, strings that are
+/// not UTF-8 or hold a NUL, more than 32 levels, and anything after the object.
+/// - detail: what was wrong and where, for example "grants[1].role: one of viewer, … is expected",
+///   without any value of the input; ends with NUL when `detail_capacity` > 0.
+/// - Returns QUBUS_WIRE_OK or QUBUS_WIRE_INVALID_ARGUMENT.
+int32_t qubus_json_read(
+    const ProtobufCMessageDescriptor *descriptor, const char *text, size_t count,
+    qubus_arena *arena, ProtobufCMessage **out, char *detail, size_t detail_capacity);
+
 // ------------------------------------------------------------------------------- descriptors
 
 /// Every message of proto/, by its protobuf-c name.
@@ -164,7 +178,21 @@ void qubus_json_append(qubus_json *json, const ProtobufCMessage *message);
   X(close_session_response) X(get_session_request) X(get_session_response)                       \
   X(list_sessions_request) X(list_sessions_response) X(named_number) X(optimize_request)         \
   X(optimize_progress) X(optimize_response) X(cancel_optimize_request)                           \
-  X(cancel_optimize_response)
+  X(cancel_optimize_response)                                                                     \
+  X(role_grant) X(tenant) X(project) X(principal_info) X(client_key) X(who_am_irequest)           \
+  X(who_am_iresponse) X(list_tenants_request) X(list_tenants_response) X(create_tenant_request)   \
+  X(create_tenant_response) X(update_tenant_request) X(update_tenant_response)                    \
+  X(list_projects_request) X(list_projects_response) X(create_project_request)                    \
+  X(create_project_response) X(update_project_request) X(update_project_response)                 \
+  X(list_principals_request) X(list_principals_response) X(create_principal_request)              \
+  X(create_principal_response) X(update_principal_request) X(update_principal_response)           \
+  X(grant_role_request) X(grant_role_response) X(revoke_role_request) X(revoke_role_response)     \
+  X(list_keys_request) X(list_keys_response) X(add_key_request) X(add_key_response)               \
+  X(revoke_key_request) X(revoke_key_response) X(create_invitation_request)                       \
+  X(create_invitation_response) X(issue_token_request) X(issue_token_response)                    \
+  X(revoke_token_request) X(revoke_token_response) X(audit_record) X(list_audit_request)          \
+  X(list_audit_response) X(verify_audit_request) X(verify_audit_response)                         \
+  X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

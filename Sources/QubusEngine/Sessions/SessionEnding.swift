@@ -7,6 +7,8 @@ enum SessionEnding: UInt8, Sendable, CaseIterable {
   case deviceTime = 5
   /// Never was: its open was a repetition of another.
   case withdrawn = 6
+  /// Its principal, project or tenant was disabled.
+  case disabled = 7
 
   var reason: String {
     switch self {
@@ -15,13 +17,14 @@ enum SessionEnding: UInt8, Sendable, CaseIterable {
     case .idle: "IDLE"
     case .wallTime: "WALL_TIME"
     case .deviceTime: "DEVICE_TIME"
+    case .disabled: "DISABLED"
     }
   }
 
   var isByLimit: Bool {
     switch self {
     case .closed, .withdrawn: false
-    case .maxSteps, .idle, .wallTime, .deviceTime: true
+    case .maxSteps, .idle, .wallTime, .deviceTime, .disabled: true
     }
   }
 }

@@ -60,6 +60,9 @@ extension QubusError {
       limit = "\(record.maxDeviceSeconds)"
       let used = Double(record.usage.deviceNanoseconds) / 1e9
       text = "max_device_seconds: \(used) s used (limit: \(limit) s)"
+    case .disabled:
+      limit = ""
+      text = "its principal, project or tenant was disabled"
     case .closed, .withdrawn: return .sessionNotFound(session)
     }
     return QubusError(

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import QubusServer
+internal import QubusTenancy
 
 /// What the daemon is set up with, after flags, environment, file and defaults.
 struct Configuration: Sendable, Equatable {
@@ -10,6 +11,8 @@ struct Configuration: Sendable, Equatable {
   var endpoints: [Endpoint] = []
   /// Group that may use the ipc sockets; nil: their owner only.
   var socketGroup: String?
+  /// What users of this machine who are no principals may do in the default project; nil: nothing.
+  var localUsers: Role? = .submitter
   /// Threads that compute.
   var threads: Int
   /// Bytes that all running jobs may use together.
@@ -37,6 +40,16 @@ struct Configuration: Sendable, Equatable {
     // Under a quota of processor time, threads that only keep a processor awake would spend it.
     if Self.hasProcessorQuota() { keepAwakeMicroseconds = 0 }
   }
+
+  /// Bytes that the process may hold before connections are closed: all that jobs and sessions may
+  /// have, and room for everything else.
+  var residentMemoryCap: UInt64 {
+    let plans = sessionMemoryBytes ?? memoryBytes / 4
+    let work = memoryBytes &+ plans
+    return work &+ max(Self.ownMemory, work / 8)
+  }
+
+  private static let ownMemory: UInt64 = 1 << 30
 
   /// The endpoints to bind; without any, one socket in the data directory.
   var effectiveEndpoints: [Endpoint] {

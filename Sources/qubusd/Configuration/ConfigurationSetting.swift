@@ -2,6 +2,7 @@ internal import Glibc
 internal import Logging
 internal import QubusCore
 internal import QubusServer
+internal import QubusTenancy
 
 /// Everything that can be set, with its names and its rule. The one table of the configuration:
 /// flags, environment, file and documentation follow it.
@@ -9,6 +10,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   case dataDirectory = "data_dir"
   case listen
   case socketGroup = "socket_group"
+  case localUsers = "local_users"
   case threads
   case memoryLimit = "memory_limit"
   case sessionLimit = "session_limit"
@@ -60,7 +62,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
 
   var kind: Kind {
     switch self {
-    case .dataDirectory, .socketGroup, .logLevel, .logFormat: .text
+    case .dataDirectory, .socketGroup, .localUsers, .logLevel, .logFormat: .text
     case .listen: .list
     case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace,
       .keepAwake:
@@ -89,6 +91,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
         throw Failure(message: "the system has no group '\(text)'")
       }
       configuration.socketGroup = text
+    case .localUsers: configuration.localUsers = try Self.localRole(text)
     case .threads: configuration.threads = try Self.number(text, 1...Self.threadLimit)
     case .memoryLimit: configuration.memoryBytes = try Self.memory(text)
     case .sessionLimit:
@@ -105,6 +108,18 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     case .logFormat:
       configuration.logFormat = try Self.choice(text, Configuration.LogFormat.allCases)
     }
+  }
+
+  /// Roles of the default project that come without being granted; nil for `refuse`. None that
+  /// reaches beyond it.
+  private static func localRole(_ text: String) throws(Failure) -> Role? {
+    let roles: [Role] = [.viewer, .submitter, .approver, .projectAdmin]
+    if text == "refuse" { return nil }
+    guard let role = roles.first(where: { $0.rawValue == text }) else {
+      let known = roles.map(\.rawValue).joined(separator: ", ")
+      throw Failure(message: "'\(text)' is none of refuse, \(known)")
+    }
+    return role
   }
 
   private static func number(

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .client import Client
+from .credentials import generate_key
 from .errors import (
     AuthError, BackendError, ClientError, ConflictError, ConnectionFailedError,
     ConnectionLostError, DeadlineExceededError, ExecutionError, InternalError, JobNotFoundError,
@@ -56,7 +57,7 @@ __all__ = [
     "OptimizationNotFoundError", "Optimum", "PostProcessingError", "ProgramError", "Provenance",
     "Pub", "PubResult", "QubusError", "QuotaError", "Record", "Replay", "ReplayHashes", "Result",
     "ResultNotReadyError", "Session", "SessionInfo", "SessionNotFoundError", "StepResult",
-    "ValidationError", "__version__", "connect", "load_bundle",
+    "ValidationError", "__version__", "connect", "generate_key", "load_bundle",
 ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import operations, records
@@ -15,6 +16,7 @@ from ._native import (
 from .client import (
     as_specs, attach_native, batch_outcomes, call_outcome, open_native, status_filter, tag_filter,
     with_client_versions)
+from .credentials import Credentials, set_native_token
 from .errors import QubusError, ResultNotReadyError, of_name
 from .job import (
     _SHORTEST_WAIT, annotation_texts, event_from, is_about_the_call, new_event_struct, not_ended,
@@ -222,6 +224,20 @@ class AsyncClient:
             list_native, self._handle, include_ended,
             milliseconds(timeout, default=self._call_timeout))
 
+    # Identity and administration
+
+    def set_token(self, token: str | None) -> None:
+        """See `Client.set_token`."""
+        set_native_token(self._handle, token)
+
+    async def call(
+        self, method: str, request: Mapping[str, Any] | None = None, *,
+        timeout: float | None = None,
+    ) -> records.Record:
+        """See `Client.call`."""
+        return await self._perform(operations.call(
+            method, request, milliseconds(timeout, default=self._call_timeout)))
+
     # The daemon
 
     async def devices(self) -> list[records.Record]:
@@ -367,11 +383,15 @@ class AsyncJob:
 async def connect(
     endpoint: str | None = None, *, client_name: str | None = None,
     connect_timeout: float | None = None, call_timeout: float | None = None,
+    server_key: str | os.PathLike[str] | None = None,
+    key_file: str | os.PathLike[str] | None = None, secret_key: str | None = None,
+    token: str | None = None,
 ) -> AsyncClient:
     """Opens an `AsyncClient`; arguments as of `Client`.
 
     Only this blocks for the handshake, so it runs on the loop's executor.
     """
     handle = await asyncio.get_running_loop().run_in_executor(
-        None, open_native, endpoint, client_name, connect_timeout, call_timeout)
+        None, open_native, endpoint, client_name, connect_timeout, call_timeout,
+        Credentials(server_key, key_file, secret_key, token))
     return AsyncClient(handle, call_timeout)

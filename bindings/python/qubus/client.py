@@ -1,14 +1,16 @@
 """The blocking client."""
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import operations, records
 from ._native import (
     DEADLINE_EXCEEDED, SLICE_MILLISECONDS, UNSET, Handle, check, exception_from, ffi, give_error,
     job_handle, lib, milliseconds, take_error, text_at)
+from .credentials import Credentials, set_native_token
 from .errors import QubusError, of_name
 from .job import Job
 from .operations import Operation
@@ -29,7 +31,7 @@ T = TypeVar("T")
 
 def open_native(
     endpoint: str | None, client_name: str | None, connect_timeout: float | None,
-    call_timeout: float | None,
+    call_timeout: float | None, credentials: Credentials = Credentials(),
 ) -> Handle:
     """Connects; blocks up to the connect time-out."""
     options, keep = ffi.new("qubus_client_options *"), []  # type: tuple[Any, list[Any]]
@@ -45,6 +47,7 @@ def open_native(
     options.reconnect_maximum_milliseconds = UNSET
     options.stream_credit_bytes = UNSET
     options.submit_retries = UNSET
+    credentials.fill(options, keep)
     client, error = Handle(ffi.new("qubus_client **"), lib.qubus_client_free), take_error()
     check(lib.qubus_client_open(options, client.out, error), error)
     return client
@@ -94,15 +97,28 @@ class Client:
         client_name: shown in provenance.
         connect_timeout: seconds, default 5.
         call_timeout: seconds for a call without a time-out of its own, default 30.
+        server_key: of "curve://host:port", the server's public key: 40 Z85 characters, or the
+            path of a file with them; None takes `QUBUS_SERVER_KEY`.
+        key_file: of "curve://host:port", this client's key pair, made by `qubus keygen` or
+            `qubus.generate_key`; None takes `QUBUS_KEY_FILE`.
+        secret_key: in place of `key_file`, the secret key's 40 Z85 characters.
+        token: bearer token that goes with every call; None takes `QUBUS_TOKEN`.
     Raises:
-        ConnectionFailedError: no daemon answers there.
+        ConnectionFailedError: no daemon answers there, or `server_key` is not its key.
+        AuthError: the server does not know this client's key.
+        ValidationError: `invalid_key`: a key is malformed, or others may read its file.
     """
 
     def __init__(
         self, endpoint: str | None = None, *, client_name: str | None = None,
         connect_timeout: float | None = None, call_timeout: float | None = None,
+        server_key: str | os.PathLike[str] | None = None,
+        key_file: str | os.PathLike[str] | None = None, secret_key: str | None = None,
+        token: str | None = None,
     ):
-        self._handle = open_native(endpoint, client_name, connect_timeout, call_timeout)
+        self._handle = open_native(
+            endpoint, client_name, connect_timeout, call_timeout,
+            Credentials(server_key, key_file, secret_key, token))
         self._call_timeout = milliseconds(call_timeout, default=30_000)
 
     def close(self) -> None:
@@ -316,6 +332,32 @@ class Client:
 
         return list_native(
             self._handle, include_ended, milliseconds(timeout, default=self._call_timeout))
+
+    # Identity and administration
+
+    def set_token(self, token: str | None) -> None:
+        """Replaces the token of the calls to come; None: they go without one."""
+        set_native_token(self._handle, token)
+
+    def call(
+        self, method: str, request: Mapping[str, Any] | None = None, *,
+        timeout: float | None = None,
+    ) -> records.Record:
+        """Calls any method of `proto/` that sends one message and gets one.
+
+        Args:
+            method: its name, for example "CreateTenant".
+            request: the request's fields, named as in `proto/`; enumerations by name
+                ("operator"), bytes in hex.
+            timeout: seconds for the call; None takes the client's.
+        Returns:
+            The fields of the answer.
+        Raises:
+            ClientError: `invalid_argument`, naming the field that is wrong; nothing was sent.
+            AuthError: the caller may not do this.
+        """
+        return self._perform(operations.call(
+            method, request, milliseconds(timeout, default=self._call_timeout)))
 
     # The daemon
 

@@ -4,6 +4,7 @@
 """
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -48,6 +49,30 @@ def _request(
         return call
 
     return Operation(start, finish)
+
+
+def _as_json(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).hex()
+    raise TypeError(f"a {type(value).__name__} cannot stand in a request")
+
+
+def call(
+    method: str, request: Mapping[str, Any] | None, timeout_milliseconds: int
+) -> Operation[records.Record]:
+    """Any method by its name; the request is checked field by field in the library."""
+    body = json.dumps(
+        dict(request or {}), allow_nan=False, separators=(",", ":"), default=_as_json)
+
+    def start(client: Any, tag: int) -> Handle:
+        keep: list[Any] = []
+        native, error = call_handle(), take_error()
+        check(lib.qubus_call_json_start(
+            client, text_argument(method, "method", keep), text_argument(body, "request", keep),
+            timeout_milliseconds, tag, native.out, error), error)
+        return native
+
+    return Operation(start, _record)
 
 
 def _field(name: str, kind: type[records.Record] = records.Record) -> Callable[[Handle], Any]:

@@ -23,18 +23,35 @@ struct client_options {
   std::string name = "qubus-cpp";            ///< shown in provenance
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds call_timeout{30000};  ///< of calls without a time-out of their own
+  std::string server_key;  ///< of curve://: 40 Z85 characters or a file with them; "": QUBUS_SERVER_KEY
+  std::string key_file;    ///< of curve://: see `generate_key`; "": QUBUS_KEY_FILE
+  std::string secret_key;  ///< of curve://, in place of key_file: 40 Z85 characters
+  std::string token;       ///< bearer token of every call; "": QUBUS_TOKEN
 };
+
+/// Makes a key pair, writes it to a new file that only its owner may read, and gives the public key,
+/// for whoever adds it to the server. Throws invalid_argument when the file exists.
+inline std::string generate_key(const std::string &path) {
+  char key[QUBUS_KEY_CAPACITY];
+  detail::native_error error;
+  error.check(qubus_key_generate(detail::c_text(path, "path"), key, error.get()));
+  return key;
+}
 
 class client {
  public:
-  /// Connects and shakes hands. Throws connection_failed, unsupported_protocol_version,
-  /// abi_mismatch, invalid_argument.
+  /// Connects and shakes hands. Throws connection_failed, unauthenticated, invalid_key,
+  /// unsupported_protocol_version, abi_mismatch, invalid_argument.
   explicit client(const client_options &options) {
     qubus_client_options native = QUBUS_CLIENT_OPTIONS_INIT;
     native.endpoint = detail::or_null(options.endpoint, "endpoint");
     native.client_name = detail::or_null(options.name, "name");
     native.connect_timeout_milliseconds = options.connect_timeout.count();
     native.call_timeout_milliseconds = options.call_timeout.count();
+    native.server_key = detail::or_null(options.server_key, "server_key");
+    native.key_file = detail::or_null(options.key_file, "key_file");
+    native.secret_key = detail::or_null(options.secret_key, "secret_key");
+    native.token = detail::or_null(options.token, "token");
     detail::native_error error;
     qubus_client *opened = nullptr;
     error.check(qubus_client_open(&native, &opened, error.get()));
@@ -49,6 +66,24 @@ class client {
   void ping(std::chrono::milliseconds timeout = call_timeout) const {
     detail::native_error error;
     error.check(qubus_client_ping(handle_.get(), detail::count(timeout), error.get()));
+  }
+  /// Replaces the token of the calls to come; "": they go without one.
+  void set_token(const std::string &token) const {
+    detail::native_error error;
+    error.check(
+        qubus_client_set_token(handle_.get(), detail::c_text(token, "token"), error.get()));
+  }
+  /// Any method of proto/ that sends one message and gets one, for example
+  /// `call("CreateTenant", R"({"name": "lab"})")`. Throws invalid_argument naming the field, before
+  /// anything is sent; else what the server answers.
+  std::string call(const std::string &method, const std::string &request_json = "{}",
+                   std::chrono::milliseconds timeout = call_timeout) const {
+    detail::native_error error;
+    qubus_text *text = nullptr;
+    error.check(qubus_client_call_json(
+        handle_.get(), detail::c_text(method, "method"), detail::c_text(request_json, "request"),
+        detail::count(timeout), &text, error.get()));
+    return detail::take_text(text);
   }
   /// JSON of what a method answers, for example `request(QUBUS_METHOD_HEALTH)`.
   std::string request(std::int32_t method, const std::string &subject = "",

@@ -1,0 +1,118 @@
+package import QubusCore
+package import QubusJobs
+package import QubusTenancy
+
+/// What administration needs of the daemon around it.
+package struct TenancySurroundings: Sendable {
+  /// A pair for an invitation.
+  package var makeKeyPair: @Sendable () throws(QubusError) -> ClientKeyPair
+  /// Public half of the key of the curve endpoints; empty without any.
+  package var serverKey: @Sendable () -> String
+  /// Ends the sessions of those principals.
+  package var endSessions: @Sendable (@escaping @Sendable (Principal) -> Bool) -> Void
+
+  package init(
+    makeKeyPair: @escaping @Sendable () throws(QubusError) -> ClientKeyPair,
+    serverKey: @escaping @Sendable () -> String,
+    endSessions: @escaping @Sendable (@escaping @Sendable (Principal) -> Bool) -> Void
+  ) {
+    self.makeKeyPair = makeKeyPair
+    self.serverKey = serverKey
+    self.endSessions = endSessions
+  }
+}
+
+/// Administration: judges who may change what, has the store write it with its audit entry, and puts
+/// it in force. `TenancyRules` of the store judges whether a change fits what is there.
+package final class TenancyEngine: TenancyService {
+  let directory: Directory
+  let store: any TenancyStore
+  let tokens: TokenIssuer
+  let surroundings: TenancySurroundings
+  private let queue = ChangeQueue()
+
+  package init(
+    directory: Directory, store: any TenancyStore, tokens: TokenIssuer,
+    surroundings: TenancySurroundings
+  ) {
+    self.directory = directory
+    self.store = store
+    self.tokens = tokens
+    self.surroundings = surroundings
+  }
+
+  package func perform(
+    _ order: TenancyOrder, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<TenancyAnswer, QubusError>) -> Void
+  ) {
+    queue.enter { [self] done in
+      let plan: TenancyPlan
+      do throws(QubusError) {
+        plan = try self.plan(order, context)
+      } catch {
+        done()
+        return completion(.failure(error))
+      }
+      var entry = AuditEntry(
+        time: directory.now(), principal: context.principal,
+        credential: context.identity.credential.text,
+        tokenID: context.identity.token?.id ?? "", method: order.method,
+        action: plan.action.rawValue, subject: plan.subject, tenant: plan.tenant,
+        outcome: .allowed, policy: Grant.policy(plan.grant), traceID: context.traceID)
+      entry.reason = reason
+      store.change(plan.changes, audit: entry) { [self] result in
+        let answer = result.flatMap { _ in
+          directory.apply(plan.changes)
+          endSessions(plan.changes)
+          return Result { () throws(QubusError) in try plan.answer() }
+        }
+        done()
+        completion(answer)
+      }
+    }
+  }
+
+  private func plan(
+    _ order: TenancyOrder, _ context: CallContext
+  ) throws(QubusError) -> TenancyPlan {
+    // A token cannot carry these rights; that nothing lasting comes of one is worth a second lock.
+    guard context.identity.token == nil else {
+      throw QubusError(
+        .permissionDenied,
+        "\(order.method) is not for the holder of a token: use a connection of your own")
+    }
+    switch order {
+    case .createTenant, .updateTenant, .createProject, .updateProject:
+      return try planPlace(order, context)
+    case .createPrincipal(let principal, let uid, let grants):
+      return try planPrincipal(principal, uid: uid, grants: grants, context)
+    case .updatePrincipal(let principal, let isDisabled, let user):
+      return try planUpdate(principal, isDisabled: isDisabled, user: user, context)
+    case .grantRole(let record): return try planGrant(record, context)
+    case .revokeRole(let record): return try planRevocation(record, context)
+    case .addKey(let principal, let key, let validSeconds):
+      return try planKey(key, of: principal, validSeconds: validSeconds, context)
+    case .revokeKey(let key, let overlapSeconds):
+      return try planRevocation(ofKey: key, overlapSeconds: overlapSeconds, context)
+    case .createInvitation(let principal, let validSeconds):
+      return try planInvitation(principal, validSeconds: validSeconds, context)
+    case .issueToken(let order): return try planToken(order, context)
+    case .revokeToken(let id): return try planRevocation(ofToken: id, context)
+    }
+  }
+
+  /// Whoever may do nothing any more holds no session; jobs that were accepted end by themselves.
+  private func endSessions(_ changes: [TenancyChange]) {
+    for change in changes {
+      switch change {
+      case .setTenantDisabled(let tenant, true):
+        surroundings.endSessions { $0.tenant == tenant }
+      case .setProjectDisabled(let tenant, let name, true):
+        surroundings.endSessions { $0.tenant == tenant && $0.project == name }
+      case .setPrincipalDisabled(let principal, true):
+        surroundings.endSessions { $0 == principal }
+      default: break
+      }
+    }
+  }
+}

@@ -1,0 +1,71 @@
+package import QubusCore
+package import QubusJobs
+package import QubusTenancy
+
+/// A principal with the grants that the caller may see.
+package struct PrincipalReport: Sendable, Hashable {
+  package var record: PrincipalRecord
+  package var grants: [Grant]
+
+  package init(record: PrincipalRecord, grants: [Grant]) {
+    self.record = record
+    self.grants = grants
+  }
+}
+
+package struct KeyReport: Sendable, Hashable {
+  package var record: ClientKeyRecord
+  /// Now.
+  package var isValid: Bool
+
+  package init(record: ClientKeyRecord, isValid: Bool) {
+    self.record = record
+    self.isValid = isValid
+  }
+}
+
+/// The halves of a key pair, Z85.
+package struct ClientKeyPair: Sendable, Hashable {
+  package var publicKey: String
+  package var secretKey: String
+
+  package init(publicKey: String, secretKey: String) {
+    self.publicKey = publicKey
+    self.secretKey = secretKey
+  }
+}
+
+/// What administration answers.
+package enum TenancyAnswer: Sendable, Hashable {
+  // Lists; `next` is empty on the last page.
+  case tenants([TenantRecord], next: String)
+  case projects([ProjectRecord], next: String)
+  case principals([PrincipalReport], next: String)
+  case keys([KeyReport])
+
+  case tenant(TenantRecord)
+  case project(ProjectRecord)
+  case principal(PrincipalReport)
+  case key(KeyReport)
+  /// The secret half is told once; nothing keeps it.
+  case invitation(KeyReport, secretKey: String, serverKey: String)
+  case token(String, TokenRecord)
+  case tokenRevoked
+
+  case audit([AuditRecord], isComplete: Bool)
+  case auditReport(AuditReport)
+  case auditCheckpoint(AuditCheckpoint)
+}
+
+/// What the server needs for administration. Every call is authorised against `context.identity`:
+/// what the caller may not see answers exactly as what does not exist.
+package protocol TenancyService: Sendable {
+  /// Reads; may touch the disk.
+  func answer(
+    _ query: TenancyQuery, context: CallContext
+  ) throws(QubusError) -> TenancyAnswer
+  /// Completes after the commit, with the change in force.
+  func perform(
+    _ order: TenancyOrder, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<TenancyAnswer, QubusError>) -> Void)
+}

@@ -1,0 +1,114 @@
+internal import QubusClient
+
+/// Prints records of one kind: several as a list, or one by itself.
+struct RecordPrinter: Sendable {
+  struct Column: Sendable {
+    /// In the header of CSV; the table's title has spaces in place of underscores.
+    let name: String
+    let value: @Sendable (JSONValue) -> String
+
+    /// A field of the record as it is.
+    init(_ name: String) { self.init(name) { $0[name]?.string ?? "" } }
+
+    init(_ name: String, _ value: @escaping @Sendable (JSONValue) -> String) {
+      self.name = name
+      self.value = value
+    }
+
+    var title: String { name.split(separator: "_").joined(separator: " ") }
+  }
+
+  /// Name of the list in JSON.
+  let member: String
+  let columns: [Column]
+
+  init(_ member: String, _ columns: [Column]) {
+    self.member = member
+    self.columns = columns
+  }
+
+  func print(_ records: [JSONValue], _ format: OutputFormat) {
+    switch format {
+    case .json:
+      Console.print(Document.versioned([.init(member, .array(records))]), format: .json)
+    case .jsonl: for record in records { Console.print(Document.versioned(record), format: .jsonl) }
+    case .csv:
+      Console.print(CSV.line(columns.map(\.name)))
+      for record in records { Console.print(CSV.line(cells(record))) }
+    case .table:
+      var table = Table(columns.map { ($0.title, .left) })
+      for record in records { table.append(cells(record)) }
+      Console.print(table.text)
+    }
+  }
+
+  func print(_ record: JSONValue, _ format: OutputFormat) {
+    switch format {
+    case .json, .jsonl: Console.print(Document.versioned(record), format: format)
+    case .csv: print([record], .csv)
+    case .table:
+      Console.print(Table.fields(columns.map { ($0.title, $0.value(record)) }))
+    }
+  }
+
+  private func cells(_ record: JSONValue) -> [String] { columns.map { $0.value(record) } }
+}
+
+extension RecordPrinter {
+  static let tenants = RecordPrinter(
+    "tenants", [.init("name"), state, .init("created_at") { Summary.time($0["created_at"]) }])
+
+  static let projects = RecordPrinter(
+    "projects",
+    [
+      .init("project") { "\($0["tenant"]?.string ?? "")/\($0["name"]?.string ?? "")" },
+      .init("owner"), state, .init("created_at") { Summary.time($0["created_at"]) },
+    ])
+
+  static let principals = RecordPrinter(
+    "principals",
+    [
+      .init("principal"), .init("uid"), state,
+      .init("grants") { grants($0["grants"]) },
+      .init("created_at") { Summary.time($0["created_at"]) },
+    ])
+
+  static let keys = RecordPrinter(
+    "keys",
+    [
+      .init("key"), .init("principal"),
+      .init("state") { key in
+        if key["is_valid"]?.isTrue != true { return "not valid" }
+        return key["is_invitation"]?.isTrue == true ? "invitation" : "valid"
+      },
+      .init("created_at") { Summary.time($0["created_at"]) },
+      .init("expires_at") { Summary.time($0["expires_at"]) },
+      .init("revoked_at") { Summary.time($0["revoked_at"]) },
+    ])
+
+  static let audit = RecordPrinter(
+    "records",
+    [
+      .init("number"), .init("time") { Summary.time($0["time"]) },
+      .init("principal") { record in
+        let principal = record["principal"]?.string ?? ""
+        return principal.isEmpty ? record["credential"]?.string ?? "" : principal
+      },
+      .init("method"), .init("subject"), .init("outcome"), .init("policy"), .init("reason"),
+    ])
+
+  private static let state = Column("state") {
+    $0["is_disabled"]?.isTrue == true ? "disabled" : "enabled"
+  }
+
+  /// `submitter of lab/qc, auditor of everything`.
+  static func grants(_ grants: JSONValue?) -> String {
+    (grants?.elements ?? []).map { grant in
+      let place = ["tenant", "project"].compactMap { grant[$0]?.string }.filter { !$0.isEmpty }
+        .joined(separator: "/")
+      let family = grant["device_family"]?.string ?? ""
+      return "\(grant["role"]?.string ?? "") of \(place.isEmpty ? "everything" : place)"
+        + (family.isEmpty ? "" : " on \(family)")
+    }.joined(separator: ", ")
+  }
+}
