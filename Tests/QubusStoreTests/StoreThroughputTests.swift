@@ -92,7 +92,7 @@ struct StoreThroughputTests {
       for isAudited in i.isMultiple(of: 2) ? [false, true] : [true, false] {
         var accepted = record
         if isAudited {
-          accepted = fixture.record(key: "audited-\(i)")
+          accepted = fixture.record(key: "single-\(i)-audited")
           accepted.request = record.request
         }
         let before = try logPages(fixture)
