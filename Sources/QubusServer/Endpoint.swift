@@ -20,9 +20,9 @@ package enum Endpoint: Sendable, Hashable {
   /// The key of curve endpoints that name none.
   package static let defaultKey = "server"
 
-  /// Reads `ipc:///path`, `tcp://127.0.0.1:port` or `curve://host:port`, the last with `/name` behind
-  /// it when its key is another one than `server`. Plain tcp beyond loopback is refused: nobody could
-  /// be told apart there.
+  /// Reads `ipc:///path`, `tcp://127.0.0.1:port` or `curve://host:port`, the last with `/name`
+  /// behind it when its key is another one than `server`. Plain tcp beyond loopback is refused:
+  /// nobody could be told apart there.
   /// - Throws: `invalid_configuration` for field `listen`.
   package init(_ text: String) throws(QubusError) {
     if text.hasPrefix("ipc://") {
