@@ -79,7 +79,7 @@ package enum Endpoint: Sendable, Hashable {
     guard isLoopback else {
       throw invalid(
         "'\(text)': \(host) is not a loopback address, and plain tcp does not exist beyond one; "
-          + "use curve://\(bracketed(host)):\(port), which knows and hides its clients, or 127.0.0.1"
+          + "use curve://\(bracketed(host)):\(port), which tells clients apart, or 127.0.0.1"
       )
     }
     return .tcp(host: host, port: port)
