@@ -74,6 +74,19 @@ struct TenancyGrantTests {
     #expect(again?.code == .invalidRequest)
   }
 
+  @Test("a change that waited behind one that took its caller's rights is refused")
+  func rightsOfNow() throws {
+    let harness = try TenancyHarness()
+    let before = try harness.identity(T.pia)
+    try harness.perform(
+      .revokeRole(GrantRecord(principal: T.pia, grant: Grant(.projectAdmin, Self.qc))), as: T.tia)
+    let error = #expect(throws: QubusError.self) {
+      try harness.perform(
+        .grantRole(GrantRecord(principal: T.vic, grant: Grant(.submitter, Self.qc))), as: before)
+    }
+    #expect(error?.code == .permissionDenied)
+  }
+
   @Test("principals of other tenants cannot be granted anything: they are not there")
   func strangers() throws {
     let harness = try TenancyHarness()
