@@ -201,8 +201,8 @@ package protocol Observation: AnyObject, Sendable {
 /// What the server needs of the engine. `Engine` implements it; server tests use a small fake.
 ///
 /// Completions run on engine or store threads and must not block. Every call is authorised against
-/// `context.identity`: a job that the caller may not know of answers `job_not_found`, one that it may
-/// see `permission_denied` for what it may not do with it.
+/// `context.identity`: a job that the caller may not know of answers `job_not_found`, one that it
+/// may see `permission_denied` for what it may not do with it.
 package protocol JobService: Sendable {
   /// A submit is being read and will follow. Only a hint.
   func expectSubmit()

@@ -219,7 +219,8 @@ package protocol OptimizationWatcher: AnyObject, Sendable {
 }
 
 /// What the server needs of the engine for sessions. `holder` names the client's connection: one at
-/// a time steps a session, of the principal that opened it. A session that the caller may not know of
+/// a time steps a session, of the principal that opened it. A session that the caller may not
+/// know of
 /// is `session_not_found`, one that it may see `permission_denied` for what it may not do with it.
 package protocol SessionService: Sendable {
   /// Completes after the commit; compiles and builds the plan before.

@@ -86,8 +86,8 @@ extension Responses {
     return MessageBuilder.pack(message)
   }
 
-  // MARK: Changes. Messages whose fields have the same numbers have the same bytes: one of each kind
-  // stands for all methods that answer it.
+  // MARK: Changes. Messages whose fields have the same numbers have the same bytes: one of each
+  // kind stands for all methods that answer it.
 
   private static func tenant(_ record: TenantRecord) -> [UInt8] {
     let builder = MessageBuilder()

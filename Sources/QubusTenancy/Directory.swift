@@ -18,7 +18,8 @@ package final class Directory: Sendable {
 
   /// - Parameters:
   ///   - clock: may be set back; the directory's time goes on (`ForwardClock`).
-  ///   - shotsSpent: makes shots of a token that were spent durable, behind the call that spent them.
+  ///   - shotsSpent: makes shots of a token that were spent durable, behind the call that spent
+  ///   them.
   package init(
     _ snapshot: TenancySnapshot, policy: LocalPolicy, clock: any Clock,
     shotsSpent: @escaping @Sendable (TenancyChange) -> Void = { _ in }

@@ -1,8 +1,8 @@
 package import QubusCore
 internal import Synchronization
 
-/// Wall time that never goes back, for what expires: when the machine's clock is set back, time goes
-/// on from where it was, by the clock that cannot be set. So nothing that has expired or been
+/// Wall time that never goes back, for what expires: when the machine's clock is set back, time
+/// goes on from where it was, by the clock that cannot be set. So nothing that has expired or been
 /// revoked comes back to life, and nothing lives longer than it was given. A clock that is set
 /// forward is followed at once: what expires too early can be issued again.
 package final class ForwardClock: Clock {

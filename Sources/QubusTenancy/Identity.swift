@@ -57,8 +57,8 @@ package struct TokenRights: Sendable, Hashable {
   }
 }
 
-/// Who calls, with everything that is needed to decide what it may do. Immutable; made anew when the
-/// directory changes.
+/// Who calls, with everything that is needed to decide what it may do. Immutable; made anew when
+/// the directory changes.
 package final class Identity: Sendable {
   package let principal: Principal
   package let credential: Credential

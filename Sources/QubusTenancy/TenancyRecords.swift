@@ -1,8 +1,8 @@
 package import QubusCore
 package import QubusJobs
 
-/// Rules of names of tenants, projects and principals: 1 to 64 of `a-z 0-9 . _ - @`, beginning with a
-/// letter or digit.
+/// Rules of names of tenants, projects and principals: 1 to 64 of `a-z 0-9 . _ - @`, beginning
+/// with a letter or digit.
 package enum TenancyName {
   package static let limit = 64
 

@@ -55,8 +55,8 @@ package struct TokenIssuer: Sendable {
     self.identifiers = identifiers
   }
 
-  /// - Throws: `permission_denied` when the caller may issue no tokens or has not the rights itself;
-  ///   `invalid_request`, naming the field.
+  /// - Throws: `permission_denied` when the caller may issue no tokens or has not the rights
+  ///   itself; `invalid_request`, naming the field.
   package func issue(
     _ request: TokenRequest, for identity: Identity
   ) throws(QubusError) -> IssuedToken {
@@ -121,7 +121,7 @@ package struct TokenIssuer: Sendable {
       if request.maxShots != nil, Actions.ofSessions.contains(action) {
         throw .field(
           .invalidRequest, field,
-          "\(action.rawValue) does not go with a bound of shots: the shots of a session are not counted "
+          "\(action.rawValue) does not go with a bound of shots: a session's shots are not counted "
             + "beforehand")
       }
       try identity.checkAnywhere(action, now: now)

@@ -71,8 +71,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   package struct Declaration: Sendable {
     fileprivate let method: String
     package let shape: Shape
-    /// What the caller must be allowed to do somewhere; on what, is asked where it is known. Without
-    /// it no method compiles.
+    /// What the caller must be allowed to do somewhere; on what, is asked where it is known.
+    /// Without it no method compiles.
     package let permission: Action
     package let place: Place
     /// Whether the same call, sent again after a lost connection, does nothing twice.

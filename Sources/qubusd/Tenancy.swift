@@ -8,8 +8,8 @@ internal import QubusServer
 internal import QubusStoreSQLite
 internal import QubusTenancy
 
-/// Who there is and what they may do, as the daemon holds it: read from the store at start, with the
-/// daemon's own user as the operator of a store that knows nobody yet.
+/// Who there is and what they may do, as the daemon holds it: read from the store at start, with
+/// the daemon's own user as the operator of a store that knows nobody yet.
 final class Tenancy: Sendable {
   let directory: Directory
   private let store: SQLiteJobStore

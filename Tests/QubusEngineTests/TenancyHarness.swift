@@ -5,10 +5,11 @@ import QubusJobs
 import QubusTenancy
 import Testing
 
-/// Administration over a store in memory: an operator `default/default/root` and, in the tenant `lab`
-/// with the projects `qc` and `nmr`, an administrator of the tenant `tia`, one of the project `pia`,
-/// a submitter `sam`, a viewer `vic` and an auditor `ada`. The tenant `other` has `olga` in `x`, who
-/// is a submitter.
+/// Administration over a store in memory: an operator `default/default/root` and, in the tenant
+/// `lab` with the projects `qc` and `nmr`, an administrator of the tenant `tia`, one of the project
+/// `pia`,
+/// a submitter `sam`, a viewer `vic` and an auditor `ada`. The tenant `other` has `olga` in `x`,
+/// who is a submitter.
 final class TenancyHarness {
   let clock = ManualClock()
   let store: MemoryTenancyStore

@@ -99,7 +99,8 @@ final class TokenFixture {
       as: UTF8.self)
   }
 
-  /// The service's own secret key, as if it were stolen: for what even its signature must not allow.
+  /// The service's own secret key, as if it were stolen: for what even its signature must not
+  /// allow.
   var stolenKey: Curve25519.Signing.PrivateKey {
     get throws {
       let text = try String(contentsOfFile: path, encoding: .utf8)

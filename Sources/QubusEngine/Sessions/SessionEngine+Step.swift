@@ -34,8 +34,8 @@ extension SessionEngine {
     }
   }
 
-  /// Whether the caller may step the session. Whoever did before, and is the same object still, may:
-  /// an identity is made anew when rights change. What is left is the end of a token.
+  /// Whether the caller may step the session. Whoever did before, and is the same object still,
+  /// may: an identity is made anew when rights change. What is left is the end of a token.
   @inline(__always)
   private func checkStepper(_ session: Session, _ identity: Identity) throws(QubusError) {
     if session.stepper === identity, identity.token == nil { return }

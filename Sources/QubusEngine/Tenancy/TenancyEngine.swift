@@ -22,8 +22,8 @@ package struct TenancySurroundings: Sendable {
   }
 }
 
-/// Administration: judges who may change what, has the store write it with its audit entry, and puts
-/// it in force. `TenancyRules` of the store judges whether a change fits what is there.
+/// Administration: judges who may change what, has the store write it with its audit entry, and
+/// puts it in force. `TenancyRules` of the store judges whether a change fits what is there.
 package final class TenancyEngine: TenancyService {
   let directory: Directory
   let store: any TenancyStore
@@ -72,8 +72,8 @@ package final class TenancyEngine: TenancyService {
     }
   }
 
-  /// The caller with its rights of now: a change that waited behind others may find its caller's gone,
-  /// or its invitation taken up.
+  /// The caller with its rights of now: a change that waited behind others may find its caller's
+  /// gone, or its invitation taken up.
   private func present(_ context: CallContext) throws(QubusError) -> CallContext {
     // A token cannot carry these rights; that nothing lasting comes of one is worth a second lock.
     guard context.identity.token == nil else {

@@ -7,8 +7,8 @@ struct InviteCommand: ParsableCommand {
     commandName: "invite", abstract: "Let a principal add a key of its own, once.",
     discussion: """
       Writes a key file to be handed to the person, who adds a key of their own with it: \
-      'qubus keygen my.key', then 'qubus admin keys add PUBLIC --key-file FILE'. The secret is told \
-      only now.
+      'qubus keygen my.key', then 'qubus admin keys add PUBLIC --key-file FILE'. The secret is \
+      told only now.
       """)
 
   @OptionGroup var principal: PrincipalArgument
