@@ -46,13 +46,20 @@ extension CallContext {
   func listed(
     _ action: Action, _ filter: Principal?, now: Microseconds
   ) throws(QubusError) -> Principal {
-    let wanted =
+    var wanted =
       filter
       ?? Principal(
         tenant: principal.tenant, project: identity.token?.project ?? principal.project, name: "")
     try identity.check(
       action, on: Resource(tenant: wanted.tenant, project: wanted.project), now: now,
       hidden: .projectNotFound(wanted.tenant, wanted.project))
+    // Nobody's name is empty: may it see what others began?
+    let others = Resource(tenant: wanted.tenant, project: wanted.project, owner: "")
+    if wanted.name.isEmpty, case .allowed = Authority.decide(identity, action, on: others, now: now)
+    {
+      return wanted
+    }
+    if wanted.name.isEmpty { wanted.name = principal.name }
     return wanted
   }
 }

@@ -167,7 +167,9 @@ package final class Directory: Sendable {
     guard let role = policy.unknownUsers, let principal,
       state.tenants[principal.tenant]?.isDisabled == false
     else { return nil }
-    let scope = Scope(tenant: principal.tenant, project: principal.project)
+    let scope = Scope(
+      tenant: principal.tenant, project: principal.project,
+      owner: role == .submitter ? principal.name : nil)
     return Identity(
       principal: principal, credential: credential, grants: [Grant(role, scope)],
       isSuspended: state.isSuspended(principal), version: changes.load(ordering: .relaxed))
