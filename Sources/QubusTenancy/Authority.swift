@@ -93,6 +93,7 @@ package enum Authority {
     }
     let isOwn = isOwn(resource, identity)
     if action.isOwnersAlone, !isOwn { return nil }
+    if identity.seesOwnOnly, resource.owner != nil, !isOwn { return nil }
     let isForOthers = action.isOwners && !isOwn
     // A manager's right is a right of its own: a token has to carry it too.
     if isForOthers, !isCarried(identity.token, .manageJobs) { return nil }

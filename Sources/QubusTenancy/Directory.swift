@@ -167,12 +167,12 @@ package final class Directory: Sendable {
     guard let role = policy.unknownUsers, let principal,
       state.tenants[principal.tenant]?.isDisabled == false
     else { return nil }
-    let scope = Scope(
-      tenant: principal.tenant, project: principal.project,
-      owner: role == .submitter ? principal.name : nil)
+    let scope = Scope(tenant: principal.tenant, project: principal.project)
+    // They share a project without being one: nobody put them together.
     return Identity(
       principal: principal, credential: credential, grants: [Grant(role, scope)],
-      isSuspended: state.isSuspended(principal), version: changes.load(ordering: .relaxed))
+      isSuspended: state.isSuspended(principal), seesOwnOnly: role == .submitter,
+      version: changes.load(ordering: .relaxed))
   }
 
   func read<Result>(_ body: (DirectoryState) -> Result) -> Result {

@@ -5,18 +5,11 @@ package struct Scope: Sendable, Hashable {
   package var project: String?
   /// The part of a device's name before the first point: `sim`, `qpu`.
   package var deviceFamily: String?
-  /// Only what this principal of the project began: users of the machine who are no members share
-  /// a project without seeing each other's work. Never stored.
-  package var owner: String?
 
-  package init(
-    tenant: String? = nil, project: String? = nil, deviceFamily: String? = nil,
-    owner: String? = nil
-  ) {
+  package init(tenant: String? = nil, project: String? = nil, deviceFamily: String? = nil) {
     self.tenant = tenant
     self.project = project
     self.deviceFamily = deviceFamily
-    self.owner = owner
   }
 
   /// Whether it holds for the resource. A resource without a device is within every family: seeing
@@ -29,7 +22,6 @@ package struct Scope: Sendable, Hashable {
       return false
     }
     if let deviceFamily, let family = resource.deviceFamily, family != deviceFamily { return false }
-    if let owner, let other = resource.owner, other != owner { return false }
     return true
   }
 
@@ -38,7 +30,6 @@ package struct Scope: Sendable, Hashable {
     (project == nil || tenant != nil) && (tenant == nil || tenant == other.tenant)
       && (project == nil || project == other.project)
       && (deviceFamily == nil || deviceFamily == other.deviceFamily)
-      && (owner == nil || owner == other.owner)
   }
 
   /// `lab/qc`, `lab`, `everything`, each with `on sim` behind it where it is bound to a family.

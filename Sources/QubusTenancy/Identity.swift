@@ -71,13 +71,15 @@ package final class Identity: Sendable {
   package let isInvitation: Bool
   /// The principal's project is disabled: nothing new is taken.
   package let isSuspended: Bool
+  /// A user of the machine who is no member: what others of the project began is not there.
+  package let seesOwnOnly: Bool
   /// Version of the directory it was made of.
   package let version: UInt64
 
   package init(
     principal: Principal, credential: Credential, grants: [Grant], token: TokenRights? = nil,
     allowance: TokenAllowance? = nil, isInvitation: Bool = false, isSuspended: Bool = false,
-    version: UInt64 = 0
+    seesOwnOnly: Bool = false, version: UInt64 = 0
   ) {
     self.principal = principal
     self.credential = credential
@@ -86,6 +88,7 @@ package final class Identity: Sendable {
     self.allowance = allowance
     self.isInvitation = isInvitation
     self.isSuspended = isSuspended
+    self.seesOwnOnly = seesOwnOnly
     self.version = version
   }
 

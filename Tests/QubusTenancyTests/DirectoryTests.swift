@@ -45,14 +45,12 @@ struct DirectoryTests {
     let carol = try #require(fixture.directory.identity(of: .localUser(uid: 1002)))
     let scope = Scope(tenant: "default", project: "default")
     #expect(carol.principal == Principal(tenant: "default", project: "default", name: "carol"))
-    var own = scope
-    own.owner = "carol"
-    #expect(carol.grants == [Grant(.submitter, own)])
+    #expect(carol.grants == [Grant(.submitter, scope)])
     // What another such user began is not there for her.
     let readsOwn = Authority.decide(carol, .readResults, on: carol.principal.resource, now: 0)
     let others = Principal(tenant: "default", project: "default", name: "uid:77").resource
     let readsOthers = Authority.decide(carol, .readJobs, on: others, now: 0)
-    #expect(readsOwn == .allowed(by: Grant(.submitter, own)) && readsOthers == .hidden)
+    #expect(readsOwn == .allowed(by: Grant(.submitter, scope)) && readsOthers == .hidden)
     #expect(fixture.principal(.localUser(uid: 77))?.name == "uid:77")
     #expect(fixture.principal(.loopback)?.name == "local")
     let closed = Fixture(unknownUsers: nil)
