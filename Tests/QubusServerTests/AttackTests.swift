@@ -105,18 +105,12 @@ struct AttackTests {
     let inside = fixture.client(fixture.admission.add("bob"))
     let watch = inside.call("WatchJob", Bodies.watch(fixture.service.add()))
     #expect(inside.isServed)
-    let clock = ContinuousClock()
-    var worst = Duration.zero
-    let took = clock.measure {
-      for _ in 0..<10 {
-        let crowd = (0..<100).map { _ in fixture.client(keys) }
-        for client in crowd { client.call("Health") }
-        worst = max(worst, clock.measure { #expect(inside.isServed) })
-        for client in crowd { #expect(client.receive()?.isOK == true) }
-      }
+    for _ in 0..<10 {
+      let crowd = (0..<100).map { _ in fixture.client(keys) }
+      for client in crowd { client.call("Health") }
+      #expect(inside.isServed)
+      for client in crowd { #expect(client.receive()?.isOK == true) }
     }
-    print("1,000 curve connections in \(took), slowest call of a client within: \(worst)")
-    #expect(worst < .seconds(2))
     inside.send(.cancel, watch)
     #expect(inside.receive()?.code == .callCanceled)
   }
