@@ -71,6 +71,16 @@ class Daemon:
         return code
 
 
+def serving(kind, binary, folder):
+    """A daemon in a data directory of its own, started before the test and stopped well after it."""
+    data = folder / "data"
+    data.mkdir(mode=0o700)
+    running = kind(binary, data)
+    running.start()
+    yield running
+    assert running.stop() == 0
+
+
 @pytest.fixture(scope="session")
 def daemon(tmp_path_factory):
     binary = pathlib.Path(os.environ.get("QUBUSD", ROOT / ".build/release/qubusd"))
@@ -79,12 +89,7 @@ def daemon(tmp_path_factory):
         if os.environ.get("QUBUS_REQUIRE_DAEMON"):
             pytest.fail(reason)
         pytest.skip(reason)
-    data = tmp_path_factory.mktemp("qubus") / "data"
-    data.mkdir(mode=0o700)
-    running = Daemon(binary, data)
-    running.start()
-    yield running
-    assert running.stop() == 0
+    yield from serving(Daemon, binary, tmp_path_factory.mktemp("qubus"))
 
 
 @pytest.fixture

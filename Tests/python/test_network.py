@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 
 import pytest
-from conftest import BELL, Daemon
+from conftest import BELL, Daemon, serving
 
 import qubus
 
@@ -37,12 +37,7 @@ class NetworkDaemon(Daemon):
 
 @pytest.fixture
 def network(daemon, tmp_path):
-    data = tmp_path / "data"
-    data.mkdir(mode=0o700)
-    running = NetworkDaemon(daemon.binary, data)
-    running.start()
-    yield running
-    assert running.stop() == 0
+    yield from serving(NetworkDaemon, daemon.binary, tmp_path)
 
 
 @pytest.fixture

@@ -2,19 +2,14 @@
 import pytest
 
 import qubus
-from conftest import BELL, Daemon
+from conftest import BELL, Daemon, serving
 from test_service import LONG
 
 
 @pytest.fixture
 def own_daemon(daemon, tmp_path):
     """A daemon of its own, which the test may stop and start."""
-    data = tmp_path / "data"
-    data.mkdir(mode=0o700)
-    running = Daemon(daemon.binary, data)
-    running.start()
-    yield running
-    assert running.stop() == 0
+    yield from serving(Daemon, daemon.binary, tmp_path)
 
 
 def test_jobs_events_and_results_survive_a_restart(own_daemon):
