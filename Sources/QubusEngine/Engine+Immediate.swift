@@ -39,7 +39,7 @@ extension Engine {
     let job = ActiveJob(record, prepared: prepared)
     defer { scheduler.post(.finished(job.id)) }
     guard begin(job) else {
-      submission.giveShotsBack()
+      submission.giveBack()
       submission.completion(.failure(.shuttingDown))
       return true
     }

@@ -20,6 +20,8 @@ extension Engine {
     var audit: AuditEntry?
     /// Taken from the allowance of the caller's token.
     var shotsTaken: UInt64 = 0
+    /// Gives back what is held for it, if anything is.
+    var release: (@Sendable () -> Void)?
     var completion: SubmitCompletion
   }
 
@@ -85,15 +87,16 @@ extension Engine {
         .submitJobs, device: prepared.device.name, now: now)
       var submission = submission
       try submission.takeShots(prepared.shotsTotal)
+      var record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       do throws(QubusError) {
+        try holdCost(of: prepared, for: &record, &submission)
         try scheduler.withScheduler { (scheduler) throws(QubusError) in
           try scheduler.admit(lane: prepared.lane, now: now)
         }
       } catch {
-        submission.giveShotsBack()
+        submission.giveBack()
         throw error
       }
-      let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       let events = acceptEvents(record)
       submission.audit = evidence(submission, record, grant, at: now)
       if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
@@ -185,11 +188,11 @@ extension Engine {
     switch result {
     case .failure(let error):
       withoutJob()
-      submission.giveShotsBack()
+      submission.giveBack()
       submission.completion(.failure(error))
     case .success(.duplicate(let record)):
       withoutJob()
-      submission.giveShotsBack()
+      submission.giveBack()
       // The store's copy may lag behind what is being written for an active job, never ahead.
       let record = table.job(record.id)?.record ?? record
       submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
@@ -254,7 +257,7 @@ extension Engine {
           device: job.device.name, lane: job.lane.rawValue, pubs: pubs,
           memoryBytes: job.memoryBytes, memoryLimitBytes: configuration.memoryBytes,
           estimatedSeconds: job.estimatedSeconds, fingerprint: job.fingerprint,
-          jobsAhead: UInt64(ahead)))
+          jobsAhead: UInt64(ahead), cost: cost(of: job)))
     } catch {
       return .failure(error)
     }
@@ -273,7 +276,10 @@ extension Engine.Submission {
   func keepShots() { context.identity.allowance?.keep(shotsTaken) }
 
   /// It did not, or was there before.
-  func giveShotsBack() { context.identity.allowance?.giveBack(shotsTaken) }
+  func giveBack() {
+    context.identity.allowance?.giveBack(shotsTaken)
+    release?()
+  }
 }
 
 extension ExecutionSpec {

@@ -4,6 +4,7 @@ package import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+package import QubusTenancy
 
 /// Drives jobs through their lifecycle: validates and compiles on submit, makes them durable, lets
 /// the scheduler decide, runs them on compute threads, and writes what became of them.
@@ -36,6 +37,8 @@ package final class Engine: Sendable {
   package let sessions: SessionEngine?
   /// Takes evidence of what changes nothing in the store.
   let audit: (any AuditLog)?
+  /// Nil: everything is free.
+  let ledger: LedgerBook?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -58,12 +61,14 @@ package final class Engine: Sendable {
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
   ///   - audit: takes evidence of results that were read and sessions that were resumed; what changes
   ///     the store is in its audit by itself.
+  ///   - ledger: holds and settles what jobs and sessions cost.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
+    ledger: LedgerBook? = nil,
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -76,6 +81,7 @@ package final class Engine: Sendable {
     self.logger = logger
     self.programs = programs
     self.audit = audit
+    self.ledger = ledger
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs)
     table = JobTable(
@@ -113,6 +119,7 @@ package final class Engine: Sendable {
       preparation: SessionPreparation(
         configuration: configuration, devices: devices, programs: programs),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
+      ledger: ledger,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },

@@ -48,6 +48,12 @@ package struct JobRecord: Sendable, Hashable {
   package var cancelRequested: Bool
   package var fallbackUsed: Bool
   package var hasResult: Bool
+  /// Micro-units held at acceptance; nil: the job is free.
+  package var costHeld: Int64?
+  /// Micro-units charged at the end.
+  package var cost: Int64?
+  /// What an acceptance sets aside; not read back from a store (`LedgerSnapshot` has it).
+  package var hold: CostHold?
 
   package init(id: Identifier, principal: Principal, request: [UInt8]) {
     self.id = id
@@ -78,5 +84,8 @@ package struct JobRecord: Sendable, Hashable {
     cancelRequested = false
     fallbackUsed = false
     hasResult = false
+    costHeld = nil
+    cost = nil
+    hold = nil
   }
 }

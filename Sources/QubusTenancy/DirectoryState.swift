@@ -40,6 +40,7 @@ struct DirectoryState: Sendable {
       tokens[id]?.revokedAt = min(tokens[id]?.revokedAt ?? time, time)
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
+    case .ledger: break
     }
   }
 

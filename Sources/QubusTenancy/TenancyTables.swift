@@ -59,6 +59,8 @@ package struct TenancyTables: Sendable {
     case .revokeToken(let id, let time):
       tokens[id]?.revokedAt = min(tokens[id]?.revokedAt ?? time, time)
     case .spendToken(let id, let shots): tokens[id]?.shotsUsed += shots
+    // Money is kept where jobs are.
+    case .ledger: break
     }
   }
 

@@ -121,11 +121,11 @@ struct Expected {
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "aahh",
         tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
-    case .manageProjects:
+    case .manageProjects, .manageBudgets:
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "ddhh",
         tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
-    case .manageTenants:
+    case .manageTenants, .manageCredit:
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "ddhh",
         tenantAdmin: "dddh", operator: "aaaa", auditor: "dddd", nobody: "dhhh")

@@ -48,6 +48,9 @@ extension SessionEngine {
       let plan = try preparation.prepare(spec)
       let now = clock.now()
       let grant = try context.check(.openSessions, device: plan.device.name, now: now)
+      if let ledger, let price = ledger.price(of: plan.device.name) {
+        try ledger.check(price.perJob, class: "", for: context.principal, now: now)
+      }
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash
@@ -57,7 +60,7 @@ extension SessionEngine {
         at: now)
       session = Session(
         record, account: account, number: number, plan: plan, evaluator: nil, holder: holder,
-        secret: secret, configuration: settings)
+        secret: secret, configuration: settings, meter: meter(record))
       try prepareFirstPlan(session)
     } catch {
       dismiss(account)
