@@ -39,15 +39,15 @@ extension SessionEngine {
       let known = openSession(of: context.principal, key: spec.idempotencyKey),
       known.base.requestHash == hash
     {
+      audit?.note(entry(known.base, context).duplicate(of: known.id, kind: "session"))
       return completion(opened(again: known, holder))
     }
     let (account, number) = try admit(context.principal)
     let session: Session
-    let entry: AuditEntry
     do throws(QubusError) {
       let plan = try preparation.prepare(spec)
       let now = clock.now()
-      let grant = try context.check(.openSessions, device: plan.device.name, now: now)
+      try context.check(.openSessions, device: plan.device.name, now: now)
       if let ledger, let price = ledger.price(of: plan.device.name) {
         try ledger.check(price.perJob, class: "", for: context.principal, now: now)
       }
@@ -55,9 +55,6 @@ extension SessionEngine {
       var record = record(plan, request, context)
       record.requestHash = hash
       record.secretHash = Self.hash(secret)
-      entry = context.evidence(
-        "OpenSession", .openSessions, "session \(record.id)", of: record.principal, by: grant,
-        at: now)
       session = Session(
         record, account: account, number: number, plan: plan, evaluator: nil, holder: holder,
         secret: secret, configuration: settings, meter: meter(record))
@@ -67,9 +64,15 @@ extension SessionEngine {
       throw error
     }
     store.perform(
-      .open(session.base, audit: entry) { [self] result in
+      .open(session.base, audit: entry(session.base, context)) { [self] result in
         completion(committed(session, result, holder))
       })
+  }
+
+  private func entry(_ record: SessionRecord, _ context: CallContext) -> AuditEntry {
+    context.entry(
+      "OpenSession", .openSessions, "session \(record.id)", of: record.principal,
+      device: record.device, at: clock.now())
   }
 
   /// After the commit, on the store's thread.

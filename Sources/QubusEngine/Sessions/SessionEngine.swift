@@ -71,7 +71,7 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, audit: (any AuditLog)? = nil, ledger: LedgerBook? = nil,
+    logger: Logger, audit: (any AuditLog)?, ledger: LedgerBook? = nil,
     surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
