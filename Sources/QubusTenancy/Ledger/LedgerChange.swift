@@ -20,6 +20,17 @@ package struct LedgerTurn: Sendable, Hashable {
   package var granted: Int64
   /// End of the period that began; nil: there is none.
   package var expiresAt: Microseconds?
+
+  package init(
+    entitlement: Int64, project: LedgerProject, lapsed: Int64, granted: Int64,
+    expiresAt: Microseconds?
+  ) {
+    self.entitlement = entitlement
+    self.project = project
+    self.lapsed = lapsed
+    self.granted = granted
+    self.expiresAt = expiresAt
+  }
 }
 
 /// A soft cap that a submit went past.
