@@ -5,7 +5,7 @@ internal import QubusTenancy
 
 /// What jobs are thought to cost, and what is held for them.
 extension Engine {
-  /// The predicted time that nine of ten jobs stay below, as a multiple of the prediction: docs/costs.md.
+  /// The time that nine of ten jobs stay below, as a multiple of the prediction; see docs/costs.md.
   static let timeMargin = 1.5
 
   /// Nil: the device is free.

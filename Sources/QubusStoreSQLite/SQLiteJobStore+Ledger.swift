@@ -12,7 +12,7 @@ extension SQLiteJobStore: LedgerStore {
     try readers.read { db in try UsageReader(db: db, query: query).report() }
   }
 
-  /// Follows the whole ledger: every movement sums to zero, every balance is the sum of its entries,
+  /// Follows the ledger: every movement sums to zero, every balance is the sum of its entries,
   /// and what jobs hold and were charged is what the accounts say.
   /// - Returns: what does not agree; empty when all does.
   package func verifyLedger() throws(QubusError) -> [String] {
@@ -28,7 +28,8 @@ struct LedgerReader {
     var snapshot = LedgerSnapshot()
     try db.inTransaction(.deferred) {
       try each("SELECT device,per_job,per_shot,per_device_second FROM prices") { row in
-        snapshot.prices[row.text()] = Self.price(&row)
+        let device = row.text()
+        snapshot.prices[device] = Self.price(&row)
       }
       try each(
         """

@@ -66,7 +66,6 @@ package struct TenancyTables: Sendable {
     }
   }
 
-
   /// In order of names, without tokens that have expired.
   package func snapshot(at now: Microseconds) -> TenancySnapshot {
     var snapshot = TenancySnapshot()

@@ -60,7 +60,7 @@ struct LedgerStoreTests {
     CostPart(entitlement: 1, amount: 60), CostPart(entitlement: 0, amount: 40),
   ]
 
-  @Test("a hold is written with the acceptance, its settlement with the end; the job's row has both")
+  @Test("a hold is written with the acceptance, its settlement with the end; the row has both")
   func holdAndSettle() async throws {
     let fixture = try StoreFixture(.sqlite)
     defer { fixture.close() }

@@ -184,7 +184,7 @@ private struct LedgerRun {
 @Suite("The ledger under random jobs")
 struct LedgerPropertyTests {
   @Test(
-    "100,000 jobs with failures, cancels, refunds and kills: nothing is lost or made, and no cap is passed by more than a chunk",
+    "100,000 jobs with failures, cancels, refunds and kills balance to the last unit within caps",
     arguments: [UInt64.random(in: 0...UInt64.max)])
   func balances(_ seed: UInt64) throws {
     var run = LedgerRun(seed: seed)

@@ -17,7 +17,8 @@ final class SessionMeter: Sendable {
   /// What was used and not charged yet, from now on charged; nil for nothing.
   func take(_ usage: SessionUsage) -> ChargedUsage? {
     guard usage.steps > 0 else { return nil }
-    let time = Microseconds(clamping: usage.deviceNanoseconds / 1000)
+    let time =
+      Microseconds(clamping: usage.deviceNanoseconds / 1000)
       + (usage.deviceNanoseconds % 1000 == 0 ? 0 : 1)
     let cost = price.cost(shots: usage.shotsUsed, deviceMicroseconds: time)
     return charged.withLock { charged in

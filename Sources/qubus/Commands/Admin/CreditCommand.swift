@@ -43,7 +43,9 @@ extension ProjectArgument {
   /// As methods about money name it.
   var place: [JSONValue.Member] {
     get throws {
-      try members().map { $0.key == "name" ? .init("project", $0.value) : $0 }
+      try members().map { member in
+        member.key == "name" ? JSONValue.Member("project", member.value) : member
+      }
     }
   }
 }
