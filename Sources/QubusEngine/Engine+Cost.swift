@@ -23,13 +23,26 @@ extension Engine {
         deviceMicroseconds: Microseconds((seconds * 1e6 * Self.timeMargin).rounded(.up))))
   }
 
-  /// Sets aside what the job may cost, before it is accepted; soft caps that are passed become
-  /// notices of the job.
-  /// - Throws: `cost_limit_exceeded`, `budget_exceeded`, `insufficient_credit`.
+  /// Sets aside what the job may cost, before it is accepted.
+  /// - Throws: `cost_limit_exceeded`, `budget_exceeded`, `insufficient_credit`. With a key the store
+  ///   has to be asked first: the job may be there already, and paid for.
   func holdCost(
     of prepared: PreparedJob, for record: inout JobRecord, _ submission: inout Submission
   ) throws(QubusError) {
     guard let ledger, let price = ledger.price(of: prepared.device.name) else { return }
+    do throws(QubusError) {
+      try holdCost(of: prepared, at: price, ledger, for: &record, &submission)
+    } catch {
+      guard !record.idempotencyKey.isEmpty else { throw error }
+      record.costAcceptance = .refused(error)
+    }
+  }
+
+  /// Soft caps that are passed become notices of the job.
+  private func holdCost(
+    of prepared: PreparedJob, at price: Price, _ ledger: LedgerBook, for record: inout JobRecord,
+    _ submission: inout Submission
+  ) throws(QubusError) {
     let forecast = forecast(prepared, price)
     let maxCost = prepared.spec.execution.maxCost
     if let maxCost, forecast.expected > maxCost {
@@ -44,7 +57,7 @@ extension Engine {
     let (hold, alerts) = try ledger.hold(
       id, request, amount: min(forecast.held, maxCost ?? .max), for: principal)
     submission.release = { ledger.release(id) }
-    record.hold = hold
+    record.costAcceptance = .held(hold)
     record.costHeld = hold.amount
     for alert in alerts {
       record.notices.append(alert.text)

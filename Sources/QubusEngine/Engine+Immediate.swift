@@ -33,6 +33,7 @@ extension Engine {
   func runAtOnce(
     _ record: JobRecord, _ prepared: PreparedJob, _ events: [NewEvent], _ submission: Submission
   ) -> Bool {
+    if case .refused? = record.costAcceptance { return false }
     guard isImmediate(prepared), scheduler.startNow(schedulerJob(record, prepared)) else {
       return false
     }

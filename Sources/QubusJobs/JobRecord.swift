@@ -52,8 +52,8 @@ package struct JobRecord: Sendable, Hashable {
   package var costHeld: Int64?
   /// Micro-units charged at the end.
   package var cost: Int64?
-  /// What an acceptance sets aside; not read back from a store (`LedgerSnapshot` has it).
-  package var hold: CostHold?
+  /// For its acceptance; not read back from a store (`LedgerSnapshot` has what is held).
+  package var costAcceptance: CostAcceptance?
 
   package init(id: Identifier, principal: Principal, request: [UInt8]) {
     self.id = id
@@ -86,6 +86,10 @@ package struct JobRecord: Sendable, Hashable {
     hasResult = false
     costHeld = nil
     cost = nil
-    hold = nil
+    costAcceptance = nil
+  }
+
+  package var hold: CostHold? {
+    if case .held(let hold)? = costAcceptance { hold } else { nil }
   }
 }

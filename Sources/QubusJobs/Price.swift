@@ -70,6 +70,13 @@ package struct CostHold: Sendable, Hashable {
   package var amount: Int64 { parts.total }
 }
 
+/// What an acceptance is told of costs. Behind a pointer: most jobs are free.
+package indirect enum CostAcceptance: Sendable, Hashable {
+  case held(CostHold)
+  /// There is not enough to spend: only a job that is known under its key is answered.
+  case refused(QubusError)
+}
+
 /// What the end of a job comes to. An end without one gives everything back.
 package struct CostSettlement: Sendable, Hashable {
   /// At most what is held, `extension` included.

@@ -74,6 +74,7 @@ struct CommandExecutor {
       }
       return known
     }
+    if case .refused(let refusal)? = work.record.costAcceptance { return .failure(refusal) }
     guard let job = try freeNumber(for: work.record.id) else {
       return .failure(QubusError(.invariantViolated, "job id \(work.record.id) is taken"))
     }

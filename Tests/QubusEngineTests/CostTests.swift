@@ -124,13 +124,20 @@ struct CostTests {
 
   @Test("a submit that makes no job holds nothing: repeated under its key, or refused by the store")
   func release() async throws {
-    let book = Self.book(Self.price)
+    // Enough for one.
+    let book = Self.book(Self.price, Self.hard(3550))
     let harness = try EngineHarness(ledger: book)
     let spec = EngineHarness.spec { $0.idempotencyKey = "key" }
     let id = try await harness.submitted(spec)
     #expect(try await harness.submit(spec).isDuplicate)
     _ = try await harness.finished(id)
+    #expect(try await harness.submit(spec).isDuplicate)
+    let error = await #expect(throws: QubusError.self) {
+      try await harness.submit(EngineHarness.spec { $0.idempotencyKey = "other" })
+    }
+    #expect(error?.code == .budgetExceeded)
     #expect(Self.used(book) == 2057)
+    book.apply([.ledger(.setBudget(Self.hard(10_000)))])
     harness.store.state.signal { $0.acceptFailure = QubusError(.diskFull, "no room") }
     await #expect(throws: QubusError.self) { try await harness.submitted() }
     #expect(Self.used(book) == 2057)

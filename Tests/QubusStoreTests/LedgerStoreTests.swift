@@ -36,9 +36,10 @@ struct LedgerStoreTests {
     var record = fixture.record()
     record.device = "sim.statevector"
     record.tags = tags
-    record.hold = CostHold(
-      price: price, experimentClass: name, experiment: "e1", heldAt: 86_400_000_000,
-      parts: parts)
+    record.costAcceptance = .held(
+      CostHold(
+        price: price, experimentClass: name, experiment: "e1", heldAt: 86_400_000_000,
+        parts: parts))
     record.costHeld = record.hold?.amount
     return record
   }
@@ -110,6 +111,32 @@ struct LedgerStoreTests {
     try await Self.end(fixture, job.id, CostSettlement(charge: 30))
     #expect(try fixture.store.job(job.id)?.cost == 30)
     #expect(try fixture.store.job(job.id)?.costHeld == 100)
+  }
+
+  @Test("a job that cannot be paid is refused, unless it is known under its key")
+  func refusal() async throws {
+    for kind in StoreKind.allCases {
+      let fixture = try StoreFixture(kind)
+      defer { fixture.close() }
+      let known = try await fixture.accept(fixture.record(key: "key"))
+      for key in ["key", "other", ""] {
+        var record = fixture.record(key: key)
+        record.costAcceptance = .refused(QubusError(.budgetExceeded, "no"))
+        if key == "key" {
+          guard case .duplicate(let job) = try await fixture.store.accept(record, []) else {
+            Issue.record("a known key made a second job")
+            return
+          }
+          #expect(job.id == known.id)
+        } else {
+          let refused = record
+          let error = await #expect(throws: QubusError.self) {
+            try await fixture.store.accept(refused, [])
+          }
+          #expect(error?.code == .budgetExceeded)
+        }
+      }
+    }
   }
 
   @Test("a repeated submit under its key holds nothing twice")
