@@ -81,10 +81,10 @@ struct LedgerModel {
 
   /// Held and spent by jobs that a budget counts, in the period of `now`.
   func used(_ budget: Budget, now: Microseconds) -> Int64 {
-    let start = budget.period.start(of: BudgetPeriod.day(of: now))
+    let days = budget.period.days(of: BudgetPeriod.day(of: now))
     return charges.values.reduce(0) { sum, charge in
       guard LedgerProject(charge.principal) == budget.project,
-        BudgetPeriod.day(of: charge.hold.heldAt) >= start,
+        days.contains(BudgetPeriod.day(of: charge.hold.heldAt)),
         budget.experimentClass.map({ $0.rawValue == charge.hold.experimentClass }) ?? true
       else { return sum }
       return sum + (charge.cost ?? charge.hold.amount)

@@ -33,14 +33,17 @@ package enum BudgetPeriod: String, Sendable, Hashable, CaseIterable {
 
   /// When the period that the day lies in ends; nil: never.
   package func end(of day: Int64) -> Microseconds? {
-    let next: Int64
+    self == .always ? nil : days(of: day).upperBound * Self.dayMicroseconds
+  }
+
+  /// The days of the period that the day lies in.
+  package func days(of day: Int64) -> Range<Int64> {
     switch self {
-    case .always: return nil
-    case .day: next = day + 1
-    case .week: next = day - (day + 3) % 7 + 7
-    case .month: next = start(of: start(of: day) + 31)
+    case .always: 0..<Int64.max
+    case .day: day..<day + 1
+    case .week: start(of: day)..<day - (day + 3) % 7 + 7
+    case .month: start(of: day)..<start(of: start(of: day) + 31)
     }
-    return next * Self.dayMicroseconds
   }
 
   /// 0 on the first of a month.

@@ -18,9 +18,10 @@ struct UsageByDay: Sendable, Hashable {
     }
   }
 
-  /// - Parameter day: 0: all that ever was.
-  func since(_ day: Int64) -> Int64 {
-    day == 0 ? total : days.reduce(0) { $1.key >= day ? $0 + $1.value : $0 }
+  func sum(in period: BudgetPeriod, of day: Int64) -> Int64 {
+    if period == .always { return total }
+    let range = period.days(of: day)
+    return days.reduce(0) { range.contains($1.key) ? $0 + $1.value : $0 }
   }
 }
 
@@ -115,7 +116,8 @@ struct LedgerAccountState: Sendable, Hashable {
   }
 
   func used(_ budget: Budget, day: Int64) -> Int64 {
-    let start = budget.period.start(of: day)
-    return usage.reduce(0) { budget.counts($1.key) ? $0 + $1.value.since(start) : $0 }
+    usage.reduce(0) {
+      budget.counts($1.key) ? $0 + $1.value.sum(in: budget.period, of: day) : $0
+    }
   }
 }
