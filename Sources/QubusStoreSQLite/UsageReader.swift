@@ -29,7 +29,7 @@ struct UsageReader {
 
   /// Condition and values.
   private var conditions: [(sql: String, value: String)] {
-    var conditions: [(String, String)] = []
+    var conditions: [(sql: String, value: String)] = []
     if !query.tenant.isEmpty { conditions.append(("c.tenant = ?", query.tenant)) }
     if !query.project.isEmpty { conditions.append(("c.project = ?", query.project)) }
     if !query.principal.isEmpty { conditions.append(("c.principal = ?", query.principal)) }
