@@ -294,6 +294,25 @@
 /** The service or the principal holds as many open sessions as it may. */
 #define QUBUS_E_TOO_MANY_SESSIONS 3009
 
+/**
+ * The job would take a budget of its project, or of its class of experiments, past its hard
+ * cap; or it ran and reached the cap, then it stopped at the border of a chunk and what it had
+ * done is kept.
+ */
+#define QUBUS_E_BUDGET_EXCEEDED 3010
+
+/**
+ * The project has less credit left than the job is expected to cost; or the job ran and used
+ * it up, then it stopped at the border of a chunk and what it had done is kept.
+ */
+#define QUBUS_E_INSUFFICIENT_CREDIT 3011
+
+/**
+ * The job is expected to cost more than its own max_cost and was not accepted; or it ran and
+ * reached it, then it stopped at the border of a chunk and what it had done is kept.
+ */
+#define QUBUS_E_COST_LIMIT_EXCEEDED 3012
+
 /* conflict: 4000 to 4999 */
 
 /** This idempotency key already belongs to a job with a different request in this project. */

@@ -160,6 +160,16 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case sessionLimitExceeded = 3008
   /// The service or the principal holds as many open sessions as it may.
   case tooManySessions = 3009
+  /// The job would take a budget of its project, or of its class of experiments, past its hard
+  /// cap; or it ran and reached the cap, then it stopped at the border of a chunk and what it had
+  /// done is kept.
+  case budgetExceeded = 3010
+  /// The project has less credit left than the job is expected to cost; or the job ran and used
+  /// it up, then it stopped at the border of a chunk and what it had done is kept.
+  case insufficientCredit = 3011
+  /// The job is expected to cost more than its own max_cost and was not accepted; or it ran and
+  /// reached it, then it stopped at the border of a chunk and what it had done is kept.
+  case costLimitExceeded = 3012
 
   /// This idempotency key already belongs to a job with a different request in this project.
   case idempotencyConflict = 4001
@@ -361,58 +371,61 @@ extension ErrorCode {
     case .tooManyCallsInFlight: 62
     case .sessionLimitExceeded: 63
     case .tooManySessions: 64
-    case .idempotencyConflict: 65
-    case .jobAlreadyFinished: 66
-    case .illegalTransition: 67
-    case .resultNotReady: 68
-    case .jobNotReplayable: 69
-    case .replayNotComparable: 70
-    case .duplicateCallID: 71
-    case .endpointInUse: 72
-    case .dataDirectoryLocked: 73
-    case .stepOutOfOrder: 74
-    case .sessionHeldElsewhere: 75
-    case .sessionBusy: 76
-    case .nameTaken: 77
-    case .projectDisabled: 78
-    case .deviceOffline: 79
-    case .backendRecalibrating: 80
-    case .noAcceptableDevice: 81
-    case .serverShuttingDown: 82
-    case .serverOverloaded: 83
-    case .storageUnavailable: 84
-    case .diskFull: 85
-    case .dataDirectoryNotWritable: 86
-    case .dataDirectoryNewerVersion: 87
-    case .dataDirectoryCorrupt: 88
-    case .auditCorrupt: 89
-    case .executionFailed: 90
-    case .executionCanceled: 91
-    case .executionTimedOut: 92
-    case .jobExpired: 93
-    case .loopLimitExceeded: 94
-    case .simulatorNormDrift: 95
-    case .divisionByZero: 96
-    case .optimizerDiverged: 97
-    case .resultCorrupt: 98
-    case .resultTooLarge: 99
-    case .resultExpired: 100
-    case .internalError: 101
-    case .notImplemented: 102
-    case .invariantViolated: 103
-    case .connectionFailed: 104
-    case .connectionLost: 105
-    case .deadlineExceeded: 106
-    case .callCanceled: 107
-    case .clientClosed: 108
-    case .usedAfterFork: 109
-    case .invalidArgument: 110
-    case .outOfMemory: 111
-    case .abiMismatch: 112
-    case .protocolError: 113
-    case .bufferTooSmall: 114
-    case .notSupported: 115
-    case .endOfStream: 116
+    case .budgetExceeded: 65
+    case .insufficientCredit: 66
+    case .costLimitExceeded: 67
+    case .idempotencyConflict: 68
+    case .jobAlreadyFinished: 69
+    case .illegalTransition: 70
+    case .resultNotReady: 71
+    case .jobNotReplayable: 72
+    case .replayNotComparable: 73
+    case .duplicateCallID: 74
+    case .endpointInUse: 75
+    case .dataDirectoryLocked: 76
+    case .stepOutOfOrder: 77
+    case .sessionHeldElsewhere: 78
+    case .sessionBusy: 79
+    case .nameTaken: 80
+    case .projectDisabled: 81
+    case .deviceOffline: 82
+    case .backendRecalibrating: 83
+    case .noAcceptableDevice: 84
+    case .serverShuttingDown: 85
+    case .serverOverloaded: 86
+    case .storageUnavailable: 87
+    case .diskFull: 88
+    case .dataDirectoryNotWritable: 89
+    case .dataDirectoryNewerVersion: 90
+    case .dataDirectoryCorrupt: 91
+    case .auditCorrupt: 92
+    case .executionFailed: 93
+    case .executionCanceled: 94
+    case .executionTimedOut: 95
+    case .jobExpired: 96
+    case .loopLimitExceeded: 97
+    case .simulatorNormDrift: 98
+    case .divisionByZero: 99
+    case .optimizerDiverged: 100
+    case .resultCorrupt: 101
+    case .resultTooLarge: 102
+    case .resultExpired: 103
+    case .internalError: 104
+    case .notImplemented: 105
+    case .invariantViolated: 106
+    case .connectionFailed: 107
+    case .connectionLost: 108
+    case .deadlineExceeded: 109
+    case .callCanceled: 110
+    case .clientClosed: 111
+    case .usedAfterFork: 112
+    case .invalidArgument: 113
+    case .outOfMemory: 114
+    case .abiMismatch: 115
+    case .protocolError: 116
+    case .bufferTooSmall: 117
+    case .notSupported: 118
+    case .endOfStream: 119
     }
   }
 }
@@ -1198,6 +1211,48 @@ extension ErrorRegistry {
       recovery: .retry,
       action: "Close a session that is no longer used, or try again after the time given.",
       explanation: "The service or the principal holds as many open sessions as it may."
+    ),
+    Entry(
+      code: .budgetExceeded, name: "budget_exceeded",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
+      recovery: .failFast,
+      action: """
+        Ask for fewer shots or a cheaper device, wait until the budget's period ends \
+        (resets_at), or ask an administrator of the tenant for a higher cap.
+        """,
+      explanation: """
+        The job would take a budget of its project, or of its class of experiments, past its \
+        hard cap; or it ran and reached the cap, then it stopped at the border of a chunk and \
+        what it had done is kept. The details give cap, current value (held and spent), what is \
+        needed, and when the period ends.
+        """
+    ),
+    Entry(
+      code: .insufficientCredit, name: "insufficient_credit",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 402,
+      recovery: .failFast,
+      action: """
+        Ask an operator for credit, or wait until the subscription of the project renews \
+        (resets_at).
+        """,
+      explanation: """
+        The project has less credit left than the job is expected to cost; or the job ran and \
+        used it up, then it stopped at the border of a chunk and what it had done is kept. The \
+        details give what is left, what is needed, and when a subscription renews.
+        """
+    ),
+    Entry(
+      code: .costLimitExceeded, name: "cost_limit_exceeded",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
+      recovery: .failFast,
+      action: """
+        Raise max_cost, or ask for fewer shots or a cheaper device; a dry run (Plan) tells the \
+        expected cost.
+        """,
+      explanation: """
+        The job is expected to cost more than its own max_cost and was not accepted; or it ran \
+        and reached it, then it stopped at the border of a chunk and what it had done is kept.
+        """
     ),
     Entry(
       code: .idempotencyConflict, name: "idempotency_conflict",

@@ -33,13 +33,14 @@ extension Engine {
   func runAtOnce(
     _ record: JobRecord, _ prepared: PreparedJob, _ events: [NewEvent], _ submission: Submission
   ) -> Bool {
+    if case .refused? = record.costAcceptance { return false }
     guard isImmediate(prepared), scheduler.startNow(schedulerJob(record, prepared)) else {
       return false
     }
     let job = ActiveJob(record, prepared: prepared)
     defer { scheduler.post(.finished(job.id)) }
     guard begin(job) else {
-      submission.giveShotsBack()
+      submission.giveBack()
       submission.completion(.failure(.shuttingDown))
       return true
     }

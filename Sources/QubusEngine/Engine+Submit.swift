@@ -18,6 +18,8 @@ extension Engine {
     var replayOf: Identifier?
     /// Taken from the allowance of the caller's token.
     var shotsTaken: UInt64 = 0
+    /// Gives back what is held for it, if anything is.
+    var release: (@Sendable () -> Void)?
     var completion: SubmitCompletion
   }
 
@@ -84,15 +86,16 @@ extension Engine {
       try submission.context.check(.submitJobs, device: prepared.device.name, now: now)
       var submission = submission
       try submission.takeShots(prepared.shotsTotal)
+      var record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       do throws(QubusError) {
+        try holdCost(of: prepared, for: &record, &submission)
         try scheduler.withScheduler { (scheduler) throws(QubusError) in
           try scheduler.admit(lane: prepared.lane, now: now)
         }
       } catch {
-        submission.giveShotsBack()
+        submission.giveBack()
         throw error
       }
-      let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       let events = acceptEvents(record)
       if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
       let taken = submission
@@ -174,11 +177,11 @@ extension Engine {
     switch result {
     case .failure(let error):
       withoutJob()
-      submission.giveShotsBack()
+      submission.giveBack()
       submission.completion(.failure(error))
     case .success(.duplicate(let record)):
       withoutJob()
-      submission.giveShotsBack()
+      submission.giveBack()
       // The store's copy may lag behind what is being written for an active job, never ahead.
       let record = table.job(record.id)?.record ?? record
       submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
@@ -243,7 +246,7 @@ extension Engine {
           device: job.device.name, lane: job.lane.rawValue, pubs: pubs,
           memoryBytes: job.memoryBytes, memoryLimitBytes: configuration.memoryBytes,
           estimatedSeconds: job.estimatedSeconds, fingerprint: job.fingerprint,
-          jobsAhead: UInt64(ahead)))
+          jobsAhead: UInt64(ahead), cost: cost(of: job)))
     } catch {
       return .failure(error)
     }
@@ -270,7 +273,10 @@ extension Engine.Submission {
   func keepShots() { context.identity.allowance?.keep(shotsTaken) }
 
   /// It did not, or was there before.
-  func giveShotsBack() { context.identity.allowance?.giveBack(shotsTaken) }
+  func giveBack() {
+    context.identity.allowance?.giveBack(shotsTaken)
+    release?()
+  }
 }
 
 extension ExecutionSpec {

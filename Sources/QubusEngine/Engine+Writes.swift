@@ -70,6 +70,7 @@ extension Engine {
     }
     let (record, observers) = job.withLock { ($0.record, Array($0.observers.values)) }
     if record.status.isTerminal {
+      if record.costHeld != nil { ledger?.settle(job.id, charge: record.cost ?? 0) }
       #if QUBUS_FAULT_INJECTION
         FaultPoint.terminalCommitted.reached()
       #endif
@@ -184,6 +185,8 @@ extension JobUpdate {
   ) -> JobUpdate {
     var failed = update
     failed.result = nil
+    // Nothing came of it: nothing is charged.
+    failed.settlement = nil
     failed.error = error
     failed.moves = update.moves.map { $0 == .succeeded ? .failed : $0 }
     failed.events = update.events.map { event in

@@ -4,6 +4,7 @@ package import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+package import QubusTenancy
 
 /// Drives jobs through their lifecycle: validates and compiles on submit, makes them durable, lets
 /// the scheduler decide, runs them on compute threads, and writes what became of them.
@@ -36,6 +37,8 @@ package final class Engine: Sendable {
   let runningJobs: RunningJobs
   /// Nil without a store for sessions.
   package let sessions: SessionEngine?
+  /// Nil: everything is free.
+  let ledger: LedgerBook?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -58,12 +61,14 @@ package final class Engine: Sendable {
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
+  ///   - ledger: holds and settles what jobs and sessions cost.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
+    ledger: LedgerBook? = nil,
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -75,6 +80,7 @@ package final class Engine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.audit = audit
+    self.ledger = ledger
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs)
@@ -113,6 +119,7 @@ package final class Engine: Sendable {
       preparation: SessionPreparation(
         configuration: configuration, devices: devices, programs: programs),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
+      ledger: ledger,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },

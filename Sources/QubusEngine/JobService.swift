@@ -121,6 +121,18 @@ package struct PlanPubReport: Sendable {
   }
 }
 
+/// What a job is thought to cost, in micro-units.
+package struct CostForecast: Sendable, Hashable {
+  package var expected: Int64
+  /// In nine of ten cases it is less: what is held.
+  package var held: Int64
+
+  package init(expected: Int64, held: Int64) {
+    self.expected = expected
+    self.held = held
+  }
+}
+
 package struct PlanReport: Sendable {
   package var device: String
   package var lane: String
@@ -130,10 +142,13 @@ package struct PlanReport: Sendable {
   package var estimatedSeconds: Double
   package var fingerprint: [UInt8]
   package var jobsAhead: UInt64
+  /// Nil: the device is free.
+  package var cost: CostForecast?
 
   package init(
     device: String, lane: String, pubs: [PlanPubReport], memoryBytes: UInt64,
-    memoryLimitBytes: UInt64, estimatedSeconds: Double, fingerprint: [UInt8], jobsAhead: UInt64
+    memoryLimitBytes: UInt64, estimatedSeconds: Double, fingerprint: [UInt8], jobsAhead: UInt64,
+    cost: CostForecast? = nil
   ) {
     self.device = device
     self.lane = lane
@@ -143,6 +158,7 @@ package struct PlanReport: Sendable {
     self.estimatedSeconds = estimatedSeconds
     self.fingerprint = fingerprint
     self.jobsAhead = jobsAhead
+    self.cost = cost
   }
 }
 

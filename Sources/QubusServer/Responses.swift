@@ -54,6 +54,13 @@ enum Responses {
     message.pointee.memory_bytes = report.memoryBytes
     message.pointee.memory_limit_bytes = report.memoryLimitBytes
     message.pointee.estimated_seconds = report.estimatedSeconds
+    if let cost = report.cost {
+      message.pointee.cost_choice_case = QUBUS__V1__PLAN_RESPONSE__COST_CHOICE_COST
+      message.pointee.cost = cost.expected
+      message.pointee.cost_held_choice_case =
+        QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE_COST_HELD
+      message.pointee.cost_held = cost.held
+    }
     message.pointee.fingerprint = builder.text(hexadecimal(report.fingerprint))
     message.pointee.jobs_ahead = report.jobsAhead
     return MessageBuilder.pack(message)

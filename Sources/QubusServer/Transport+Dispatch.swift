@@ -64,7 +64,8 @@ extension Transport {
     case .whoAmI, .listTenants, .createTenant, .updateTenant, .listProjects, .createProject,
       .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal, .grantRole, .revokeRole,
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
-      .verifyAudit, .exportAuditCheckpoint:
+      .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget, .listBudgets,
+      .getUsage:
       try dispatchTenancy(call, body)
     case .step, .optimize:
       throw QubusError(.internalError, "\(call.method.rawValue) is served before this")

@@ -7,6 +7,8 @@ extension CommandExecutor {
     var job: Int64
     var head: JobHead
     var owner: Principal
+    /// Whether something is held for it, or was.
+    var isPriced: Bool
   }
 
   func head(of id: Identifier) throws(SQLiteFailure) -> HeadRow? {
@@ -25,7 +27,8 @@ extension CommandExecutor {
     let head = JobHead(id: id, status: status, attempt: attempt, lastSequence: row.unsigned())
     return HeadRow(
       job: job, head: head,
-      owner: Principal(tenant: row.text(), project: row.text(), name: row.text()))
+      owner: Principal(tenant: row.text(), project: row.text(), name: row.text()),
+      isPriced: row.boolean())
   }
 
   /// The number for the row of a new job, nil when the id is taken.
@@ -101,6 +104,7 @@ extension CommandExecutor {
     insert.add(record.fallbackUsed)
     insert.add(record.hasResult)
     insert.add(request)
+    insert.add(record.costHeld)
     try insert.run()
   }
 

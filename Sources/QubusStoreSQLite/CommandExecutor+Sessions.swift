@@ -97,6 +97,8 @@ extension CommandExecutor {
         sessions.journal.add(entry.id)
         try sessions.journal.run()
       }
+    case .charge(let charges, _):
+      for charge in charges { try ledger.charge(charge) }
     case .end(let id, let state, let reason, let usage, let time, let entry, _):
       let end = sessions.end
       end.rewind()

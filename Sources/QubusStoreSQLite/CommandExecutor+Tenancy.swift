@@ -86,6 +86,7 @@ extension CommandExecutor {
       try write("DELETE FROM grants WHERE \(TenancyRows.ofGrant)") { $0.add(record) }
     case .issueToken(let record): try insert(record)
     case .revokeToken(let id, let time): try revoke("tokens", "id", id, time)
+    case .ledger(let change): try ledger.apply(change, at: clock.now())
     case .spendToken(let id, let shots):
       try write("UPDATE tokens SET shots_used = shots_used + ? WHERE id = ?") {
         $0.add(shots)

@@ -23,6 +23,9 @@ extension CommandExecutor {
     if let result = work.result {
       try insertResult(result, job: row.job, owner: row.owner)
     }
+    if row.isPriced, let storedAt {
+      try ledger.settle(update, row, as: head.status, at: storedAt)
+    }
     for entry in update.audit { try audit.append(entry) }
     return .success(events)
   }

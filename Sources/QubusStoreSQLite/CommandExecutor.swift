@@ -15,6 +15,7 @@ struct CommandExecutor {
   let clock: any Clock
   let sessions: SessionStatements
   let audit: AuditWriter
+  let ledger: LedgerWriter
 
   init(_ db: Database, codec: any JobCodec, daemonID: Identifier, clock: any Clock) throws {
     self.db = db
@@ -24,6 +25,7 @@ struct CommandExecutor {
     sql = try WriterStatements(db)
     sessions = try SessionStatements(db)
     audit = try AuditWriter(db)
+    ledger = try LedgerWriter(db)
   }
 
   /// Up to here a request lies in the job's own row, which saves a page with every submit; longer
@@ -72,6 +74,7 @@ struct CommandExecutor {
       }
       return known
     }
+    if case .refused(let refusal)? = work.record.costAcceptance { return .failure(refusal) }
     guard let job = try freeNumber(for: work.record.id) else {
       return .failure(QubusError(.invariantViolated, "job id \(work.record.id) is taken"))
     }
@@ -99,6 +102,7 @@ struct CommandExecutor {
       try sql.insertTag.run()
     }
     try insertEvents(events, bodies: work.bodies, job: job, owner: record.principal)
+    if let hold = record.hold { try ledger.hold(hold, for: record) }
     if let entry = work.audit { try audit.append(entry) }
     return .success(.accepted(record, events))
   }

@@ -8,7 +8,8 @@ enum RecordReader {
     fingerprint,fingerprint_version,status,reason,attempt,
     lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
     started_at,device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
-    annotations,notices,replay_of,cancel_requested,fallback_used,has_result
+    annotations,notices,replay_of,cancel_requested,fallback_used,has_result,
+    cost_held,cost
     """
 
   /// A long request is fetched by number; ownership comes from the job's own row.
@@ -64,6 +65,8 @@ enum RecordReader {
     record.cancelRequested = row.boolean()
     record.fallbackUsed = row.boolean()
     record.hasResult = row.boolean()
+    record.costHeld = row.optionalInteger()
+    record.cost = row.optionalInteger()
     record.request = row.blob()
     return record
   }

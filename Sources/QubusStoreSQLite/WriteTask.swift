@@ -94,7 +94,8 @@ extension SessionCommand {
   func done(_ result: Result<Void, QubusError>) {
     switch self {
     case .open: preconditionFailure("an open answers with its session")
-    case .journal(_, let completion), .end(_, _, _, _, _, _, let completion),
+    case .journal(_, let completion), .charge(_, let completion),
+      .end(_, _, _, _, _, _, let completion),
       .startOptimization(_, let completion), .checkpoint(_, let completion),
       .endOptimization(_, _, _, let completion):
       completion(result)

@@ -42,6 +42,7 @@ struct DirectoryState: Sendable {
       tokens[id]?.revokedAt = earliest
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
+    case .ledger: break
     }
   }
 

@@ -17,6 +17,7 @@ package enum TenancyOrder: Sendable, Hashable {
   case createInvitation(Principal, validSeconds: Double)
   case issueToken(TokenOrder)
   case revokeToken(String)
+  case ledger(LedgerOrder)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -40,6 +41,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .createInvitation: "CreateInvitation"
     case .issueToken: "IssueToken"
     case .revokeToken: "RevokeToken"
+    case .ledger(let order): order.method
     }
   }
 }
@@ -83,6 +85,7 @@ package enum TenancyQuery: Sendable, Hashable {
   /// Against an exported checkpoint, when there is one.
   case verifyAudit(AuditCheckpoint?)
   case auditCheckpoint
+  case ledger(LedgerQuery)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -94,6 +97,7 @@ package enum TenancyQuery: Sendable, Hashable {
     case .audit: "ListAudit"
     case .verifyAudit: "VerifyAudit"
     case .auditCheckpoint: "ExportAuditCheckpoint"
+    case .ledger(let query): query.method
     }
   }
 }

@@ -53,6 +53,21 @@ package enum TenancyRules {
       return try grantRefusal(of: change, in: lookup)
     case .issueToken, .revokeToken, .spendToken:
       return try tokenRefusal(of: change, in: lookup)
+    case .ledger(let change):
+      return try ledgerRefusal(of: change, in: lookup)
+    }
+  }
+
+  /// Only for projects that there are; amounts are judged where they come in.
+  private static func ledgerRefusal<Lookup: TenancyLookup>(
+    of change: LedgerChange, in lookup: Lookup
+  ) throws(Lookup.Failure) -> QubusError? {
+    switch change {
+    case .setPrice, .turn: nil
+    case .grant(let entitlement):
+      try projectRefusal(entitlement.project.tenant, entitlement.project.project, lookup)
+    case .setBudget(let budget):
+      try projectRefusal(budget.project.tenant, budget.project.project, lookup)
     }
   }
 

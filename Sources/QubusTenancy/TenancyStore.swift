@@ -20,6 +20,7 @@ package enum TenancyChange: Sendable, Hashable {
   case issueToken(TokenRecord)
   case revokeToken(String, at: Microseconds)
   case spendToken(String, shots: UInt64)
+  case ledger(LedgerChange)
 }
 
 /// Everything at once, as it is read at start.

@@ -61,6 +61,8 @@ package struct TenancyTables: Sendable {
       let earliest = min(tokens[id]?.revokedAt ?? time, time)
       tokens[id]?.revokedAt = earliest
     case .spendToken(let id, let shots): tokens[id]?.shotsUsed += shots
+    // Money is kept where jobs are.
+    case .ledger: break
     }
   }
 

@@ -48,6 +48,11 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listAudit = "ListAudit"
   case verifyAudit = "VerifyAudit"
   case exportAuditCheckpoint = "ExportAuditCheckpoint"
+  case setPrice = "SetPrice"
+  case grantCredit = "GrantCredit"
+  case setBudget = "SetBudget"
+  case listBudgets = "ListBudgets"
+  case getUsage = "GetUsage"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -135,6 +140,12 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listAudit: row(.readAudit, .reader)
     case .verifyAudit: row(.readAudit, .reader)
     case .exportAuditCheckpoint: row(.readAudit, .reader)
+    case .setPrice: row(.manageCredit, .engine)
+    case .grantCredit: row(.manageCredit, .engine, idempotent: false)
+    case .setBudget: row(.manageBudgets, .engine)
+    // Whoever may see jobs may see what they cost.
+    case .listBudgets: row(.readJobs, .reader)
+    case .getUsage: row(.readJobs, .reader)
     }
   }
 

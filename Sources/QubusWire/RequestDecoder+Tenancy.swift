@@ -17,6 +17,8 @@ extension RequestDecoder {
     case .listAudit: try listAudit(body)
     case .verifyAudit: try verifyAudit(body)
     case .exportAuditCheckpoint: try auditCheckpoint(body, method)
+    case .listBudgets: try listBudgets(body)
+    case .getUsage: try getUsage(body)
     default: throw QubusError(.internalError, "\(method.rawValue) reads no tenants")
     }
   }

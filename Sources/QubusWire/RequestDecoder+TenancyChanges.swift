@@ -27,6 +27,9 @@ extension RequestDecoder {
     case .createInvitation: try createInvitation(body)
     case .issueToken: try issueToken(body)
     case .revokeToken: try revokeToken(body)
+    case .setPrice: try setPrice(body)
+    case .grantCredit: try grantCredit(body)
+    case .setBudget: try setBudget(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
     }
   }

@@ -17,7 +17,7 @@ struct Qubus: ParsableCommand {
         subcommands: [
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
           ListCommand.self, ResultCommand.self, CancelCommand.self, ReplayCommand.self,
-          AnnotateCommand.self, PlanCommand.self,
+          AnnotateCommand.self, PlanCommand.self, UsageCommand.self,
         ]),
       CommandGroup(
         name: "The service:",

@@ -73,7 +73,8 @@ final class Daemon: Sendable {
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
-      logger: logger, sessionStore: store, sessionCodec: codec, audit: store)
+      logger: logger, sessionStore: store, sessionCodec: codec, audit: store,
+      ledger: tenancy.ledger)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup

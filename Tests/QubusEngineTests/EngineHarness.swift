@@ -22,7 +22,7 @@ final class EngineHarness: Sendable {
   init(
     device: FakeDevice = FakeDevice(), store: FakeStore? = nil, codec: FakeCodec = FakeCodec(),
     clock: any Clock = SystemClock(), start: Bool = true,
-    programs: ProgramCache = ToyPrograms.cache(),
+    programs: ProgramCache = ToyPrograms.cache(), ledger: LedgerBook? = nil,
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -38,7 +38,7 @@ final class EngineHarness: Sendable {
       configuration: configuration, store: self.store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      audit: self.store.memory.audit)
+      audit: self.store.memory.audit, ledger: ledger)
     if start { try engine.start() }
   }
 

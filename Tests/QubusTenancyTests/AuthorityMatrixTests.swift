@@ -121,11 +121,11 @@ struct Expected {
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "aahh",
         tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
-    case .manageProjects:
+    case .manageProjects, .manageBudgets:
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "ddhh",
         tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
-    case .manageTenants:
+    case .manageTenants, .manageCredit:
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "ddhh",
         tenantAdmin: "dddh", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
@@ -159,6 +159,9 @@ struct Expected {
     case .listKeys, .addKey, .revokeKey, .revokeToken: .rotateKeys
     case .issueToken: .issueTokens
     case .listAudit, .verifyAudit, .exportAuditCheckpoint: .readAudit
+    case .setPrice, .grantCredit: .manageCredit
+    case .setBudget: .manageBudgets
+    case .listBudgets, .getUsage: .readJobs
     }
   }
 }

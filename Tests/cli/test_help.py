@@ -10,6 +10,7 @@ from conftest import QUBUS, QUBUSD, clean_environment, run
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 COMMANDS = [
     "run", "submit", "watch", "get", "list", "result", "cancel", "replay", "annotate", "plan",
+    "usage",
     "devices", "errors", "health", "version", "keygen", "completion",
     "whoami", "admin", "audit",
 ]
@@ -20,7 +21,8 @@ NESTED = [
     "admin principals list", "admin principals create", "admin principals user",
     "admin principals disable", "admin principals enable", "admin keys", "admin keys list",
     "admin keys add", "admin keys revoke", "admin grant", "admin revoke", "admin invite",
-    "admin token", "admin token issue", "admin token revoke", "audit list", "audit verify",
+    "admin token", "admin token issue", "admin token revoke", "admin price",
+    "admin credit", "admin budget", "admin budget list", "admin budget set", "audit list", "audit verify",
     "audit export",
 ]
 PAGES = [("qubusd", QUBUSD, []), ("qubus", QUBUS, [])] + [

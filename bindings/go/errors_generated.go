@@ -206,6 +206,16 @@ const (
 	ErrSessionLimitExceeded Code = 3008
 	// The service or the principal holds as many open sessions as it may.
 	ErrTooManySessions Code = 3009
+	// The job would take a budget of its project, or of its class of experiments, past its hard
+	// cap; or it ran and reached the cap, then it stopped at the border of a chunk and what it had
+	// done is kept.
+	ErrBudgetExceeded Code = 3010
+	// The project has less credit left than the job is expected to cost; or the job ran and used
+	// it up, then it stopped at the border of a chunk and what it had done is kept.
+	ErrInsufficientCredit Code = 3011
+	// The job is expected to cost more than its own max_cost and was not accepted; or it ran and
+	// reached it, then it stopped at the border of a chunk and what it had done is kept.
+	ErrCostLimitExceeded Code = 3012
 	// This idempotency key already belongs to a job with a different request in this project.
 	ErrIdempotencyConflict Code = 4001
 	// The job has reached its final status, which never changes.

@@ -192,7 +192,11 @@ int32_t qubus_json_read(
   X(create_invitation_response) X(issue_token_request) X(issue_token_response)                    \
   X(revoke_token_request) X(revoke_token_response) X(audit_record) X(list_audit_request)          \
   X(list_audit_response) X(verify_audit_request) X(verify_audit_response)                         \
-  X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)
+  X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)                          \
+  X(device_price) X(entitlement) X(budget) X(project_credit) X(set_price_request)                 \
+  X(set_price_response) X(grant_credit_request) X(grant_credit_response) X(set_budget_request)    \
+  X(set_budget_response) X(list_budgets_request) X(list_budgets_response) X(get_usage_request)    \
+  X(usage_row) X(get_usage_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

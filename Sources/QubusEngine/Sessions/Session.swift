@@ -82,6 +82,8 @@ final class Session: @unchecked Sendable {
   /// The end is written.
   var isPutAway = false
   var closers: [@Sendable (Result<Void, QubusError>) -> Void] = []
+  /// Nil: its device is free.
+  let meter: SessionMeter?
   /// Evidence of who closed it.
   var closing: AuditEntry?
   private let claim = Atomic<Bool>(false)
@@ -92,9 +94,10 @@ final class Session: @unchecked Sendable {
   init(
     _ base: SessionRecord, account: SessionAccount, number: Int, plan: SessionPlan?,
     evaluator: (any StepEvaluator)?, holder: UInt64, secret: [UInt8],
-    configuration: SessionConfiguration
+    configuration: SessionConfiguration, meter: SessionMeter? = nil
   ) {
     self.base = base
+    self.meter = meter
     self.account = account
     self.number = number
     self.plan = plan

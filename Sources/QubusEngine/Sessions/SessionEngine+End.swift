@@ -77,6 +77,7 @@ extension SessionEngine {
     session.closedAt.store(now, ordering: .relaxed)
     dismiss(session.account)
     forget(session, ending)
+    if session.meter != nil { charge(session, usage, at: now) }
     // What a limit ends, nobody closed.
     let entry = ending == .closed ? table.withLock { _ in session.closing } : nil
     store.perform(

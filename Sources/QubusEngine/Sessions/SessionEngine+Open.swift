@@ -46,14 +46,18 @@ extension SessionEngine {
     let session: Session
     do throws(QubusError) {
       let plan = try preparation.prepare(spec)
-      try context.check(.openSessions, device: plan.device.name, now: clock.now())
+      let now = clock.now()
+      try context.check(.openSessions, device: plan.device.name, now: now)
+      if let ledger, let price = ledger.price(of: plan.device.name) {
+        try ledger.check(price.perJob, class: "", for: context.principal, now: now)
+      }
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash
       record.secretHash = Self.hash(secret)
       session = Session(
         record, account: account, number: number, plan: plan, evaluator: nil, holder: holder,
-        secret: secret, configuration: settings)
+        secret: secret, configuration: settings, meter: meter(record))
       try prepareFirstPlan(session)
     } catch {
       dismiss(account)

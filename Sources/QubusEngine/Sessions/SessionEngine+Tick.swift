@@ -55,6 +55,7 @@ extension SessionEngine {
       written.append((session, version))
     }
     guard !entries.isEmpty else { return completion() }
+    if ledger != nil { charge(written.map(\.0)) }
     store.perform(
       .journal(entries) { [self, written] result in
         switch result {

@@ -34,6 +34,8 @@ package final class SessionEngine: Sendable {
   let identifiers: IdentifierSource
   let logger: Logger
   let audit: (any AuditLog)?
+  /// Nil: everything is free.
+  let ledger: LedgerBook?
   let surroundings: SessionSurroundings
   let table = Monitor(Table())
   let room: StepRoom
@@ -69,7 +71,8 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, audit: (any AuditLog)?, surroundings: SessionSurroundings
+    logger: Logger, audit: (any AuditLog)?, ledger: LedgerBook? = nil,
+    surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
     self.store = store
@@ -79,6 +82,7 @@ package final class SessionEngine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.audit = audit
+    self.ledger = ledger
     self.surroundings = surroundings
     let sessions = configuration.sessions
     room = StepRoom(

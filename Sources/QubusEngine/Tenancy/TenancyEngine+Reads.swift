@@ -22,6 +22,7 @@ extension TenancyEngine {
     case .auditCheckpoint:
       try checkAuditor(context)
       return .auditCheckpoint(try store.auditCheckpoint())
+    case .ledger(let query): return try answer(query, context)
     }
   }
 

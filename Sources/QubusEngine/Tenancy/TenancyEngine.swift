@@ -29,16 +29,19 @@ package final class TenancyEngine: TenancyService {
   let store: any TenancyStore
   let tokens: TokenIssuer
   let surroundings: TenancySurroundings
+  /// Nil: nothing is charged.
+  let ledger: LedgerSurroundings?
   private let queue = ChangeQueue()
 
   package init(
     directory: Directory, store: any TenancyStore, tokens: TokenIssuer,
-    surroundings: TenancySurroundings
+    surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil
   ) {
     self.directory = directory
     self.store = store
     self.tokens = tokens
     self.surroundings = surroundings
+    self.ledger = ledger
   }
 
   package func perform(
@@ -63,6 +66,7 @@ package final class TenancyEngine: TenancyService {
       store.change(plan.changes, audit: entry) { [self] result in
         let answer = result.flatMap { _ in
           directory.apply(plan.changes)
+          ledger?.book.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -112,6 +116,7 @@ package final class TenancyEngine: TenancyService {
       return try planInvitation(principal, validSeconds: validSeconds, context)
     case .issueToken(let order): return try planToken(order, context)
     case .revokeToken(let id): return try planRevocation(ofToken: id, context)
+    case .ledger(let order): return try planLedger(order, context)
     }
   }
 

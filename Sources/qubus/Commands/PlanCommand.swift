@@ -35,6 +35,7 @@ struct PlanCommand: ParsableCommand {
       ("device", plan["device"]?.string ?? ""), ("lane", plan["lane"]?.string ?? ""),
       ("memory", "\(memory) of \(limit)"),
       ("time", Summary.duration(seconds: plan["estimated_seconds"]?.real ?? 0)),
+      ("cost", cost(plan)),
       ("jobs ahead", plan["jobs_ahead"]?.string ?? "0"),
       ("fingerprint", plan["fingerprint"]?.string ?? ""),
     ])
@@ -43,6 +44,12 @@ struct PlanCommand: ParsableCommand {
     let evolutions = (plan["pubs"]?.elements ?? []).compactMap { ExecutionPlanText($0) }
       .flatMap { [$0.summary, blocks ? $0.blockTable : $0.stageTable] }
     return ([fields, pubs(plan, csv: false)] + evolutions + notices).joined(separator: "\n\n")
+  }
+
+  /// Micro-units; empty when the device is free.
+  private func cost(_ plan: JSONValue) -> String {
+    guard let cost = plan["cost"]?.string else { return "" }
+    return "\(cost) micro-units, \(plan["cost_held"]?.string ?? cost) are held"
   }
 
   private func pubs(_ plan: JSONValue, csv: Bool) -> String {
