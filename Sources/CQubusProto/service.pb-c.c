@@ -3002,7 +3002,7 @@ const ProtobufCMessageDescriptor qubus__v1__plan_block__descriptor =
   (ProtobufCMessageInit) qubus__v1__plan_block__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptors[10] =
+static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptors[11] =
 {
   {
     "device",
@@ -3124,8 +3124,21 @@ static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "approval_causes",
+    20,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Qubus__V1__PlanResponse, n_approval_causes),
+    offsetof(Qubus__V1__PlanResponse, approval_causes),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__plan_response__field_indices_by_name[] = {
+  10,   /* field[10] = approval_causes */
   6,   /* field[6] = cost */
   0,   /* field[0] = device */
   5,   /* field[5] = estimated_seconds */
@@ -3137,10 +3150,11 @@ static const unsigned qubus__v1__plan_response__field_indices_by_name[] = {
   2,   /* field[2] = pubs */
   9,   /* field[9] = quota */
 };
-static const ProtobufCIntRange qubus__v1__plan_response__number_ranges[1 + 1] =
+static const ProtobufCIntRange qubus__v1__plan_response__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 20, 10 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor qubus__v1__plan_response__descriptor =
 {
@@ -3150,10 +3164,10 @@ const ProtobufCMessageDescriptor qubus__v1__plan_response__descriptor =
   "Qubus__V1__PlanResponse",
   "qubus.v1",
   sizeof(Qubus__V1__PlanResponse),
-  10,
+  11,
   qubus__v1__plan_response__field_descriptors,
   qubus__v1__plan_response__field_indices_by_name,
-  1,  qubus__v1__plan_response__number_ranges,
+  2,  qubus__v1__plan_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__plan_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

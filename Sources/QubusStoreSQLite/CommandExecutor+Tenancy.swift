@@ -91,6 +91,7 @@ extension CommandExecutor {
         $0.add(shots)
         $0.add(id)
       }
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: try applyBound(change)
     }
   }
 
@@ -157,7 +158,7 @@ extension CommandExecutor {
     }
   }
 
-  private func write(
+  func write(
     _ sql: String, _ bind: (SQLStatement) -> Void
   ) throws(SQLiteFailure) {
     let statement: SQLStatement

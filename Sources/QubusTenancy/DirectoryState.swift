@@ -40,6 +40,8 @@ struct DirectoryState: Sendable {
       tokens[id]?.revokedAt = min(tokens[id]?.revokedAt ?? time, time)
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
+    // Kept by those who judge by them (`QuotaKeeper`, `ApprovalPolicies`).
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: break
     }
   }
 

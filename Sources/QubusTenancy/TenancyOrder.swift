@@ -17,6 +17,10 @@ package enum TenancyOrder: Sendable, Hashable {
   case createInvitation(Principal, validSeconds: Double)
   case issueToken(TokenOrder)
   case revokeToken(String)
+  /// Nil: no limit from now on.
+  case setQuota(QuotaScope, Quota, limit: Int64?)
+  case setApprovalPolicy(ApprovalPolicy)
+  case removeApprovalPolicy(ApprovalPolicy.Key)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -40,6 +44,8 @@ package enum TenancyOrder: Sendable, Hashable {
     case .createInvitation: "CreateInvitation"
     case .issueToken: "IssueToken"
     case .revokeToken: "RevokeToken"
+    case .setQuota: "SetQuota"
+    case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
     }
   }
 }
@@ -83,6 +89,10 @@ package enum TenancyQuery: Sendable, Hashable {
   /// Against an exported checkpoint, when there is one.
   case verifyAudit(AuditCheckpoint?)
   case auditCheckpoint
+  /// Nil: the caller's own, its project's and its tenant's.
+  case quota(QuotaScope?)
+  /// Limits that are set; nil: of every tenant that the caller sees.
+  case quotas(tenant: String?, TenancyPage)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -94,6 +104,8 @@ package enum TenancyQuery: Sendable, Hashable {
     case .audit: "ListAudit"
     case .verifyAudit: "VerifyAudit"
     case .auditCheckpoint: "ExportAuditCheckpoint"
+    case .quota: "GetQuota"
+    case .quotas: "ListQuotas"
     }
   }
 }

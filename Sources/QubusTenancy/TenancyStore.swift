@@ -20,6 +20,10 @@ package enum TenancyChange: Sendable, Hashable {
   case issueToken(TokenRecord)
   case revokeToken(String, at: Microseconds)
   case spendToken(String, shots: UInt64)
+  /// Nil: no limit from now on.
+  case setQuota(QuotaScope, Quota, limit: Int64?)
+  case setApprovalPolicy(ApprovalPolicy)
+  case removeApprovalPolicy(ApprovalPolicy.Key)
 }
 
 /// Everything at once, as it is read at start.
@@ -31,6 +35,8 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var grants: [GrantRecord] = []
   /// Those that have not expired.
   package var tokens: [TokenRecord] = []
+  package var quotas: [QuotaRecord] = []
+  package var approvalPolicies: [ApprovalPolicy] = []
 
   package init() {}
 }

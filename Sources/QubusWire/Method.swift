@@ -48,6 +48,12 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listAudit = "ListAudit"
   case verifyAudit = "VerifyAudit"
   case exportAuditCheckpoint = "ExportAuditCheckpoint"
+  case getQuota = "GetQuota"
+  case setQuota = "SetQuota"
+  case listQuotas = "ListQuotas"
+  case listApprovals = "ListApprovals"
+  case approveJob = "ApproveJob"
+  case setApprovalPolicy = "SetApprovalPolicy"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -135,6 +141,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listAudit: row(.readAudit, .reader)
     case .verifyAudit: row(.readAudit, .reader)
     case .exportAuditCheckpoint: row(.readAudit, .reader)
+    // One's own; those of others take members.read.
+    case .getQuota: row(.connect, .reader)
+    // Of a project it takes projects.manage, of a tenant tenants.manage.
+    case .setQuota: row(.managePrincipals, .engine)
+    case .listQuotas: row(.readMembers, .reader)
+    case .listApprovals: row(.approveJobs, .reader)
+    case .approveJob: row(.approveJobs, .engine)
+    case .setApprovalPolicy: row(.manageProjects, .engine)
     }
   }
 
@@ -142,6 +156,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   package var isOfSessions: Bool { permission.rawValue.hasPrefix("sessions.") }
 
   package var permission: Action { declaration.permission }
+
+  /// Whether a rate of requests counts it: not what a client begins with, nor what lifts the rate.
+  package var isCountedByRates: Bool {
+    switch self {
+    case .hello, .getQuota, .setQuota: false
+    default: true
+    }
+  }
 
   private func row(
     _ permission: Action, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,

@@ -27,6 +27,8 @@ extension RequestDecoder {
     case .createInvitation: try createInvitation(body)
     case .issueToken: try issueToken(body)
     case .revokeToken: try revokeToken(body)
+    case .setQuota: try setQuota(body)
+    case .setApprovalPolicy: try setApprovalPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
     }
   }

@@ -15,6 +15,7 @@
 #include "job.pb-c.h"
 #include "service.pb-c.h"
 #include "session.pb-c.h"
+#include "quota.pb-c.h"
 #include "tenancy.pb-c.h"
 
 #ifdef __cplusplus
@@ -192,7 +193,12 @@ int32_t qubus_json_read(
   X(create_invitation_response) X(issue_token_request) X(issue_token_response)                    \
   X(revoke_token_request) X(revoke_token_response) X(audit_record) X(list_audit_request)          \
   X(list_audit_response) X(verify_audit_request) X(verify_audit_response)                         \
-  X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)
+  X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)                          \
+  X(quota_status) X(get_quota_request) X(get_quota_response) X(set_quota_request)                 \
+  X(set_quota_response) X(list_quotas_request) X(list_quotas_response) X(approval_policy)         \
+  X(set_approval_policy_request) X(set_approval_policy_response) X(pending_approval)              \
+  X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
+  X(approve_job_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.
