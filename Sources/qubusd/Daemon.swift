@@ -39,11 +39,19 @@ final class Daemon: Sendable {
       logger.critical("the disk cannot be trusted any more: \(error)")
       _exit(DaemonExit.inputOutput.rawValue)
     }
+    storeOptions.onLostNote = { entry, error in
+      logger.error(
+        "evidence was not written",
+        metadata: [
+          "method": "\(entry.method)", "subject": "\(entry.subject)", "error": "\(error)",
+        ])
+    }
     store = try SQLiteJobStore(
       directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
     let identifiers = IdentifierSource(clock: clock)
     tenancy = try Self.opening(store) { (store) throws(QubusError) in
-      try Tenancy(
+      try AuditAtStart.look(store, now: clock.now(), logger: logger)
+      return try Tenancy(
         configuration, store: store, clock: clock, identifiers: identifiers, logger: logger)
     }
     let device = StateVectorDevice(limits: limits)
