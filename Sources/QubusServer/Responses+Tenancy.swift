@@ -44,6 +44,8 @@ extension Responses {
     case .audit(let records, let isComplete): audit(records, isComplete: isComplete)
     case .auditReport(let report): auditReport(report)
     case .auditCheckpoint(let checkpoint): auditCheckpoint(checkpoint)
+    case .quotas(let statuses, let next): quotas(statuses, next: next)
+    case .approvalPolicy(let policy): approvalPolicy(policy)
     }
   }
 

@@ -72,7 +72,8 @@ final class Daemon: Sendable {
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
-      logger: logger, sessionStore: store, sessionCodec: codec, audit: store)
+      logger: logger, sessionStore: store, sessionCodec: codec, audit: store,
+      quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
@@ -86,8 +87,8 @@ final class Daemon: Sendable {
     do throws(QubusError) {
       server = try Server(
         configuration: serverConfiguration, service: engine, sessions: engine,
-        tenancy: tenancy.service(engine), admission: tenancy.admission, clock: clock,
-        logger: logger)
+        tenancy: tenancy.service(engine), admission: tenancy.admission,
+        quotas: tenancy.quotas, clock: clock, logger: logger)
     } catch {
       engine.stop(graceMicroseconds: 0)
       // The server's error is the one to tell; the store has nothing new to lose.

@@ -12,6 +12,8 @@ internal import QubusTenancy
 /// daemon's own user as the operator of a store that knows nobody yet.
 final class Tenancy: Sendable {
   let directory: Directory
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
@@ -28,8 +30,12 @@ final class Tenancy: Sendable {
     let policy = LocalPolicy(ownUID: getuid(), unknownUsers: configuration.localUsers)
     try Self.begin(store, policy, now: clock.now(), logger)
     let ledger = TokenLedger(store, logger)
+    let snapshot = try store.snapshot()
+    quotas = QuotaKeeper(
+      snapshot.quotas, use: try store.dayUse(now: clock.now()), clock: clock)
+    approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
     directory = Directory(
-      try store.snapshot(), policy: policy, clock: clock, shotsSpent: { ledger.record($0) })
+      snapshot, policy: policy, clock: clock, shotsSpent: { ledger.record($0) })
     ledger.directory.withLock { [directory] in $0 = directory }
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
@@ -72,7 +78,8 @@ final class Tenancy: Sendable {
       surroundings: TenancySurroundings(
         makeKeyPair: { () throws(QubusError) in try ClientKeyPair.make() },
         serverKey: { [serverKey] in serverKey.withLock { $0 } },
-        endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }))
+        endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
+      quotas: quotas, approvalPolicies: approvalPolicies)
   }
 
   /// The key that clients of the curve endpoints need; invitations tell it.

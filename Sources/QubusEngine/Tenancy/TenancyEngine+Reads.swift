@@ -22,6 +22,8 @@ extension TenancyEngine {
     case .auditCheckpoint:
       try checkAuditor(context)
       return .auditCheckpoint(try store.auditCheckpoint())
+    case .quota(let scope): return try quotaAnswer(of: scope, context)
+    case .quotas(let tenant, let page): return try limitsAnswer(of: tenant, page, context)
     }
   }
 

@@ -29,16 +29,21 @@ package final class TenancyEngine: TenancyService {
   let store: any TenancyStore
   let tokens: TokenIssuer
   let surroundings: TenancySurroundings
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
   private let queue = ChangeQueue()
 
   package init(
     directory: Directory, store: any TenancyStore, tokens: TokenIssuer,
-    surroundings: TenancySurroundings
+    surroundings: TenancySurroundings, quotas: QuotaKeeper = QuotaKeeper(),
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies()
   ) {
     self.directory = directory
     self.store = store
     self.tokens = tokens
     self.surroundings = surroundings
+    self.quotas = quotas
+    self.approvalPolicies = approvalPolicies
   }
 
   package func perform(
@@ -63,6 +68,8 @@ package final class TenancyEngine: TenancyService {
       store.change(plan.changes, audit: entry) { [self] result in
         let answer = result.flatMap { _ in
           directory.apply(plan.changes)
+          quotas.apply(plan.changes)
+          approvalPolicies.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -98,6 +105,12 @@ package final class TenancyEngine: TenancyService {
       return try planInvitation(principal, validSeconds: validSeconds, context)
     case .issueToken(let order): return try planToken(order, context)
     case .revokeToken(let id): return try planRevocation(ofToken: id, context)
+    case .setQuota(let scope, let quota, let limit):
+      return try planQuota(scope, quota, limit, context)
+    case .setApprovalPolicy(let policy):
+      return try planPolicy(policy, .setApprovalPolicy(policy), context)
+    case .removeApprovalPolicy(let key):
+      return try planPolicy(ApprovalPolicy(key: key), .removeApprovalPolicy(key), context)
     }
   }
 

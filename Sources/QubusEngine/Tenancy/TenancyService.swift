@@ -55,6 +55,10 @@ package enum TenancyAnswer: Sendable, Hashable {
   case audit([AuditRecord], isComplete: Bool)
   case auditReport(AuditReport)
   case auditCheckpoint(AuditCheckpoint)
+
+  /// Of a change: the one that was set.
+  case quotas([QuotaStatus], next: String)
+  case approvalPolicy(ApprovalPolicy)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:

@@ -137,28 +137,27 @@ extension QuotaBook {
     for place in path(principal, monotonic) { try checkMemory(place, bytes) }
   }
 
-  /// Whether anything of the day is left for another step.
+  /// Whether device time of the day is left, and so many shots.
   /// - Throws: `quota_exceeded`, with the next midnight.
   package mutating func checkDay(
-    of principal: Principal, _ time: QuotaTime
+    of principal: Principal, shots: UInt64, _ time: QuotaTime
   ) throws(QubusError) {
     turn(time.now)
     for place in path(principal, time.monotonic) {
-      try checkDay(place, shots: 0, time.now, isOpenEnded: true)
+      try checkDay(place, shots: shots, time.now)
     }
   }
 
   // MARK: Rules
 
-  /// - Parameter isOpenEnded: shots are asked for, nobody knows how many: one at least.
   private func checkDay(
-    _ place: Int, shots: UInt64, _ now: Microseconds, isOpenEnded: Bool = false
+    _ place: Int, shots: UInt64, _ now: Microseconds
   ) throws(QubusError) {
     let count = counts[place]
     guard !count.limits.isEmpty else { return }
     let wait = max(0, resetsAt - now)
     if let limit = count.limits[.shotsPerDay] {
-      let asked = Int64(clamping: isOpenEnded ? 1 : shots)
+      let asked = Int64(clamping: shots)
       if count.use.shots.addingClamped(asked) > limit, asked > 0 {
         // More than a day has: no day is long enough.
         throw QuotaRefusal(

@@ -168,10 +168,10 @@ package final class QuotaKeeper: Sendable {
     }
   }
 
-  /// - Throws: `quota_exceeded` when nothing of the day is left for another step.
-  package func checkDay(of principal: Principal) throws(QubusError) {
+  /// - Throws: `quota_exceeded` when no device time of the day is left, or fewer shots.
+  package func checkDay(of principal: Principal, shots: UInt64) throws(QubusError) {
     try state.withLock { (state) throws(QubusError) in
-      try state.book.checkDay(of: principal, time)
+      try state.book.checkDay(of: principal, shots: shots, time)
     }
   }
 

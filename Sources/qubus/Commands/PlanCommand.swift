@@ -38,11 +38,19 @@ struct PlanCommand: ParsableCommand {
       ("jobs ahead", plan["jobs_ahead"]?.string ?? "0"),
       ("fingerprint", plan["fingerprint"]?.string ?? ""),
     ])
+    let quotas = (plan["quota"]?.elements ?? []).map {
+      ("quota", "\($0["key"]?.string ?? ""): \($0["value"]?.string ?? "")")
+    }
+    let causes = (plan["approval_causes"]?.elements ?? []).compactMap(\.string).map {
+      ("needs approval", $0)
+    }
+    let bounds = quotas + causes
     let notices = (plan["pubs"]?.elements ?? []).flatMap { $0["notices"]?.elements ?? [] }
       .compactMap { $0.string.map { "note: " + Table.printable($0) } }
     let evolutions = (plan["pubs"]?.elements ?? []).compactMap { ExecutionPlanText($0) }
       .flatMap { [$0.summary, blocks ? $0.blockTable : $0.stageTable] }
-    return ([fields, pubs(plan, csv: false)] + evolutions + notices).joined(separator: "\n\n")
+    return ([fields] + (bounds.isEmpty ? [] : [Table.fields(bounds)])
+      + [pubs(plan, csv: false)] + evolutions + notices).joined(separator: "\n\n")
   }
 
   private func pubs(_ plan: JSONValue, csv: Bool) -> String {

@@ -4,7 +4,7 @@ internal import QubusClient
 struct AdminCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "admin",
-    abstract: "Tenants, projects, principals, keys, roles, invitations and tokens.",
+    abstract: "Tenants, projects, principals, keys, roles, invitations, tokens, quotas and policies.",
     discussion: """
       A principal is named tenant/project/name. Whoever started the daemon first is its operator; \
       docs/tenancy.md tells who may do what.
@@ -12,6 +12,7 @@ struct AdminCommand: ParsableCommand {
     subcommands: [
       TenantsCommand.self, ProjectsCommand.self, PrincipalsCommand.self, KeysCommand.self,
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
+      AdminQuotaCommand.self, ApprovalPolicyCommand.self,
     ])
 }
 
