@@ -68,10 +68,10 @@ extension Engine {
         .invalidCursor, "after_sequence", "is \(sequence)",
         limit: "the newest event is \(record.lastSequence)")
     }
-    let events =
-      try table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
-      ?? store.events(id, after: sequence, limit: limit)
-    return shown(events, of: record, to: context)
+    let recent = table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
+    if let recent { return shown(recent, of: record, to: context) }
+    return shown(
+      try store.events(id, after: sequence, limit: limit), of: record, to: context)
   }
 
   package func recentEvents(
