@@ -76,7 +76,8 @@ extension Engine {
     if let own = waiting.jobExpiresAt, own <= clock.now() { return expire(job) }
     guard claimEnd(job) else { return }
     let error = QubusError(
-      .approvalExpired, "nobody decided over the job in time: \(waiting.causes.joined(separator: "; "))")
+      .approvalExpired,
+      "nobody decided over the job in time: \(waiting.causes.joined(separator: "; "))")
     write(
       .end(job.record, .expired, reason: JobReason.approval, error: error, at: clock.now()), job)
   }
@@ -185,7 +186,8 @@ extension Engine {
     }
     guard let record else { throw Self.notPending(job.record) }
     var update = JobUpdate(
-      jobID: job.id, attempt: record.attempt, events: [event(decision, record, prepared.device.name)]
+      jobID: job.id, attempt: record.attempt,
+      events: [event(decision, record, prepared.device.name)]
     )
     update.reason = ""
     update.device = prepared.device.name

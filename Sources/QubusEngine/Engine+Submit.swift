@@ -99,7 +99,11 @@ extension Engine {
         throw error
       }
       let events = acceptEvents(record, submission.approvalCauses)
-      if mayRunAtOnce, submission.approvalCauses.isEmpty, runAtOnce(record, prepared, events, submission) { return }
+      if mayRunAtOnce, submission.approvalCauses.isEmpty,
+        runAtOnce(record, prepared, events, submission)
+      {
+        return
+      }
       let taken = submission
       store.perform(
         .accept(record, events, audit: submission.entry(record)) { [self] result in

@@ -112,7 +112,10 @@ package struct Scheduler: Sendable {
   /// Starts an admitted job if nothing waits and the policy would start it now; otherwise nothing
   /// changes, and `queued` or `withdrawn` must follow.
   package mutating func startNow(_ job: SchedulerJob, now: Microseconds) -> SlotClass? {
-    guard queuedCount == 0, nextDeadline.map({ $0 > now }) ?? true else { return nil }
+    // Parked jobs wait for their own kind; `decide` has them first when they may run.
+    guard Lane.allCases.allSatisfy({ policy.count(in: $0) == 0 }),
+      nextDeadline.map({ $0 > now }) ?? true
+    else { return nil }
     var trial = self
     trial.apply(.queued(job), now: now)
     guard case .start(job.id, let slot)? = trial.decide(now: now).first else { return nil }

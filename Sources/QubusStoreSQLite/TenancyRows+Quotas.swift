@@ -4,7 +4,8 @@ internal import QubusTenancy
 
 /// The rows of quotas and approval policies as values.
 extension TenancyRows {
-  static let policyColumns = "tenant,project,class,max_shots,max_cost,device_families,expiry_seconds"
+  static let policyColumns =
+    "tenant,project,class,max_shots,max_cost,device_families,expiry_seconds"
   static let ofPolicy = "tenant = ? AND project = ? AND class = ?"
 
   func hasApprovalPolicy(_ key: ApprovalPolicy.Key) throws(SQLiteFailure) -> Bool {

@@ -22,7 +22,8 @@ struct Qubus: ParsableCommand {
       CommandGroup(
         name: "The service:",
         subcommands: [
-          DevicesCommand.self, QuotaCommand.self, ErrorsCommand.self, HealthCommand.self, VersionCommand.self,
+          DevicesCommand.self, QuotaCommand.self, ErrorsCommand.self, HealthCommand.self,
+          VersionCommand.self,
           KeygenCommand.self, CompletionCommand.self,
         ]),
       CommandGroup(

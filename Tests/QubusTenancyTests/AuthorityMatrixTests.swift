@@ -159,6 +159,13 @@ struct Expected {
     case .listKeys, .addKey, .revokeKey, .revokeToken: .rotateKeys
     case .issueToken: .issueTokens
     case .listAudit, .verifyAudit, .exportAuditCheckpoint: .readAudit
+    // One's own; those of others take readMembers besides.
+    case .getQuota: .connect
+    // Of a project manageProjects, of a tenant manageTenants besides.
+    case .setQuota: .managePrincipals
+    case .listQuotas: .readMembers
+    case .listApprovals, .approveJob: .approveJobs
+    case .setApprovalPolicy: .manageProjects
     }
   }
 }

@@ -47,7 +47,8 @@ package enum Quota: String, Sendable, Hashable, CaseIterable {
   func refusal(of limit: Int64) -> QubusError? {
     guard limit < 0 || limit > largestLimit else { return nil }
     return .field(
-      .invalidRequest, "limit", "\(limit) is no limit of \(rawValue)", limit: "0 to \(largestLimit)")
+      .invalidRequest, "limit", "\(limit) is no limit of \(rawValue)", limit: "0 to \(largestLimit)"
+    )
   }
 }
 

@@ -49,7 +49,8 @@ struct PlanCommand: ParsableCommand {
       .compactMap { $0.string.map { "note: " + Table.printable($0) } }
     let evolutions = (plan["pubs"]?.elements ?? []).compactMap { ExecutionPlanText($0) }
       .flatMap { [$0.summary, blocks ? $0.blockTable : $0.stageTable] }
-    return ([fields] + (bounds.isEmpty ? [] : [Table.fields(bounds)])
+    return
+      ([fields] + (bounds.isEmpty ? [] : [Table.fields(bounds)])
       + [pubs(plan, csv: false)] + evolutions + notices).joined(separator: "\n\n")
   }
 

@@ -4,7 +4,8 @@ internal import QubusClient
 struct AdminCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "admin",
-    abstract: "Tenants, projects, principals, keys, roles, invitations, tokens, quotas and policies.",
+    abstract:
+      "Tenants, projects, principals, keys, roles, invitations, tokens, quotas and policies.",
     discussion: """
       A principal is named tenant/project/name. Whoever started the daemon first is its operator; \
       docs/tenancy.md tells who may do what.
