@@ -38,20 +38,22 @@ struct PlanCommand: ParsableCommand {
       ("jobs ahead", plan["jobs_ahead"]?.string ?? "0"),
       ("fingerprint", plan["fingerprint"]?.string ?? ""),
     ])
-    let quotas = (plan["quota"]?.elements ?? []).map {
-      ("quota", "\($0["key"]?.string ?? ""): \($0["value"]?.string ?? "")")
+    var bounds: [(name: String, value: String)] = []
+    for quota in plan["quota"]?.elements ?? [] {
+      let (name, value) = (quota["key"]?.string ?? "", quota["value"]?.string ?? "")
+      bounds.append(("quota", "\(name): \(value)"))
     }
-    let causes = (plan["approval_causes"]?.elements ?? []).compactMap(\.string).map {
-      ("needs approval", $0)
+    for cause in plan["approval_causes"]?.elements ?? [] {
+      bounds.append(("needs approval", cause.string ?? ""))
     }
-    let bounds = quotas + causes
     let notices = (plan["pubs"]?.elements ?? []).flatMap { $0["notices"]?.elements ?? [] }
       .compactMap { $0.string.map { "note: " + Table.printable($0) } }
     let evolutions = (plan["pubs"]?.elements ?? []).compactMap { ExecutionPlanText($0) }
       .flatMap { [$0.summary, blocks ? $0.blockTable : $0.stageTable] }
-    return
-      ([fields] + (bounds.isEmpty ? [] : [Table.fields(bounds)])
-      + [pubs(plan, csv: false)] + evolutions + notices).joined(separator: "\n\n")
+    var parts = [fields]
+    if !bounds.isEmpty { parts.append(Table.fields(bounds)) }
+    parts.append(pubs(plan, csv: false))
+    return (parts + evolutions + notices).joined(separator: "\n\n")
   }
 
   private func pubs(_ plan: JSONValue, csv: Bool) -> String {
