@@ -53,10 +53,6 @@ final class Listeners {
   func rebind() throws(QubusError) {
     let before = bound
     unbind()
-    // ZeroMQ removes the file on its own thread: too late, it would be the new one.
-    for case .ipc(let path) in before.map(\.endpoint) {
-      for _ in 0..<Self.attempts where access(path, F_OK) == 0 { usleep(Self.pauseMicroseconds) }
-    }
     for old in before { bound.append(try bindAgain(old)) }
     for file in files { try file.restrict(group: configuration.socketGroup) }
   }

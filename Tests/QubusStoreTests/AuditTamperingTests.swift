@@ -71,7 +71,7 @@ struct AuditTamperingTests {
   static let all = edits + moves
 
   private static let unlock = """
-    DROP TRIGGER audit_numbered; DROP TRIGGER audit_unchanged; DROP TRIGGER audit_kept;
+    DROP TRIGGER audit_unchanged; DROP TRIGGER audit_kept;
     """
 
   private func filled() async throws -> StoreFixture {

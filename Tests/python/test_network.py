@@ -9,6 +9,7 @@ from conftest import BELL, Daemon
 import qubus
 
 PRINCIPAL = "default/default/ada"
+TURN = 'OPENQASM 3; include "stdgates.inc"; input float a; qubit[1] q; ry(a) q[0];'
 
 
 class NetworkDaemon(Daemon):
@@ -77,7 +78,7 @@ def test_a_known_key_submits_and_steps_over_the_network(network, key_file):
         assert told["principal"] == PRINCIPAL
         assert told["credential"] == f"key:{public_half(key_file)}"
         assert sum(client.submit(BELL, shots=100).result(timeout=30).counts.values()) == 100
-        with client.session("OPENQASM 3; input float a; qubit q; rx(a) q;", observables="Z") as session:
+        with client.session(TURN, observables="Z") as session:
             assert session.step([0.0]) == pytest.approx(1)
 
 

@@ -98,6 +98,10 @@ def refusal(call, *arguments, **options) -> qubus.QubusError:
     return caught.value
 
 
+def listed(client: qubus.Client) -> list:
+    return list(client.jobs())
+
+
 def same_as_unknown(caller: qubus.Client, method: str, field: str, known: str, **others) -> str:
     """Asks for something of somebody else, and for what does not exist: the answers are the same."""
     hidden = refusal(caller.call, method, {field: known, **others})
@@ -110,7 +114,7 @@ def same_as_unknown(caller: qubus.Client, method: str, field: str, known: str, *
 
 def test_a_member_works_and_the_other_tenant_sees_none_of_it(service, ada, eve):
     job = ada.submit(BELL, shots=100, seed=1)
-    assert sum(job.result(timeout=30).counts().values()) == 100
+    assert sum(job.result(timeout=30).counts.values()) == 100
     for method in ("GetJob", "CancelJob", "ReplayJob"):
         assert same_as_unknown(eve, method, "job_id", job.id) == "job_not_found"
     annotations = [{"key": "a", "value": "b"}]
@@ -120,11 +124,11 @@ def test_a_member_works_and_the_other_tenant_sees_none_of_it(service, ada, eve):
     assert refusal(stranger.result, timeout=5).name == "job_not_found"
     assert refusal(lambda: list(stranger.events())).name == "job_not_found"
     assert refusal(lambda: list(stranger.events(after=1))).name == "job_not_found"
-    assert job.id not in [each.job_id for each in eve.jobs()]
-    assert job.id in [each.job_id for each in ada.jobs()]
-    assert eve.jobs(name="", tags=[]) == []
+    assert job.id not in [each.id for each in listed(eve)]
+    assert job.id in [each.id for each in listed(ada)]
+    assert listed(eve) == []
     again = ada.job(job.id)
-    assert sum(again.result(timeout=30).counts().values()) == 100, "nothing was changed"
+    assert sum(again.result(timeout=30).counts.values()) == 100, "nothing was changed"
 
 
 def test_a_project_shares_its_jobs_and_each_keeps_its_own_right_to_change_them(service, ada):
@@ -133,7 +137,7 @@ def test_a_project_shares_its_jobs_and_each_keeps_its_own_right_to_change_them(s
     with bob, vic:
         job = ada.submit(BELL, shots=50, seed=2)
         job.result(timeout=30)
-        assert sum(bob.job(job.id).result(timeout=30).counts().values()) == 50
+        assert sum(bob.job(job.id).result(timeout=30).counts.values()) == 50
         assert vic.call("GetJob", {"job_id": job.id})["job"]["job_id"] == job.id
         assert refusal(vic.job(job.id).result, timeout=5).name == "permission_denied"
         assert refusal(vic.submit, BELL, shots=1).name == "permission_denied"
@@ -205,11 +209,11 @@ def test_a_revoked_key_is_refused_with_the_next_request_and_its_sessions_end(ser
         own = client.call("WhoAmI")["credential"].removeprefix("key:")
         heir.call("RevokeKey", {"key": own, "reason": "lost"})
         assert refusal(session.step, [0.1]).name in ("unauthenticated", "connection_lost")
-        assert refusal(client.jobs).name in ("unauthenticated", "connection_lost")
+        assert refusal(listed, client).name in ("unauthenticated", "connection_lost")
         assert refusal(service.connect, old).name == "unauthenticated"
         closed = heir.call("GetSession", {"session_id": identity})["session"]
         assert closed["state"] in ("closed", "ended")
-        assert sum(heir.submit(BELL, shots=5, seed=1).result(timeout=30).counts().values()) == 5
+        assert sum(heir.submit(BELL, shots=5, seed=1).result(timeout=30).counts.values()) == 5
 
 
 def test_a_token_is_good_for_its_key_its_actions_and_its_shots_alone(service, ada, eve):
@@ -230,15 +234,15 @@ def test_a_token_is_good_for_its_key_its_actions_and_its_shots_alone(service, ad
         assert refusal(client.session, ROTATION, observables=["ZI"]).name == "permission_denied"
         eve.set_token(issued["token"])
         try:
-            assert refusal(eve.jobs).name == "token_invalid"
+            assert refusal(listed, eve).name == "token_invalid"
         finally:
             eve.set_token(None)
         ada.call("RevokeToken", {"token_id": issued["token_id"]})
-        assert refusal(client.jobs).name == "token_expired"
+        assert refusal(listed, client).name == "token_expired"
         head, claims, signature = issued["token"].split(".")
         for forged in (f"{head}.{claims}.", f"{head}.{claims}.{signature[:-4]}AAAA", "x.y.z"):
             client.set_token(forged)
-            assert refusal(client.jobs).name == "token_invalid"
+            assert refusal(listed, client).name == "token_invalid"
 
 
 def test_a_disabled_project_keeps_what_it_has_and_takes_nothing_new(service):
@@ -254,7 +258,7 @@ def test_a_disabled_project_keeps_what_it_has_and_takes_nothing_new(service):
         service.operator.call("UpdateProject", {**change, "is_disabled": True})
         assert refusal(client.submit, BELL, shots=1).name == "project_disabled"
         assert refusal(session.step, [0.2]).name in ("project_disabled", "session_limit_exceeded")
-        assert sum(client.job(job.id).result(timeout=30).counts().values()) == 10
+        assert sum(client.job(job.id).result(timeout=30).counts.values()) == 10
         ended = client.call("GetSession", {"session_id": session.id})["session"]
         assert ended["state"] == "ended" and ended["reason"] == "DISABLED"
         service.operator.call("UpdateProject", {**change, "is_disabled": False})

@@ -30,7 +30,7 @@ struct TokenCommand: ParsableCommand {
     var project: String?
 
     @Option(help: ArgumentHelp("Valid so long, at most 900. Default: 900.", valueName: "seconds"))
-    var seconds: UInt32 = 0
+    var seconds: UInt32?
 
     @Option(help: ArgumentHelp("In all jobs together.", valueName: "count"))
     var shots: UInt64?
@@ -41,7 +41,7 @@ struct TokenCommand: ParsableCommand {
       var members: [JSONValue.Member] = [
         .init("bound_to", .text(boundTo ?? "")),
         .init("actions", .array(actions.map { .text($0) })),
-        .init("project", .text(project ?? "")), .init("valid_seconds", .integer(seconds)),
+        .init("project", .text(project ?? "")), .init("valid_seconds", .integer(seconds ?? 0)),
       ]
       if let shots { members.append(.init("shots", .integer(shots))) }
       try change.perform("IssueToken", members) { answer in
