@@ -260,9 +260,8 @@ extension Engine {
     try context.identity.checkAnywhere(.approveJobs, now: now)
     let all = waitingApprovals.withLock { $0 }
     let seen = all.filter { id, waiting in
-      (filter.after.map { id > $0 } ?? true)
-        && (filter.tenant.map { waiting.principal.tenant == $0 } ?? true)
-        && (filter.project.map { waiting.principal.project == $0 } ?? true)
+      if let after = filter.after, id <= after { return false }
+      return filter.covers(waiting.principal.tenant, waiting.principal.project)
         && mayApprove(waiting.principal.resource, waiting.device, context, now)
     }.sorted { $0.key < $1.key }.prefix(max(0, filter.limit))
     var pending: [PendingApproval] = []
@@ -274,10 +273,9 @@ extension Engine {
           expiresAt: expiry(waiting)))
     }
     let policies = approvalPolicies.all.filter { policy in
+      guard filter.covers(policy.key.tenant, policy.key.project) else { return false }
       let place = Resource(tenant: policy.key.tenant, project: policy.key.project ?? "")
-      return (filter.tenant.map { policy.key.tenant == $0 } ?? true)
-        && (policy.key.tenant == context.principal.tenant
-          || mayApprove(place, "", context, now))
+      return policy.key.tenant == context.principal.tenant || mayApprove(place, "", context, now)
     }
     return (pending, filter.after == nil ? policies : [])
   }

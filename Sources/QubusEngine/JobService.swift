@@ -231,6 +231,13 @@ package struct ApprovalFilter: Sendable, Hashable {
     self.after = after
     self.limit = limit
   }
+
+  /// Nil: of every project.
+  func covers(_ tenant: String, _ project: String?) -> Bool {
+    if let wanted = self.tenant, wanted != tenant { return false }
+    if let wanted = self.project, let project, wanted != project { return false }
+    return true
+  }
 }
 
 /// Ends an observation when told to; dropping it ends it too.

@@ -131,9 +131,9 @@ struct ApprovalTests {
     #expect(throws: QubusError.self) {
       try harness.engine.approvals(ApprovalFilter(), context: Self.context("vic", .viewer))
     }
-    let simOnly = Self.context(
-      "sim", .approver, in: Scope(tenant: "default", project: "default", deviceFamily: "qpu"))
-    #expect(await refusal(harness, id, as: simOnly)?.code != nil)
+    let qpuOnly = Self.context(
+      "quinn", .approver, in: Scope(tenant: "default", project: "default", deviceFamily: "qpu"))
+    #expect(await refusal(harness, id, as: qpuOnly)?.code != nil)
     await harness.stop()
   }
 
