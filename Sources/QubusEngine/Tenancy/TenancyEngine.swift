@@ -53,7 +53,7 @@ package final class TenancyEngine: TenancyService {
     queue.enter { [self] done in
       let plan: TenancyPlan
       do throws(QubusError) {
-        plan = try self.plan(order, context)
+        plan = try self.plan(order, try present(context))
       } catch {
         done()
         return completion(.failure(error))
@@ -79,15 +79,29 @@ package final class TenancyEngine: TenancyService {
     }
   }
 
-  private func plan(
-    _ order: TenancyOrder, _ context: CallContext
-  ) throws(QubusError) -> TenancyPlan {
+  /// The caller with its rights of now: a change that waited behind others may find its caller's gone,
+  /// or its invitation taken up.
+  private func present(_ context: CallContext) throws(QubusError) -> CallContext {
     // A token cannot carry these rights; that nothing lasting comes of one is worth a second lock.
     guard context.identity.token == nil else {
       throw QubusError(
         .permissionDenied,
-        "\(order.method) is not for the holder of a token: use a connection of your own")
+        "this is not for the holder of a token: use a connection of your own")
     }
+    guard let identity = directory.identity(of: context.identity.credential),
+      identity.principal == context.principal
+    else {
+      throw QubusError(
+        .unauthenticated, "these credentials are not, or no longer, accepted here")
+    }
+    var context = context
+    context.identity = identity
+    return context
+  }
+
+  private func plan(
+    _ order: TenancyOrder, _ context: CallContext
+  ) throws(QubusError) -> TenancyPlan {
     switch order {
     case .createTenant, .updateTenant, .createProject, .updateProject:
       return try planPlace(order, context)
