@@ -9,9 +9,9 @@ extension AuditEntry {
   /// The bytes that a record's hash covers besides the hash before it.
   ///
   /// Version 1, in this order: version, number and time as 8 bytes little-endian; one byte 1 and
-  /// tenant, project and name of the principal, or one byte 0; credential, token id, method, action,
-  /// subject and tenant; the outcome as 8 bytes; policy, reason and trace id. Every text is its
-  /// count of bytes (8 bytes little-endian) and its UTF-8.
+  /// tenant, project and name of the principal, or one byte 0; credential, token id, method,
+  /// action, subject and tenant; the outcome as 8 bytes; policy, reason and trace id. Every text is
+  /// its count of bytes (8 bytes little-endian) and its UTF-8.
   package func canonicalBytes(number: UInt64) -> [UInt8] {
     var bytes = CanonicalBytes(capacity: 384)
     bytes.append(UInt64(Self.encodingVersion))

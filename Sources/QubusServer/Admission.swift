@@ -5,7 +5,7 @@ package import QubusTenancy
 /// Who callers are: what the transport asks of the tenancy. Called on the transport thread, for
 /// every handshake and whenever `version` moved: quick, never blocking.
 package protocol Admission: Sendable {
-  /// Raised whenever an answer may have become another one. Read for every message: one atomic load.
+  /// Raised whenever an answer may have become another one. Read for every message.
   var version: UInt64 { get }
   /// nil: unknown, revoked, expired, or of a principal or tenant that is disabled.
   func identity(of credential: Credential) -> Identity?

@@ -20,9 +20,9 @@ package enum Endpoint: Sendable, Hashable {
   /// The key of curve endpoints that name none.
   package static let defaultKey = "server"
 
-  /// Reads `ipc:///path`, `tcp://127.0.0.1:port` or `curve://host:port`, the last with `/name` behind
-  /// it when its key is another one than `server`. Plain tcp beyond loopback is refused: nobody could
-  /// be told apart there.
+  /// Reads `ipc:///path`, `tcp://127.0.0.1:port` or `curve://host:port`, the last with `/name`
+  /// behind it when its key is another one than `server`. Plain tcp beyond loopback is refused:
+  /// nobody could be told apart there.
   /// - Throws: `invalid_configuration` for field `listen`.
   package init(_ text: String) throws(QubusError) {
     if text.hasPrefix("ipc://") {
@@ -79,7 +79,7 @@ package enum Endpoint: Sendable, Hashable {
     guard isLoopback else {
       throw invalid(
         "'\(text)': \(host) is not a loopback address, and plain tcp does not exist beyond one; "
-          + "use curve://\(bracketed(host)):\(port), which knows and hides its clients, or 127.0.0.1"
+          + "use curve://\(bracketed(host)):\(port), which tells clients apart, or 127.0.0.1"
       )
     }
     return .tcp(host: host, port: port)

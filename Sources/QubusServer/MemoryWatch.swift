@@ -2,8 +2,8 @@ internal import QubusCore
 
 /// Tells when the process holds more memory than it may.
 ///
-/// ZeroMQ keeps the frames of a message until its last one has come, without any bound and without a
-/// word to whoever reads (measured, libzmq 4.3.4). Only the process's memory shows it.
+/// ZeroMQ keeps the frames of a message until its last one has come, without any bound and without
+/// a word to whoever reads (measured, libzmq 4.3.4). Only the process's memory shows it.
 struct MemoryWatch {
   /// Bytes; 0: nothing is watched.
   private let cap: UInt64

@@ -10,8 +10,8 @@ internal import QubusWire
 /// The ROUTER and the socket on which ZeroMQ asks whether to admit a connection (ZAP, RFC 27).
 /// Owned by one thread.
 ///
-/// One ROUTER for all endpoints: a listener takes the options of the moment of its bind, so that each
-/// has its own mechanism and key. Who sent a message is told by its `AdmissionMark` alone.
+/// One ROUTER for all endpoints: a listener takes the options of the moment of its bind, so that
+/// each has its own mechanism and key. Who sent a message is told by its `AdmissionMark` alone.
 final class RouterSocket {
   /// What became of a send.
   enum Delivery {

@@ -8,8 +8,8 @@ internal import QubusWire
 extension Transport {
   // MARK: At the door
 
-  /// Answers what ZeroMQ asks about connections; some at a time, so that a crowd at the door does not
-  /// keep those inside waiting.
+  /// Answers what ZeroMQ asks about connections; some at a time, so that a crowd at the door does
+  /// not keep those inside waiting.
   func answerDoor() {
     for _ in 0..<Self.handshakesPerRound {
       switch socket.admitOne(judge) {
@@ -85,7 +85,7 @@ extension Transport {
     return connection
   }
 
-  /// Forgets the connections without calls that were silent longest: it costs their clients nothing.
+  /// Forgets the connections without calls that were silent longest: their clients lose nothing.
   private func forgetSilent() {
     let idle = connections.values.filter { $0.calls.isEmpty }.sorted { $0.lastHeard < $1.lastHeard }
     for connection in idle.prefix(max(1, configuration.connections / 8)) {

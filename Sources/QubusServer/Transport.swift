@@ -106,7 +106,6 @@ final class Transport {
       if items[2].revents != 0, socket.admission != nil { answerDoor() }
       if items[1].revents != 0 { outbox.acknowledge() }
       drainOutbox()
-      reviewConnections()
       let callsBefore = callsInFlight
       if items[0].revents != 0 {
         for _ in 0..<Self.messagesPerRound {
@@ -118,6 +117,7 @@ final class Transport {
       // One turn at a time, so that new messages, also a CANCEL, are taken in between.
       hasDueSteps = sessions.runDueSteps(sink: outbox)
       drainOutbox()
+      reviewConnections()
       let now = clock.monotonic()
       if waitsForMore { keeper.heard(now) }
       fireTimers(now)

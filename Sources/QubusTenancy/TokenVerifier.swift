@@ -12,7 +12,7 @@ internal import QubusJobs
 /// Checks bearer tokens. A hundred microseconds each: whoever is sent one with every call keeps the
 /// identity by the token's text, until the token expires or `Directory.version` changes.
 ///
-/// The header decides nothing (decision 0012): a token must begin with the very bytes of a header
+/// The header decides nothing (decision 0013): a token must begin with the very bytes of a header
 /// that this service writes, so that an algorithm cannot be chosen by whoever sends it.
 package struct TokenVerifier: Sendable {
   /// Bytes of a token.

@@ -140,7 +140,7 @@ struct SessionLatencyTests {
     #expect(steps[p50] < 1000)
   }
 
-  /// 25 µs is the budget of a step over curve on loopback above one over ipc, 2 µs of it for telling
+  /// 25 µs is the budget of a step over curve on loopback above one over ipc, 2 of them for telling
   /// who calls and whether they may; `scripts/bench service` measures it on an idle machine.
   @Test("a step over curve, with and without a token, costs little more than over ipc")
   func curve() throws {

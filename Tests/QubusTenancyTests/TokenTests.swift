@@ -260,7 +260,8 @@ struct TokenTests {
     }
     for count in [0, 1, bytes.count / 2, bytes.count - 1] {
       #expect(throws: QubusError.tokenInvalid) {
-        try fixture.verifier.identity(String(decoding: Array(bytes[..<count]), as: UTF8.self), over: connection)
+        try fixture.verifier.identity(
+          String(decoding: bytes[..<count], as: UTF8.self), over: connection)
       }
     }
     let long = bytes + [UInt8](repeating: UInt8(ascii: "A"), count: 1 << 20)
@@ -268,7 +269,7 @@ struct TokenTests {
       try fixture.verifier.identity(String(decoding: long, as: UTF8.self), over: connection)
     }
     #expect(throws: QubusError.tokenInvalid) {
-      try fixture.verifier.identity(String(decoding: bytes + [UInt8(ascii: "=")], as: UTF8.self), over: connection)
+      try fixture.verifier.identity(token + "=", over: connection)
     }
   }
 

@@ -36,7 +36,7 @@ struct TenancyRequestTests {
 
   private func expect(
     _ code: ErrorCode, _ field: String, _ method: Method, _ body: [UInt8],
-    location: SourceLocation = #_sourceLocation
+    location: Testing.SourceLocation = #_sourceLocation
   ) {
     let error = #expect(throws: QubusError.self, sourceLocation: location) {
       try decoder.tenancyChange(method, body)
@@ -225,7 +225,7 @@ struct TenancyRequestTests {
       #expect(error?.message.contains(key) == false)
     }
     expect(.missingField, "key", .addKey, order(""))
-    for seconds in [0, -1, .nan, .infinity, 4e8] {
+    for seconds in [0, -1, .nan, .infinity, 4e8] as [Double] {
       expect(.invalidRequest, "valid_seconds", .addKey, order(Self.key, seconds: seconds))
     }
     func revocation(_ seconds: Double) -> [UInt8] {
@@ -237,7 +237,7 @@ struct TenancyRequestTests {
     #expect(
       try decoder.tenancyChange(.revokeKey, revocation(0)).order
         == .revokeKey(Self.key, overlapSeconds: 0))
-    for seconds in [-1, .nan, 91 * 86_400] {
+    for seconds in [-1, .nan, 91 * 86_400] as [Double] {
       expect(.invalidRequest, "overlap_seconds", .revokeKey, revocation(seconds))
     }
     func invitation(_ seconds: Double) -> [UInt8] {
@@ -249,7 +249,7 @@ struct TenancyRequestTests {
     #expect(
       try decoder.tenancyChange(.createInvitation, invitation(0)).order
         == .createInvitation(Self.sam, validSeconds: 7 * 86_400))
-    for seconds in [-1, .nan, 31 * 86_400] {
+    for seconds in [-1, .nan, 31 * 86_400] as [Double] {
       expect(.invalidRequest, "valid_seconds", .createInvitation, invitation(seconds))
     }
   }

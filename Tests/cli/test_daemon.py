@@ -99,6 +99,24 @@ def test_a_network_address_is_refused(short_dir):
     assert done.returncode == 78 and "not a loopback address" in done.stderr
 
 
+def test_two_server_keys_overlap_and_a_readable_one_is_refused(short_dir):
+    listen = ("--listen", "curve://127.0.0.1:0", "--listen", "curve://127.0.0.1:0/next")
+    daemon = Daemon(short_dir / "data", *listen)
+    keys = list(daemon.ready["server_keys"].values())
+    assert len(set(keys)) == 2 and set(daemon.ready["server_keys"]) == set(daemon.ready["endpoints"])
+    for name in ("server", "next"):
+        assert stat.S_IMODE(os.stat(short_dir / "data" / f"{name}.key").st_mode) == 0o600
+        assert (short_dir / "data" / f"{name}.pub").read_text().strip() in keys
+    assert daemon.stop()[0] == 0
+    again = Daemon(short_dir / "data", *listen)
+    assert sorted(again.ready["server_keys"].values()) == sorted(keys)
+    assert again.stop()[0] == 0
+    secret = (short_dir / "data" / "next.key").read_text().strip()
+    os.chmod(short_dir / "data" / "next.key", 0o644)
+    done = refused("--data-dir", short_dir / "data", *listen)
+    assert done.returncode == 78 and "next.key" in done.stderr and secret not in done.stderr
+
+
 def test_unknown_flags_end_with_64():
     assert refused("--no-such-flag").returncode == 64
 

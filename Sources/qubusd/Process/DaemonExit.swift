@@ -16,7 +16,7 @@ enum DaemonExit: Int32 {
 
   init(_ error: QubusError) {
     switch error.code {
-    case .invalidConfiguration, .dataDirectoryNewerVersion: self = .configuration
+    case .invalidConfiguration, .invalidKey, .dataDirectoryNewerVersion: self = .configuration
     case .dataDirectoryLocked, .endpointInUse: self = .locked
     case .dataDirectoryNotWritable, .permissionDenied: self = .cannotCreate
     case .diskFull, .storageUnavailable, .dataDirectoryCorrupt, .resultCorrupt: self = .inputOutput
