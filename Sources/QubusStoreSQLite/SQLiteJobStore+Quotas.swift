@@ -9,17 +9,18 @@ extension SQLiteJobStore {
   /// Ids carry a clock that may differ from that of the stamps.
   private static let clockMarginMicroseconds: Microseconds = 3_600_000_000
 
+  // The planner would rather read all jobs in order of their projects than sort those of a day.
   private static let jobShots = """
-    SELECT tenant,project,principal,SUM(shots_total),0 FROM jobs
+    SELECT tenant,project,principal,SUM(shots_total),0 FROM jobs NOT INDEXED
     WHERE job >= ? AND accepted_at >= ? GROUP BY 1,2,3
     """
   private static let jobTime = """
-    SELECT tenant,project,principal,0,SUM(device_us) * 1000 FROM jobs
+    SELECT tenant,project,principal,0,SUM(device_us) * 1000 FROM jobs NOT INDEXED
     WHERE job >= ? AND finished_at >= ? GROUP BY 1,2,3
     """
   private static let sessionUse = """
     SELECT tenant,project,principal,SUM(shots_used - shots_before),SUM(device_ns - device_ns_before)
-    FROM sessions WHERE day >= ? GROUP BY 1,2,3
+    FROM sessions INDEXED BY sessions_by_day WHERE day >= ? GROUP BY 1,2,3
     """
 
   /// Shots of jobs accepted, device time of jobs ended and both of sessions used since the midnight
