@@ -4,8 +4,8 @@ package import QubusJobs
 internal import QubusScheduler
 package import QubusTenancy
 
-/// Jobs that wait for somebody's word. The scheduler hears of one when it was approved; whoever takes
-/// it out of `waitingApprovals` decides over it, once.
+/// Jobs that wait for somebody's word. The scheduler hears of one when it was approved; whoever
+/// takes it out of `waitingApprovals` decides over it, once.
 extension Engine {
   // MARK: Beginning to wait
 

@@ -1,8 +1,8 @@
 internal import QubusCore
 internal import QubusJobs
 
-/// What is kept in memory of a job that waits for somebody's word; the job itself may be on the disk
-/// only.
+/// What is kept in memory of a job that waits for somebody's word; the job itself may be on the
+/// disk only.
 struct WaitingApproval: Sendable {
   var principal: Principal
   var device: String

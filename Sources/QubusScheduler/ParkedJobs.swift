@@ -1,9 +1,9 @@
 internal import DequeModule
 internal import QubusCore
 
-/// Jobs whose turn came while their account had as much running as it may. They have had their turn:
-/// each starts before those that still wait, as soon as its account allows, oldest first within a
-/// principal and lane.
+/// Jobs whose turn came while their account had as much running as it may. They have had their
+/// turn: each starts before those that still wait, as soon as its account allows, oldest first
+/// within a principal and lane.
 struct ParkedJobs: Sendable {
   private struct Line: Hashable, Sendable {
     var tenant: String

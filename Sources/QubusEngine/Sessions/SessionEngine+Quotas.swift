@@ -3,9 +3,9 @@ internal import QubusJobs
 internal import QubusTenancy
 internal import Synchronization
 
-/// Where quotas of a day meet steps: what was used is counted with every tick, and steps of those who
-/// have nothing left are refused from then on. A step costs one atomic load; at most what is used
-/// between two ticks goes beyond a limit.
+/// Where quotas of a day meet steps: what was used is counted with every tick, and steps of those
+/// who have nothing left are refused from then on. A step costs one atomic load; at most what is
+/// used between two ticks goes beyond a limit.
 extension SessionEngine {
   func chargeQuotas(_ sessions: [Session]) {
     for session in sessions { chargeQuotas(session, session.usage.read().usage) }

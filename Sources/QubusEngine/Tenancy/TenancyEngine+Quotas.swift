@@ -4,8 +4,8 @@ internal import QubusTenancy
 
 /// Quotas and approval policies.
 extension TenancyEngine {
-  /// Whoever is above may bound: a tenant is the operators', a project its tenant's administrators',
-  /// a principal its project's.
+  /// Whoever is above may bound: a tenant is the operators', a project its tenant's
+  /// administrators', a principal its project's.
   private func manager(of scope: QuotaScope) -> (action: Action, place: Resource) {
     switch scope {
     case .tenant(let tenant): (.manageTenants, Resource(tenant: tenant, project: ""))

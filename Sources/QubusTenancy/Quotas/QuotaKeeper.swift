@@ -3,8 +3,8 @@ package import QubusJobs
 internal import Synchronization
 
 /// The book of quotas of a running service: asked wherever work is taken in, and told whatever is
-/// used. One lock, held for a look-up and some additions; rates cost an atomic load while nobody has
-/// any.
+/// used. One lock, held for a look-up and some additions; rates cost an atomic load while nobody
+/// has any.
 package final class QuotaKeeper: Sendable {
   fileprivate struct Work: Sendable {
     var principal: Principal
