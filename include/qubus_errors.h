@@ -267,7 +267,7 @@
 /** The queue holds as many jobs as it may, so this job was not accepted. */
 #define QUBUS_E_QUEUE_CAPACITY_EXCEEDED 3001
 
-/** The job would exceed a budget of the tenant, the project or the user. */
+/** The job, session or step would exceed a quota of the tenant, the project or the principal. */
 #define QUBUS_E_QUOTA_EXCEEDED 3002
 
 /** Calls arrive faster than your rate allows. */
@@ -371,6 +371,18 @@
 
 /** The project or its tenant is disabled: what is stored can be read, nothing new is taken. */
 #define QUBUS_E_PROJECT_DISABLED 4014
+
+/** An approver refused the job while it waited for an approval. */
+#define QUBUS_E_APPROVAL_REFUSED 4020
+
+/** Nobody decided over the job in the time that the approval policy gives. */
+#define QUBUS_E_APPROVAL_EXPIRED 4021
+
+/**
+ * The job does not wait for an approval: it never did, somebody decided already, or it has
+ * ended.
+ */
+#define QUBUS_E_APPROVAL_NOT_PENDING 4022
 
 /* backend: 5000 to 5999 */
 

@@ -143,7 +143,7 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
 
   /// The queue holds as many jobs as it may, so this job was not accepted.
   case queueCapacityExceeded = 3001
-  /// The job would exceed a budget of the tenant, the project or the user.
+  /// The job, session or step would exceed a quota of the tenant, the project or the principal.
   case quotaExceeded = 3002
   /// Calls arrive faster than your rate allows.
   case rateLimited = 3003
@@ -204,6 +204,13 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case nameTaken = 4013
   /// The project or its tenant is disabled: what is stored can be read, nothing new is taken.
   case projectDisabled = 4014
+  /// An approver refused the job while it waited for an approval.
+  case approvalRefused = 4020
+  /// Nobody decided over the job in the time that the approval policy gives.
+  case approvalExpired = 4021
+  /// The job does not wait for an approval: it never did, somebody decided already, or it has
+  /// ended.
+  case approvalNotPending = 4022
 
   /// The device is switched off, in maintenance or unreachable, and the job asked for no other.
   case deviceOffline = 5001
@@ -388,44 +395,47 @@ extension ErrorCode {
     case .sessionBusy: 79
     case .nameTaken: 80
     case .projectDisabled: 81
-    case .deviceOffline: 82
-    case .backendRecalibrating: 83
-    case .noAcceptableDevice: 84
-    case .serverShuttingDown: 85
-    case .serverOverloaded: 86
-    case .storageUnavailable: 87
-    case .diskFull: 88
-    case .dataDirectoryNotWritable: 89
-    case .dataDirectoryNewerVersion: 90
-    case .dataDirectoryCorrupt: 91
-    case .auditCorrupt: 92
-    case .executionFailed: 93
-    case .executionCanceled: 94
-    case .executionTimedOut: 95
-    case .jobExpired: 96
-    case .loopLimitExceeded: 97
-    case .simulatorNormDrift: 98
-    case .divisionByZero: 99
-    case .optimizerDiverged: 100
-    case .resultCorrupt: 101
-    case .resultTooLarge: 102
-    case .resultExpired: 103
-    case .internalError: 104
-    case .notImplemented: 105
-    case .invariantViolated: 106
-    case .connectionFailed: 107
-    case .connectionLost: 108
-    case .deadlineExceeded: 109
-    case .callCanceled: 110
-    case .clientClosed: 111
-    case .usedAfterFork: 112
-    case .invalidArgument: 113
-    case .outOfMemory: 114
-    case .abiMismatch: 115
-    case .protocolError: 116
-    case .bufferTooSmall: 117
-    case .notSupported: 118
-    case .endOfStream: 119
+    case .approvalRefused: 82
+    case .approvalExpired: 83
+    case .approvalNotPending: 84
+    case .deviceOffline: 85
+    case .backendRecalibrating: 86
+    case .noAcceptableDevice: 87
+    case .serverShuttingDown: 88
+    case .serverOverloaded: 89
+    case .storageUnavailable: 90
+    case .diskFull: 91
+    case .dataDirectoryNotWritable: 92
+    case .dataDirectoryNewerVersion: 93
+    case .dataDirectoryCorrupt: 94
+    case .auditCorrupt: 95
+    case .executionFailed: 96
+    case .executionCanceled: 97
+    case .executionTimedOut: 98
+    case .jobExpired: 99
+    case .loopLimitExceeded: 100
+    case .simulatorNormDrift: 101
+    case .divisionByZero: 102
+    case .optimizerDiverged: 103
+    case .resultCorrupt: 104
+    case .resultTooLarge: 105
+    case .resultExpired: 106
+    case .internalError: 107
+    case .notImplemented: 108
+    case .invariantViolated: 109
+    case .connectionFailed: 110
+    case .connectionLost: 111
+    case .deadlineExceeded: 112
+    case .callCanceled: 113
+    case .clientClosed: 114
+    case .usedAfterFork: 115
+    case .invalidArgument: 116
+    case .outOfMemory: 117
+    case .abiMismatch: 118
+    case .protocolError: 119
+    case .bufferTooSmall: 120
+    case .notSupported: 121
+    case .endOfStream: 122
     }
   }
 }
@@ -1137,12 +1147,12 @@ extension ErrorRegistry {
       errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
       recovery: .failFast,
       action: """
-        Reduce the cost of the job, wait until the budget period named in the message renews, or \
-        ask an administrator for a larger budget.
+        Ask for less, wait until the time at which the quota begins anew if there is one, or ask \
+        an administrator for a larger quota; `qubus quota` shows limits and use.
         """,
       explanation: """
-        The job would exceed a budget of the tenant, the project or the user. The message gives \
-        the budget, what is used and held, and what the job would need.
+        The job, session or step would exceed a quota of the tenant, the project or the \
+        principal. The message gives the quota, its limit, what is used and what is asked for.
         """
     ),
     Entry(
@@ -1408,6 +1418,45 @@ extension ErrorRegistry {
       action: "Ask an administrator to enable the project or tenant again.",
       explanation: """
         The project or its tenant is disabled: what is stored can be read, nothing new is taken.
+        """
+    ),
+    Entry(
+      code: .approvalRefused, name: "approval_refused",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Read the reason in the message, change the job accordingly, or ask the approver who is \
+        named.
+        """,
+      explanation: """
+        An approver refused the job while it waited for an approval. It ended as canceled and \
+        nothing was run.
+        """
+    ),
+    Entry(
+      code: .approvalExpired, name: "approval_expired",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Submit the job again and tell an approver of the project, or ask for less, so that no \
+        approval is needed.
+        """,
+      explanation: """
+        Nobody decided over the job in the time that the approval policy gives. It ended as \
+        expired and nothing was run.
+        """
+    ),
+    Entry(
+      code: .approvalNotPending, name: "approval_not_pending",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Look at the status of the job with `qubus get`, and at those that wait with `qubus \
+        approvals`.
+        """,
+      explanation: """
+        The job does not wait for an approval: it never did, somebody decided already, or it has \
+        ended.
         """
     ),
     Entry(

@@ -44,7 +44,10 @@ extension Engine {
       submission.completion(.failure(.shuttingDown))
       return true
     }
-    defer { shared.signal { $0.running[job.id] = nil } }
+    defer {
+      quotas.ended(job.id)
+      shared.signal { $0.running[job.id] = nil }
+    }
     store.perform(
       .accept(record, events, audit: submission.entry(record)) { [self] result in
         acceptedAtOnce(result, job, submission)

@@ -18,6 +18,7 @@ extension Engine {
     runningJobs.begin()
     defer {
       runningJobs.end()
+      quotas.ended(id)
       shared.signal { $0.running[id] = nil }
     }
     let prepared: PreparedJob
@@ -69,14 +70,21 @@ extension Engine {
       shared.watched.remove(job.id)
       return true
     }
-    if !mayRun { job.withLock { $0.phase = .queued } }
-    return mayRun
+    guard mayRun else {
+      job.withLock { $0.phase = .queued }
+      return false
+    }
+    let (principal, memory) = job.withLock { state in
+      (state.record.principal, state.prepared?.memoryBytes ?? 0)
+    }
+    quotas.began(job.id, of: principal, memoryBytes: memory)
+    return true
   }
 
   /// The job ready to run: kept from its submit, or made again from its stored request.
   private func prepared(_ job: ActiveJob) throws(QubusError) -> PreparedJob {
     if let prepared = job.withLock({ $0.prepared }) { return prepared }
-    return try preparation.prepare(try codec.decodeRequest(job.record.request))
+    return try preparation.prepare(try spec(of: job.record))
   }
 
   private func endUnprepared(_ job: ActiveJob, _ error: QubusError) {

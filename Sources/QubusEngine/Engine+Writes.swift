@@ -78,6 +78,9 @@ extension Engine {
         shared.watched.remove(job.id)
         shared.troubled[job.id] = nil
       }
+      quotas.finished(
+        job.id, of: record.principal, deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
+      forgetApproval(job.id)
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
     }

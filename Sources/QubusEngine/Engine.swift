@@ -21,6 +21,10 @@ package final class Engine: Sendable {
   let logger: Logger
   /// Nil without one: nothing that is only read leaves evidence.
   let audit: (any AuditLog)?
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
+  /// Accepted jobs that the scheduler does not know of yet.
+  let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
   let preparation: JobPreparation
   let programs: ProgramCache
   let table: JobTable
@@ -62,6 +66,8 @@ package final class Engine: Sendable {
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
   ///   - ledger: holds and settles what jobs and sessions cost.
+  ///   - quotas: limits on what is taken in; none by default.
+  ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -69,6 +75,7 @@ package final class Engine: Sendable {
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
     ledger: LedgerBook? = nil,
+    quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -81,6 +88,8 @@ package final class Engine: Sendable {
     self.logger = logger
     self.audit = audit
     self.ledger = ledger
+    self.quotas = quotas
+    self.approvalPolicies = approvalPolicies
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs)
@@ -120,6 +129,7 @@ package final class Engine: Sendable {
         configuration: configuration, devices: devices, programs: programs),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
       ledger: ledger,
+      quotas: quotas,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },
@@ -134,6 +144,7 @@ package final class Engine: Sendable {
       return !shared.isStarted
     }
     precondition(isFirst, "an engine starts once")
+    watchQuotas()
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }

@@ -49,6 +49,8 @@ extension Responses {
     case .budget(let report): budget(report)
     case .budgets(let reports, let credits, let prices): budgets(reports, credits, prices)
     case .usage(let report): usage(report)
+    case .quotas(let statuses, let next): quotas(statuses, next: next)
+    case .approvalPolicy(let policy): approvalPolicy(policy)
     }
   }
 

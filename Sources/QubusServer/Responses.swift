@@ -63,6 +63,10 @@ enum Responses {
     }
     message.pointee.fingerprint = builder.text(hexadecimal(report.fingerprint))
     message.pointee.jobs_ahead = report.jobsAhead
+    (message.pointee.n_quota, message.pointee.quota) = builder.pairs(
+      report.quotas.map { ($0.name, "\($0.used) of \($0.limit ?? 0)") })
+    (message.pointee.n_approval_causes, message.pointee.approval_causes) = builder.texts(
+      report.approvalCauses)
     return MessageBuilder.pack(message)
   }
 

@@ -65,8 +65,16 @@ extension Transport {
       .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal, .grantRole, .revokeRole,
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
       .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget, .listBudgets,
-      .getUsage:
+      .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy:
       try dispatchTenancy(call, body)
+    case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
+    case .approveJob:
+      let request = try decoder.approveJob(body)
+      service.decide(
+        request.jobID, request.action, reason: request.reason, context: call.context
+      ) { [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.approved($0) }))
+      }
     case .step, .optimize:
       throw QubusError(.internalError, "\(call.method.rawValue) is served before this")
     }

@@ -159,6 +159,7 @@ extension Transport {
         Result { () throws(QubusError) in try caller(connection, token: token) }
       }.get()
       try authorize(identity, method)
+      try checkRate(identity, method)
       return identity
     } catch {
       noteRefusal(error, method, connection)

@@ -44,8 +44,9 @@ extension Transport {
   func sendPartial(_ call: Call, body: [UInt8], attachments: [Attachment] = []) {
     guard let connection = connections[call.key.connection] else { return }
     var envelope = Envelope(.partial, callID: call.key.callID)
-    envelope.streamSequence = call.credit.spend(
-      attachments.reduce(body.count) { $0 + $1.frame.count })
+    let bytes = attachments.reduce(body.count) { $0 + $1.frame.count }
+    envelope.streamSequence = call.credit.spend(bytes)
+    quotas.streamed(bytes, to: call.context.principal)
     envelope.attachments = attachments.map(\.descriptor)
     send(envelope, [body] + attachments.map(\.frame), to: connection)
   }

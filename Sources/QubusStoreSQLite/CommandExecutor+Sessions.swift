@@ -1,6 +1,7 @@
 internal import GRDBSQLite
 internal import QubusCore
 internal import QubusJobs
+internal import QubusTenancy
 
 /// Changes of sessions, within the open transaction of the writer.
 extension CommandExecutor {
@@ -85,6 +86,11 @@ extension CommandExecutor {
     statement.add(usage.shotsUsed)
   }
 
+  private func add(dayOf time: Microseconds, to statement: SQLStatement) {
+    let day = QuotaBook.day(of: time)
+    for _ in 0..<3 { statement.add(day) }
+  }
+
   /// Everything but an open.
   func execute(_ command: SessionCommand) throws(SQLiteFailure) -> Result<Void, QubusError> {
     switch command {
@@ -92,6 +98,7 @@ extension CommandExecutor {
     case .journal(let entries, _):
       for entry in entries {
         sessions.journal.rewind()
+        add(dayOf: entry.lastUsedAt, to: sessions.journal)
         add(entry.usage, to: sessions.journal)
         sessions.journal.add(entry.lastUsedAt)
         sessions.journal.add(entry.id)
@@ -102,6 +109,7 @@ extension CommandExecutor {
     case .end(let id, let state, let reason, let usage, let time, let entry, _):
       let end = sessions.end
       end.rewind()
+      add(dayOf: time, to: end)
       end.add(Int64(state.rawValue))
       end.add(reason)
       end.add(time)

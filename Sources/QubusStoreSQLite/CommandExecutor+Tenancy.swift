@@ -92,6 +92,7 @@ extension CommandExecutor {
         $0.add(shots)
         $0.add(id)
       }
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: try applyBound(change)
     }
   }
 
@@ -158,7 +159,7 @@ extension CommandExecutor {
     }
   }
 
-  private func write(
+  func write(
     _ sql: String, _ bind: (SQLStatement) -> Void
   ) throws(SQLiteFailure) {
     let statement: SQLStatement

@@ -18,6 +18,10 @@ package enum TenancyOrder: Sendable, Hashable {
   case issueToken(TokenOrder)
   case revokeToken(String)
   case ledger(LedgerOrder)
+  /// Nil: no limit from now on.
+  case setQuota(QuotaScope, Quota, limit: Int64?)
+  case setApprovalPolicy(ApprovalPolicy)
+  case removeApprovalPolicy(ApprovalPolicy.Key)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -42,6 +46,8 @@ package enum TenancyOrder: Sendable, Hashable {
     case .issueToken: "IssueToken"
     case .revokeToken: "RevokeToken"
     case .ledger(let order): order.method
+    case .setQuota: "SetQuota"
+    case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
     }
   }
 }
@@ -86,6 +92,10 @@ package enum TenancyQuery: Sendable, Hashable {
   case verifyAudit(AuditCheckpoint?)
   case auditCheckpoint
   case ledger(LedgerQuery)
+  /// Nil: the caller's own, its project's and its tenant's.
+  case quota(QuotaScope?)
+  /// Limits that are set; nil: of every tenant that the caller sees.
+  case quotas(tenant: String?, TenancyPage)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -98,6 +108,8 @@ package enum TenancyQuery: Sendable, Hashable {
     case .verifyAudit: "VerifyAudit"
     case .auditCheckpoint: "ExportAuditCheckpoint"
     case .ledger(let query): query.method
+    case .quota: "GetQuota"
+    case .quotas: "ListQuotas"
     }
   }
 }

@@ -21,6 +21,10 @@ package enum TenancyChange: Sendable, Hashable {
   case revokeToken(String, at: Microseconds)
   case spendToken(String, shots: UInt64)
   case ledger(LedgerChange)
+  /// Nil: no limit from now on.
+  case setQuota(QuotaScope, Quota, limit: Int64?)
+  case setApprovalPolicy(ApprovalPolicy)
+  case removeApprovalPolicy(ApprovalPolicy.Key)
 }
 
 /// Everything at once, as it is read at start.
@@ -32,6 +36,8 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var grants: [GrantRecord] = []
   /// Those that have not expired.
   package var tokens: [TokenRecord] = []
+  package var quotas: [QuotaRecord] = []
+  package var approvalPolicies: [ApprovalPolicy] = []
 
   package init() {}
 }

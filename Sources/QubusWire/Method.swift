@@ -53,6 +53,12 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case setBudget = "SetBudget"
   case listBudgets = "ListBudgets"
   case getUsage = "GetUsage"
+  case getQuota = "GetQuota"
+  case setQuota = "SetQuota"
+  case listQuotas = "ListQuotas"
+  case listApprovals = "ListApprovals"
+  case approveJob = "ApproveJob"
+  case setApprovalPolicy = "SetApprovalPolicy"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -146,6 +152,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     // Whoever may see jobs may see what they cost.
     case .listBudgets: row(.readJobs, .reader)
     case .getUsage: row(.readJobs, .reader)
+    // One's own; those of others take members.read.
+    case .getQuota: row(.connect, .reader)
+    // Of a project it takes projects.manage, of a tenant tenants.manage.
+    case .setQuota: row(.managePrincipals, .engine)
+    case .listQuotas: row(.readMembers, .reader)
+    case .listApprovals: row(.approveJobs, .reader)
+    case .approveJob: row(.approveJobs, .engine)
+    case .setApprovalPolicy: row(.manageProjects, .engine)
     }
   }
 
@@ -153,6 +167,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   package var isOfSessions: Bool { permission.rawValue.hasPrefix("sessions.") }
 
   package var permission: Action { declaration.permission }
+
+  /// Whether a rate of requests counts it: not what a client begins with, nor what lifts the rate.
+  package var isCountedByRates: Bool {
+    switch self {
+    case .hello, .getQuota, .setQuota: false
+    default: true
+    }
+  }
 
   private func row(
     _ permission: Action, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,

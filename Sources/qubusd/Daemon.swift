@@ -74,7 +74,7 @@ final class Daemon: Sendable {
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
       logger: logger, sessionStore: store, sessionCodec: codec, audit: store,
-      ledger: tenancy.ledger)
+      ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
@@ -88,8 +88,8 @@ final class Daemon: Sendable {
     do throws(QubusError) {
       server = try Server(
         configuration: serverConfiguration, service: engine, sessions: engine,
-        tenancy: tenancy.service(engine), admission: tenancy.admission, clock: clock,
-        logger: logger)
+        tenancy: tenancy.service(engine), admission: tenancy.admission,
+        quotas: tenancy.quotas, clock: clock, logger: logger)
     } catch {
       engine.stop(graceMicroseconds: 0)
       // The server's error is the one to tell; the store has nothing new to lose.

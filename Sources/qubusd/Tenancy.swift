@@ -13,6 +13,8 @@ internal import QubusTenancy
 final class Tenancy: Sendable {
   let directory: Directory
   let ledger: LedgerBook
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
@@ -29,12 +31,16 @@ final class Tenancy: Sendable {
     let policy = LocalPolicy(ownUID: getuid(), unknownUsers: configuration.localUsers)
     try Self.begin(store, policy, now: clock.now(), logger)
     let spending = TokenLedger(store, logger)
+    let snapshot = try store.snapshot()
     directory = Directory(
-      try store.snapshot(), policy: policy, clock: clock, shotsSpent: { spending.record($0) })
+      snapshot, policy: policy, clock: clock, shotsSpent: { spending.record($0) })
     spending.directory.withLock { [directory] in $0 = directory }
     ledger = LedgerBook(try store.ledgerSnapshot()) { turns, time in
       Self.write(turns, at: time, store, logger)
     }
+    quotas = QuotaKeeper(
+      snapshot.quotas, use: try store.dayUse(now: clock.now()), clock: clock)
+    approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
     tokens = TokenIssuer(
@@ -78,7 +84,8 @@ final class Tenancy: Sendable {
         serverKey: { [serverKey] in serverKey.withLock { $0 } },
         endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
       ledger: LedgerSurroundings(
-        book: ledger, store: store, devices: engine.devices().map(\.name)))
+        book: ledger, store: store, devices: engine.devices().map(\.name)),
+      quotas: quotas, approvalPolicies: approvalPolicies)
   }
 
   /// Credit that expired and subscriptions that were renewed, behind the submit that found it.

@@ -23,6 +23,8 @@ final class EngineHarness: Sendable {
     device: FakeDevice = FakeDevice(), store: FakeStore? = nil, codec: FakeCodec = FakeCodec(),
     clock: any Clock = SystemClock(), start: Bool = true,
     programs: ProgramCache = ToyPrograms.cache(), ledger: LedgerBook? = nil,
+    programs: ProgramCache = ToyPrograms.cache(), quotas: QuotaKeeper = QuotaKeeper(),
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies(), moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -35,10 +37,11 @@ final class EngineHarness: Sendable {
     context = CallContext(
       identity: .submitter(Self.alice), clientVersion: "test/1", traceID: "trace")
     engine = Engine(
-      configuration: configuration, store: self.store, codec: codec, devices: [device],
+      configuration: configuration, store: self.store, codec: codec,
+      devices: [device] + moreDevices,
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      audit: self.store.memory.audit, ledger: ledger)
+      audit: self.store.memory.audit, ledger: ledger, quotas: quotas, approvalPolicies: approvalPolicies)
     if start { try engine.start() }
   }
 

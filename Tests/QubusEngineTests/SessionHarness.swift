@@ -101,7 +101,7 @@ final class SessionHarness: @unchecked Sendable {
   init(
     device: FakeDevice = FakeDevice(), store: any SessionStore = MemorySessionStore(),
     codec: FakeSessionCodec = FakeSessionCodec(), clock: ManualClock = ManualClock(),
-    jobStore: FakeStore? = nil, ledger: LedgerBook? = nil,
+    jobStore: FakeStore? = nil, ledger: LedgerBook? = nil, quotas: QuotaKeeper = QuotaKeeper(),
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -118,6 +118,7 @@ final class SessionHarness: @unchecked Sendable {
       identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sessionStore: store,
       sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit, ledger: ledger,
+      quotas: quotas,
       nanoseconds: { time.read() })
     sessions = try #require(engine.sessions)
     try engine.start()

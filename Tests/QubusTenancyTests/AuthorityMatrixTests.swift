@@ -162,6 +162,13 @@ struct Expected {
     case .setPrice, .grantCredit: .manageCredit
     case .setBudget: .manageBudgets
     case .listBudgets, .getUsage: .readJobs
+    // One's own; those of others take readMembers besides.
+    case .getQuota: .connect
+    // Of a project manageProjects, of a tenant manageTenants besides.
+    case .setQuota: .managePrincipals
+    case .listQuotas: .readMembers
+    case .listApprovals, .approveJob: .approveJobs
+    case .setApprovalPolicy: .manageProjects
     }
   }
 }

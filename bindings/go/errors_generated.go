@@ -189,7 +189,7 @@ const (
 	ErrTokenExpired Code = 2011
 	// The queue holds as many jobs as it may, so this job was not accepted.
 	ErrQueueCapacityExceeded Code = 3001
-	// The job would exceed a budget of the tenant, the project or the user.
+	// The job, session or step would exceed a quota of the tenant, the project or the principal.
 	ErrQuotaExceeded Code = 3002
 	// Calls arrive faster than your rate allows.
 	ErrRateLimited Code = 3003
@@ -249,6 +249,13 @@ const (
 	ErrNameTaken Code = 4013
 	// The project or its tenant is disabled: what is stored can be read, nothing new is taken.
 	ErrProjectDisabled Code = 4014
+	// An approver refused the job while it waited for an approval.
+	ErrApprovalRefused Code = 4020
+	// Nobody decided over the job in the time that the approval policy gives.
+	ErrApprovalExpired Code = 4021
+	// The job does not wait for an approval: it never did, somebody decided already, or it has
+	// ended.
+	ErrApprovalNotPending Code = 4022
 	// The device is switched off, in maintenance or unreachable, and the job asked for no other.
 	ErrDeviceOffline Code = 5001
 	// The device is being calibrated and takes no work at present.

@@ -13,6 +13,8 @@
 
 #include "envelope.pb-c.h"
 #include "job.pb-c.h"
+#include "ledger.pb-c.h"
+#include "quota.pb-c.h"
 #include "service.pb-c.h"
 #include "session.pb-c.h"
 #include "tenancy.pb-c.h"

@@ -19,6 +19,8 @@ final class SessionAccount: @unchecked Sendable {
   let number: Int
   /// Nanoseconds of steps in place that the fair queue does not know of yet.
   let debt = Atomic<UInt64>(0)
+  /// Something of the day is used up: its steps are asked for before they run.
+  let isOverQuota = Atomic<Bool>(false)
   var sessions = 0
 
   init(_ principal: Principal, number: Int) {
@@ -73,6 +75,8 @@ final class Session: @unchecked Sendable {
   let costHint = Atomic<UInt64>(0)
   /// Version of the usage that was journaled last; the journal's.
   let journaledVersion = Atomic<UInt64>(0)
+  /// Usage that quotas know of; under the table's lock.
+  var charged: SessionUsage
   var core: Core
   var line = StepLine()
   /// Who stepped it last: its rights were judged then, and hold while it is the same object.
@@ -104,6 +108,7 @@ final class Session: @unchecked Sendable {
     self.secret = secret
     self.holder = Atomic(holder)
     usage = SessionUsageCell(base.usage)
+    charged = base.usage
     lastUsedAt = Atomic(base.lastUsedAt)
     core = Core(
       evaluator: evaluator,

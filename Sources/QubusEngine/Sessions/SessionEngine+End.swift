@@ -73,6 +73,7 @@ extension SessionEngine {
     session.release()
     guard isFirst else { return }
     residency.forget(session)
+    chargeQuotas(session, usage)
     let now = clock.now()
     session.closedAt.store(now, ordering: .relaxed)
     dismiss(session.account)

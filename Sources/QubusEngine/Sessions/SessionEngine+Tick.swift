@@ -32,6 +32,7 @@ extension SessionEngine {
         || session.isOptimizing.load(ordering: .relaxed)
       if ending == .wallTime || !isUsed { end(session, ending) }
     }
+    chargeQuotas(openSessions)
     journal {}
     let goesOn = table.withLock { table in
       table.isTicking = table.open > 0

@@ -36,6 +36,7 @@ package final class SessionEngine: Sendable {
   let audit: (any AuditLog)?
   /// Nil: everything is free.
   let ledger: LedgerBook?
+  let quotas: QuotaKeeper
   let surroundings: SessionSurroundings
   let table = Monitor(Table())
   let room: StepRoom
@@ -71,7 +72,7 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, audit: (any AuditLog)?, ledger: LedgerBook? = nil,
+    logger: Logger, audit: (any AuditLog)?, ledger: LedgerBook?, quotas: QuotaKeeper,
     surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
@@ -83,6 +84,7 @@ package final class SessionEngine: Sendable {
     self.logger = logger
     self.audit = audit
     self.ledger = ledger
+    self.quotas = quotas
     self.surroundings = surroundings
     let sessions = configuration.sessions
     room = StepRoom(

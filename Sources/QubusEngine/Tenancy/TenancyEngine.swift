@@ -31,17 +31,23 @@ package final class TenancyEngine: TenancyService {
   let surroundings: TenancySurroundings
   /// Nil: nothing is charged.
   let ledger: LedgerSurroundings?
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
   private let queue = ChangeQueue()
 
   package init(
     directory: Directory, store: any TenancyStore, tokens: TokenIssuer,
-    surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil
+    surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil,
+    quotas: QuotaKeeper = QuotaKeeper(),
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies()
   ) {
     self.directory = directory
     self.store = store
     self.tokens = tokens
     self.surroundings = surroundings
     self.ledger = ledger
+    self.quotas = quotas
+    self.approvalPolicies = approvalPolicies
   }
 
   package func perform(
@@ -67,6 +73,8 @@ package final class TenancyEngine: TenancyService {
         let answer = result.flatMap { _ in
           directory.apply(plan.changes)
           ledger?.book.apply(plan.changes)
+          quotas.apply(plan.changes)
+          approvalPolicies.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -117,6 +125,12 @@ package final class TenancyEngine: TenancyService {
     case .issueToken(let order): return try planToken(order, context)
     case .revokeToken(let id): return try planRevocation(ofToken: id, context)
     case .ledger(let order): return try planLedger(order, context)
+    case .setQuota(let scope, let quota, let limit):
+      return try planQuota(scope, quota, limit, context)
+    case .setApprovalPolicy(let policy):
+      return try planPolicy(policy, .setApprovalPolicy(policy), context)
+    case .removeApprovalPolicy(let key):
+      return try planPolicy(ApprovalPolicy(key: key), .removeApprovalPolicy(key), context)
     }
   }
 

@@ -61,6 +61,9 @@ package enum TenancyAnswer: Sendable, Hashable {
   case budget(BudgetReport)
   case budgets([BudgetReport], [CreditReport], prices: [String: Price])
   case usage(UsageReport)
+  /// Of a change: the one that was set.
+  case quotas([QuotaStatus], next: String)
+  case approvalPolicy(ApprovalPolicy)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:

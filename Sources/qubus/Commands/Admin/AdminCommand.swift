@@ -4,7 +4,8 @@ internal import QubusClient
 struct AdminCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "admin",
-    abstract: "Tenants, projects, principals, keys, roles, tokens, prices and budgets.",
+    abstract:
+      "Tenants, projects, principals, keys, roles, tokens, prices, budgets, quotas and policies.",
     discussion: """
       A principal is named tenant/project/name. Whoever started the daemon first is its operator; \
       docs/tenancy.md tells who may do what.
@@ -13,6 +14,7 @@ struct AdminCommand: ParsableCommand {
       TenantsCommand.self, ProjectsCommand.self, PrincipalsCommand.self, KeysCommand.self,
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
       PriceCommand.self, CreditCommand.self, BudgetCommand.self,
+      AdminQuotaCommand.self, ApprovalPolicyCommand.self,
     ])
 }
 
