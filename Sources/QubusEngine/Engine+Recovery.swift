@@ -32,7 +32,7 @@ extension Engine {
     do throws(QubusError) {
       prepared = try preparation.prepare(try codec.decodeRequest(record.request))
     } catch {
-      logger(record).error("a stored job cannot run", metadata: ["error": "\(error)"])
+      logger(record).error("a stored job cannot run", metadata: ["error": "\(error.logText)"])
       let update = JobUpdate.end(record, .failed, reason: "", error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }

@@ -36,7 +36,8 @@ final class Daemon: Sendable {
     let codec = ProtobufJobCodec(limits: limits)
     var storeOptions = StoreOptions()
     storeOptions.onFatal = { error in
-      logger.critical("the disk cannot be trusted any more: \(error)")
+      logger.critical(
+        "the disk cannot be trusted any more", metadata: ["error": "\(error.logText)"])
       _exit(DaemonExit.inputOutput.rawValue)
     }
     store = try SQLiteJobStore(

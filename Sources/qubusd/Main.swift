@@ -35,11 +35,13 @@ struct Qubusd: ParsableCommand {
     FileDescriptorLimit.raise()
     let logger = configuration.makeLogger()
     do throws(QubusError) {
+      try CoreDumps.forbid()
       let daemon = try Daemon(configuration, logger: logger)
       Readiness.announce(daemon, configuration)
       StopSignals.serve(daemon, logger: logger)
     } catch {
-      logger.critical("\(error)", metadata: error.cause.map { ["cause": "\($0)"] })
+      // No client has spoken yet: what it says is about the configuration and the directory.
+      logger.critical("\(error)\(error.cause.map { ": \($0)" } ?? "")")
       throw ExitCode(DaemonExit(error).rawValue)
     }
   }
