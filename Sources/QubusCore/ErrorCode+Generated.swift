@@ -220,6 +220,19 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// A record of the audit does not follow from the one before it: it was changed, removed or
   /// damaged on the disk.
   case auditCorrupt = 5011
+  /// The key of the tenant was destroyed, and with it everything that was encrypted: programs,
+  /// results, names, tags and annotations.
+  case tenantErased = 5012
+  /// The wrapped data key of the tenant named in the message cannot be opened with the master
+  /// key, so that its programs and results cannot be read and no new ones are taken.
+  case tenantKeyCorrupt = 5013
+  /// The data directory is encrypted and no master key is configured.
+  case masterKeyRequired = 5014
+  /// The data keys are wrapped with another master key than the one that is configured.
+  case wrongMasterKey = 5015
+  /// A backup is incomplete or damaged: its database fails the integrity check, its audit does
+  /// not follow, or a file of results is missing or another one.
+  case backupInvalid = 5016
 
   /// The device started the job and reported a failure that has no more specific code.
   case executionFailed = 6001
@@ -386,33 +399,38 @@ extension ErrorCode {
     case .dataDirectoryNewerVersion: 87
     case .dataDirectoryCorrupt: 88
     case .auditCorrupt: 89
-    case .executionFailed: 90
-    case .executionCanceled: 91
-    case .executionTimedOut: 92
-    case .jobExpired: 93
-    case .loopLimitExceeded: 94
-    case .simulatorNormDrift: 95
-    case .divisionByZero: 96
-    case .optimizerDiverged: 97
-    case .resultCorrupt: 98
-    case .resultTooLarge: 99
-    case .resultExpired: 100
-    case .internalError: 101
-    case .notImplemented: 102
-    case .invariantViolated: 103
-    case .connectionFailed: 104
-    case .connectionLost: 105
-    case .deadlineExceeded: 106
-    case .callCanceled: 107
-    case .clientClosed: 108
-    case .usedAfterFork: 109
-    case .invalidArgument: 110
-    case .outOfMemory: 111
-    case .abiMismatch: 112
-    case .protocolError: 113
-    case .bufferTooSmall: 114
-    case .notSupported: 115
-    case .endOfStream: 116
+    case .tenantErased: 90
+    case .tenantKeyCorrupt: 91
+    case .masterKeyRequired: 92
+    case .wrongMasterKey: 93
+    case .backupInvalid: 94
+    case .executionFailed: 95
+    case .executionCanceled: 96
+    case .executionTimedOut: 97
+    case .jobExpired: 98
+    case .loopLimitExceeded: 99
+    case .simulatorNormDrift: 100
+    case .divisionByZero: 101
+    case .optimizerDiverged: 102
+    case .resultCorrupt: 103
+    case .resultTooLarge: 104
+    case .resultExpired: 105
+    case .internalError: 106
+    case .notImplemented: 107
+    case .invariantViolated: 108
+    case .connectionFailed: 109
+    case .connectionLost: 110
+    case .deadlineExceeded: 111
+    case .callCanceled: 112
+    case .clientClosed: 113
+    case .usedAfterFork: 114
+    case .invalidArgument: 115
+    case .outOfMemory: 116
+    case .abiMismatch: 117
+    case .protocolError: 118
+    case .bufferTooSmall: 119
+    case .notSupported: 120
+    case .endOfStream: 121
     }
   }
 }
@@ -1493,6 +1511,67 @@ extension ErrorRegistry {
       explanation: """
         A record of the audit does not follow from the one before it: it was changed, removed or \
         damaged on the disk.
+        """
+    ),
+    Entry(
+      code: .tenantErased, name: "tenant_erased",
+      errorClass: .backend, grpcStatus: .notFound, httpStatus: 410,
+      recovery: .failFast,
+      action: """
+        Nothing brings the contents back; ask the operator who erased the tenant when and why, \
+        which the audit knows.
+        """,
+      explanation: """
+        The key of the tenant was destroyed, and with it everything that was encrypted: \
+        programs, results, names, tags and annotations. Ids, times and states are kept.
+        """
+    ),
+    Entry(
+      code: .tenantKeyCorrupt, name: "tenant_key_corrupt",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Restore the row of the tenant in `tenant_keys` from the last backup; other tenants are \
+        not affected.
+        """,
+      explanation: """
+        The wrapped data key of the tenant named in the message cannot be opened with the master \
+        key, so that its programs and results cannot be read and no new ones are taken.
+        """
+    ),
+    Entry(
+      code: .masterKeyRequired, name: "master_key_required",
+      errorClass: .backend, grpcStatus: .failedPrecondition, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Start qubusd with `--master-key-file` or `--master-key-command`, with the master key \
+        that the data were encrypted with.
+        """,
+      explanation: """
+        The data directory is encrypted and no master key is configured. Nothing was opened or \
+        changed.
+        """
+    ),
+    Entry(
+      code: .wrongMasterKey, name: "wrong_master_key",
+      errorClass: .backend, grpcStatus: .failedPrecondition, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Give the master key whose id the message names; after a rotation that is the new one.
+        """,
+      explanation: """
+        The data keys are wrapped with another master key than the one that is configured. \
+        Nothing was changed.
+        """
+    ),
+    Entry(
+      code: .backupInvalid, name: "backup_invalid",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 500,
+      recovery: .failFast,
+      action: "Take another backup; the message names the file and what is wrong with it.",
+      explanation: """
+        A backup is incomplete or damaged: its database fails the integrity check, its audit \
+        does not follow, or a file of results is missing or another one.
         """
     ),
     Entry(

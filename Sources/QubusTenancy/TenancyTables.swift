@@ -40,6 +40,7 @@ package struct TenancyTables: Sendable {
     switch change {
     case .createTenant(let record): tenants[record.name] = record
     case .setTenantDisabled(let name, let isDisabled): tenants[name]?.isDisabled = isDisabled
+    case .eraseTenant: break
     case .createProject(let record):
       projects[ProjectName(tenant: record.tenant, name: record.name)] = record
     case .setProjectDisabled(let tenant, let name, let isDisabled):
@@ -61,7 +62,6 @@ package struct TenancyTables: Sendable {
     case .spendToken(let id, let shots): tokens[id]?.shotsUsed += shots
     }
   }
-
 
   /// In order of names, without tokens that have expired.
   package func snapshot(at now: Microseconds) -> TenancySnapshot {

@@ -40,6 +40,11 @@ final class Daemon: Sendable {
         "the disk cannot be trusted any more", metadata: ["error": "\(error.logText)"])
       _exit(DaemonExit.inputOutput.rawValue)
     }
+    storeOptions.masterKey = try configuration.masterKey?.read()
+    storeOptions.onSealed = { values in
+      logger.notice(
+        "what was stored before encryption is sealed", metadata: ["count": "\(values)"])
+    }
     store = try SQLiteJobStore(
       directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
     let identifiers = IdentifierSource(clock: clock)
@@ -88,6 +93,7 @@ final class Daemon: Sendable {
       throw error
     }
     tenancy.serves(keys: serverKeys)
+    tellEncryption(storeOptions.masterKey?.idText, logger)
     logger.notice(
       "ready",
       metadata: [
@@ -95,6 +101,21 @@ final class Daemon: Sendable {
         "data_dir": "\(configuration.dataDirectory)", "threads": "\(configuration.threads)",
         "memory_bytes": "\(configuration.memoryBytes)", "version": "\(Versions.server)",
       ])
+  }
+
+  private func tellEncryption(
+    _ master: String?, _ logger: Logger
+  ) {
+    logger.notice(
+      "data at rest",
+      metadata: [
+        "encryption": master == nil ? "off" : "on", "master_key": "\(master ?? "none")",
+      ])
+    for tenant in store.tenantsWithBrokenKeys {
+      logger.error(
+        "the data key of a tenant cannot be opened; other tenants go on",
+        metadata: ["tenant": "\(tenant)"])
+    }
   }
 
   /// What is made of a store; without it the store is closed again.

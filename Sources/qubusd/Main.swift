@@ -14,7 +14,8 @@ struct Qubusd: ParsableCommand {
       ...), else from the file, else from its default. When the daemon is ready, one JSON line on \
       standard output names its endpoints. SIGTERM and SIGINT stop it cleanly.
       """,
-    version: "qubusd \(Versions.server)")
+    version: "qubusd \(Versions.server)",
+    subcommands: [BackupCommand.self, RestoreCommand.self, RewrapCommand.self])
 
   @OptionGroup var options: DaemonOptions
 

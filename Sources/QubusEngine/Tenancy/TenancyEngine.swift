@@ -82,7 +82,7 @@ package final class TenancyEngine: TenancyService {
         "\(order.method) is not for the holder of a token: use a connection of your own")
     }
     switch order {
-    case .createTenant, .updateTenant, .createProject, .updateProject:
+    case .createTenant, .updateTenant, .eraseTenant, .createProject, .updateProject:
       return try planPlace(order, context)
     case .createPrincipal(let principal, let uid, let grants):
       return try planPrincipal(principal, uid: uid, grants: grants, context)
