@@ -73,11 +73,7 @@ void client_destroy(qubus_client *client) {
   free(client);
 }
 
-enum {
-  local_reconnect_milliseconds = 500,
-  // A server that stops in the middle of a handshake looks the same once, not twice.
-  handshakes_before_giving_up = 2,
-};
+enum { local_reconnect_milliseconds = 500 };
 
 static int64_t option_or(int64_t value, int64_t otherwise) {
   return value == QUBUS_UNSET ? otherwise : value;

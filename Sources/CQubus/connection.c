@@ -255,8 +255,10 @@ void connection_hello_done(qubus_client *client) {
 static void handshake_failed(qubus_client *client, uint16_t event, uint32_t value) {
   char reason[512];
   int32_t code = credentials_explain(client, event, value, reason, sizeof reason);
-  int32_t is_definite = client->has_keys || event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
-  if (code == QUBUS_E_CONNECTION_FAILED && is_definite) client->handshakes_refused++;
+  // One end speaks CURVE and the other does not: that will not change.
+  int32_t is_definite = event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+  if (is_definite) client->handshakes_refused = handshakes_before_giving_up;
+  else if (client->has_keys) client->handshakes_refused++;
   connection_lost(client, code, reason);
   fail_open_calls(client, code);
 }

@@ -1,9 +1,9 @@
 /// Keys and tokens of a client. No text made here holds a secret: public keys, paths and lengths only.
+#include "internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 static int32_t is_given(const char *text) { return text != NULL && text[0] != 0; }
 
@@ -161,10 +161,7 @@ int32_t credentials_explain(
     const qubus_client *client, uint16_t event, uint32_t value, char *out, size_t capacity) {
   if (!client->has_keys) {
     snprintf(out, capacity,
-             event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
-                 ? "the handshake failed: what listens there is no plain endpoint of qubusd; if it is "
-                   "encrypted, write curve:// and give keys"
-                 : "the handshake failed");
+             "the handshake failed; if what listens there is encrypted, write curve:// and give keys");
     return QUBUS_E_CONNECTION_FAILED;
   }
   if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH && value == 400) {
@@ -180,13 +177,13 @@ int32_t credentials_explain(
     snprintf(out, capacity, "the server cannot check keys at the moment (ZAP status %u)", value);
   } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
     snprintf(out, capacity,
-             "the CURVE handshake failed (protocol error 0x%x); check that the port is the curve:// "
-             "endpoint of qubusd and that server_key is its key",
+             "the CURVE handshake failed (protocol error 0x%x); check that the port is the server's "
+             "curve:// endpoint and that server_key is its key",
              value);
   } else {
     snprintf(out, capacity,
              "the server ended the CURVE handshake without a word, as it does when server_key is not "
-             "its key; compare the two");
+             "its key; compare the two, and check that the port is its curve:// endpoint");
   }
   return QUBUS_E_CONNECTION_FAILED;
 }

@@ -25,6 +25,9 @@
 
 enum {
   token_maximum = 4096,
+  // A server that stops, or is short of descriptors, ends handshakes without a word too, but not for
+  // long: with the shortest back-off these take about 0.3 s.
+  handshakes_before_giving_up = 5,
   call_buckets = 1024,
   envelope_arena_bytes = 4096,
   attachments_maximum = 65536,
@@ -175,7 +178,7 @@ struct qubus_client {
   uint64_t message_limit;   ///< bytes of a body that the server takes; 0: it did not say
   int32_t hello_code;       ///< why the last attempt failed
   qubus_error hello_error;
-  uint32_t handshakes_refused;  ///< one after the other, for no reason that was told
+  uint32_t handshakes_refused;  ///< one after the other
 
   // credentials.c
   char *token;              ///< NULL: none

@@ -1,8 +1,6 @@
-#include "key.h"
+#include "internal.h"
 
 #include <string.h>
-
-#include "internal.h"
 
 /// Z85 (ZeroMQ RFC 32) has the printable ASCII characters but these.
 static int32_t is_z85(char c) { return c > ' ' && c <= '~' && strchr("\"',;\\_`|~", c) == NULL; }

@@ -1,13 +1,12 @@
 /// Key files: `public = "…"` and `secret = "…"`, blank lines, and comments that begin with #.
+#include "internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "internal.h"
-#include "key.h"
 
 enum { file_maximum = 4096 };
 
@@ -165,9 +164,12 @@ int32_t key_read_pair(
 
 int32_t key_read_server(
     const char *given, const char *source, uint8_t out[key_bytes], qubus_error *error) {
-  // Never a path when it can be a key: a file of that name could be put there by somebody else.
-  if (key_parse(given, strlen(given), out)) return QUBUS_OK;
-  if (access(given, F_OK) != 0) {
+  // A relative path that can be a key is one: somebody else could put a file of that name there.
+  int32_t has_folder = given[0] == '/' || strncmp(given, "./", 2) == 0 ||
+                       strncmp(given, "../", 3) == 0;
+  int32_t is_file = access(given, F_OK) == 0;
+  if (!(has_folder && is_file) && key_parse(given, strlen(given), out)) return QUBUS_OK;
+  if (!is_file) {
     return error_set(error, QUBUS_E_INVALID_KEY,
                      "%s is neither a key of 40 Z85 characters nor the path of a file; it has %zu "
                      "characters",

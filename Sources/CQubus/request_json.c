@@ -1,9 +1,9 @@
 /// Any method of proto/ by its name, with its request as JSON.
+#include "internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "internal.h"
 
 enum {
   name_maximum = 64,

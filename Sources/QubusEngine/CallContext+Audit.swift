@@ -2,21 +2,28 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusTenancy
 
+/// Evidence of what a caller was allowed to do.
 extension CallContext {
-  /// Evidence of what was done for the caller.
   /// - Parameters:
   ///   - method: of the protocol.
-  ///   - subject: kind and id.
-  ///   - owner: whose it is.
-  ///   - grant: that allowed it; nil: everybody may.
-  func evidence(
-    _ method: String, _ action: Action, _ subject: String, of owner: Principal, by grant: Grant?,
-    at now: Microseconds, reason: String = ""
+  ///   - subject: kind and id: `job 0192…`.
+  ///   - owner: whose job or session it is.
+  ///   - device: that is to be used; empty: none.
+  ///   - reason: what the caller gave as such.
+  func entry(
+    _ method: String, _ action: Action, _ subject: String, of owner: Principal,
+    device: String = "", reason: String = "", at now: Microseconds
   ) -> AuditEntry {
-    AuditEntry(
+    var resource = owner.resource
+    resource.deviceFamily = device.isEmpty ? nil : Resource.family(ofDevice: device)
+    var policy = ""
+    if case .allowed(let grant) = Authority.decide(identity, action, on: resource, now: now) {
+      policy = Grant.policy(grant)
+    }
+    return AuditEntry(
       time: now, principal: principal, credential: identity.credential.text,
       tokenID: identity.token?.id ?? "", method: method, action: action.rawValue,
-      subject: subject, tenant: owner.tenant, outcome: .allowed, policy: Grant.policy(grant),
-      reason: reason, traceID: traceID)
+      subject: subject, tenant: owner.tenant, outcome: .allowed, policy: policy, reason: reason,
+      traceID: traceID)
   }
 }

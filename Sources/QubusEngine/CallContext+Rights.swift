@@ -7,10 +7,7 @@ internal import QubusTenancy
 extension CallContext {
   /// - Throws: `job_not_found`, as for an id that does not exist, when the caller may not know of
   ///   the job; `permission_denied`, naming action and scope; `project_disabled`; `token_expired`.
-  @discardableResult
-  func check(
-    _ action: Action, _ job: JobRecord, now: Microseconds
-  ) throws(QubusError) -> Grant? {
+  func check(_ action: Action, _ job: JobRecord, now: Microseconds) throws(QubusError) {
     try identity.check(
       action, on: job.principal.resource, now: now, hidden: .jobNotFound(job.id))
   }
@@ -23,22 +20,18 @@ extension CallContext {
   }
 
   /// The same for a session: `session_not_found` when the caller may not know of it.
-  @discardableResult
   func check(
     _ action: Action, session id: Identifier, of principal: Principal, now: Microseconds
-  ) throws(QubusError) -> Grant? {
+  ) throws(QubusError) {
     try identity.check(
       action, on: principal.resource, now: now, hidden: .sessionNotFound(id))
   }
 
   /// The caller's own project, where its jobs and sessions go.
   /// - Parameter device: that is to be used; empty: not known yet, any.
-  @discardableResult
-  func check(
-    _ action: Action, device: String = "", now: Microseconds
-  ) throws(QubusError) -> Grant? {
+  func check(_ action: Action, device: String = "", now: Microseconds) throws(QubusError) {
     let principal = self.principal
-    return try identity.check(
+    try identity.check(
       action,
       on: Resource(
         tenant: principal.tenant, project: principal.project, owner: principal.name,

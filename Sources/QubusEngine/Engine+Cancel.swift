@@ -47,13 +47,8 @@ extension Engine {
     _ job: ActiveJob, _ reason: String, _ context: CallContext,
     _ completion: @escaping CancelCompletion
   ) {
-    let entry: AuditEntry
     do throws(QubusError) {
-      let (record, now) = (job.record, clock.now())
-      let grant = try context.check(.cancelJobs, record, now: now)
-      entry = context.evidence(
-        "CancelJob", .cancelJobs, "job \(job.id)", of: record.principal, by: grant, at: now,
-        reason: reason)
+      try context.check(.cancelJobs, job.record, now: clock.now())
     } catch {
       return completion(.failure(error))
     }
@@ -78,27 +73,27 @@ extension Engine {
     switch step {
     case .tooLate(let record): completion(.success(Self.tooLate(record)))
     case .waiting: break
-    case .beforeStart(let record): cancelQueued(job, record, reason, entry, completion)
+    case .beforeStart(let record): cancelQueued(job, record, reason, context, completion)
     case .duringRun(let record, let isFirst):
       guard isFirst else { return }
       job.flag.cancel()
       // Durable at once, so that the job does not run again should the service die now.
       var update = JobUpdate(jobID: job.id, attempt: record.attempt)
       update.cancelRequested = true
-      update.audit = [entry]
+      update.audit = [entry(record, reason, context)]
       write(update, job)
     }
   }
 
   private func cancelQueued(
-    _ job: ActiveJob, _ record: JobRecord, _ reason: String, _ entry: AuditEntry,
+    _ job: ActiveJob, _ record: JobRecord, _ reason: String, _ context: CallContext,
     _ completion: @escaping CancelCompletion
   ) {
     scheduler.post(.canceled(job.id))
     var update = JobUpdate.end(
       record, .canceled, reason: JobReason.canceledByClient, error: nil, at: clock.now())
     update.cancelRequested = true
-    update.audit = [entry]
+    update.audit = [entry(record, reason, context)]
     if !reason.isEmpty { update.events[0].body.details["message"] = reason }
     write(update, job) { result in
       switch result {
@@ -109,6 +104,15 @@ extension Engine {
             CancelReport(outcome: .beforeStart, shotsDone: 0, job: JobView(record: job.record))))
       }
     }
+  }
+
+  /// A cancel that comes too late changes nothing and leaves no evidence.
+  private func entry(
+    _ record: JobRecord, _ reason: String, _ context: CallContext
+  ) -> AuditEntry {
+    context.entry(
+      "CancelJob", .cancelJobs, "job \(record.id)", of: record.principal, reason: reason,
+      at: clock.now())
   }
 
   private static func tooLate(_ record: JobRecord) -> CancelReport {

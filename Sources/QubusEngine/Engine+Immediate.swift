@@ -45,7 +45,7 @@ extension Engine {
     }
     defer { shared.signal { $0.running[job.id] = nil } }
     store.perform(
-      .accept(record, events, audit: submission.audit) { [self] result in
+      .accept(record, events, audit: submission.entry(record)) { [self] result in
         acceptedAtOnce(result, job, submission)
       })
     // A full queue refuses at once.

@@ -40,12 +40,8 @@ extension Engine {
     let record = job.record
     var all = record.annotations
     all.merge(annotations) { $1 }
-    let entry: AuditEntry
     do throws(QubusError) {
-      let now = clock.now()
-      let grant = try context.check(.annotateJobs, record, now: now)
-      entry = context.evidence(
-        "AnnotateJob", .annotateJobs, "job \(job.id)", of: record.principal, by: grant, at: now)
+      try context.check(.annotateJobs, record, now: clock.now())
       guard !annotations.isEmpty else { throw .field(.missingField, "annotations", "is empty") }
       try SpecValidation(limits: configuration.limits).check(annotations: all)
     } catch {
@@ -61,7 +57,6 @@ extension Engine {
           body: body)
       ])
     update.annotations = all
-    update.audit = [entry]
     write(update, job) { [self] result in
       completion(result.map { _ in view(job.record) })
     }

@@ -28,7 +28,7 @@ extension Engine {
     guard record.status.isTerminal, let (manifest, provenance) = try store.result(id) else {
       throw notReady(record)
     }
-    noteReading(record, context)
+    note(record, context)
     return (view(record), manifest, provenance)
   }
 
@@ -40,19 +40,15 @@ extension Engine {
     guard let (record, result) = found, context.may(.readResults, record, now: clock.now()) else {
       return nil
     }
-    noteReading(record, context)
+    note(record, context)
     return (JobView(record: record), result)
   }
 
-  /// Once for a result, not for each of its chunks.
-  private func noteReading(_ record: JobRecord, _ context: CallContext) {
-    guard let audit else { return }
-    let now = clock.now()
-    // Allowed already: asked again for the grant that goes into the evidence.
-    guard let grant = try? context.check(.readResults, record, now: now) else { return }
-    audit.note(
-      context.evidence(
-        "GetResult", .readResults, "job \(record.id)", of: record.principal, by: grant, at: now))
+  /// Evidence of a result that was read.
+  private func note(_ record: JobRecord, _ context: CallContext) {
+    audit?.note(
+      context.entry(
+        "GetResult", .readResults, "job \(record.id)", of: record.principal, at: clock.now()))
   }
 
   package func resultChunk(
@@ -72,10 +68,10 @@ extension Engine {
         .invalidCursor, "after_sequence", "is \(sequence)",
         limit: "the newest event is \(record.lastSequence)")
     }
-    let events =
-      try table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
-      ?? store.events(id, after: sequence, limit: limit)
-    return shown(events, of: record, to: context)
+    let recent = table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
+    if let recent { return shown(recent, of: record, to: context) }
+    return shown(
+      try store.events(id, after: sequence, limit: limit), of: record, to: context)
   }
 
   package func recentEvents(

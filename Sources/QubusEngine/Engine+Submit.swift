@@ -16,8 +16,6 @@ extension Engine {
     var request: [UInt8]
     var context: CallContext
     var replayOf: Identifier?
-    /// Evidence, written with the acceptance.
-    var audit: AuditEntry?
     /// Taken from the allowance of the caller's token.
     var shotsTaken: UInt64 = 0
     var completion: SubmitCompletion
@@ -81,8 +79,7 @@ extension Engine {
       let acceptedAt = clock.now()
       let prepared = try preparation.prepare(submission.spec)
       let now = clock.now()
-      let grant = try submission.context.check(
-        .submitJobs, device: prepared.device.name, now: now)
+      try submission.context.check(.submitJobs, device: prepared.device.name, now: now)
       var submission = submission
       try submission.takeShots(prepared.shotsTotal)
       do throws(QubusError) {
@@ -95,11 +92,10 @@ extension Engine {
       }
       let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       let events = acceptEvents(record)
-      submission.audit = evidence(submission, record, grant, at: now)
       if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
       let taken = submission
       store.perform(
-        .accept(record, events, audit: taken.audit) { [self] result in
+        .accept(record, events, audit: submission.entry(record)) { [self] result in
           accepted(result, prepared, taken)
         })
     } catch {
@@ -135,15 +131,6 @@ extension Engine {
     record.notices = prepared.notices
     record.replayOf = submission.replayOf
     return record
-  }
-
-  private func evidence(
-    _ submission: Submission, _ record: JobRecord, _ grant: Grant?, at now: Microseconds
-  ) -> AuditEntry {
-    submission.context.evidence(
-      submission.replayOf == nil ? "Submit" : "ReplayJob", .submitJobs, "job \(record.id)",
-      of: record.principal, by: grant, at: now,
-      reason: submission.replayOf.map { "replay of \($0)" } ?? "")
   }
 
   private func acceptEvents(_ record: JobRecord) -> [NewEvent] {
@@ -262,6 +249,14 @@ extension Engine {
 }
 
 extension Engine.Submission {
+  /// The evidence of the submit; the store makes it that of a duplicate.
+  func entry(_ record: JobRecord) -> AuditEntry {
+    context.entry(
+      replayOf == nil ? "Submit" : "ReplayJob", .submitJobs,
+      "job \(record.id)" + (replayOf.map { " (replay of \($0))" } ?? ""), of: record.principal,
+      device: record.device, at: record.phases.acceptedAt ?? 0)
+  }
+
   /// - Throws: `token_expired` when the caller's token has fewer shots left.
   mutating func takeShots(_ shots: UInt64) throws(QubusError) {
     guard let allowance = context.identity.allowance else { return }

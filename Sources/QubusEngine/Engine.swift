@@ -18,6 +18,8 @@ package final class Engine: Sendable {
   let clock: any Clock
   let identifiers: IdentifierSource
   let logger: Logger
+  /// Nil without one: nothing that is only read leaves evidence.
+  let audit: (any AuditLog)?
   let preparation: JobPreparation
   let programs: ProgramCache
   let table: JobTable
@@ -34,8 +36,6 @@ package final class Engine: Sendable {
   let runningJobs: RunningJobs
   /// Nil without a store for sessions.
   package let sessions: SessionEngine?
-  /// Takes evidence of what changes nothing in the store.
-  let audit: (any AuditLog)?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -56,8 +56,8 @@ package final class Engine: Sendable {
   ///   - devices: the first is the default.
   ///   - programs: compiles sources; keeps the compiled ones.
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
-  ///   - audit: takes evidence of results that were read and sessions that were resumed; what changes
-  ///     the store is in its audit by itself.
+  ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
+  ///     changes goes with them to their store.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -74,8 +74,8 @@ package final class Engine: Sendable {
     self.clock = clock
     self.identifiers = identifiers
     self.logger = logger
-    self.programs = programs
     self.audit = audit
+    self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs)
     table = JobTable(

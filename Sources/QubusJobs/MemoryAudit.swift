@@ -1,4 +1,4 @@
-package import QubusCore
+internal import QubusCore
 
 /// An audit that forgets, for the stores that forget; several may share one.
 package final class MemoryAudit: Sendable {

@@ -117,7 +117,8 @@ package final class MemorySessionStore: SessionStore {
     let wanted = all.filter { record in
       let owner = record.principal
       return owner.tenant == principal.tenant && owner.project == principal.project
-        && (principal.name.isEmpty || owner.name == principal.name) && before.map { record.id < $0 } ?? true
+        && (principal.name.isEmpty || owner.name == principal.name)
+        && before.map { record.id < $0 } ?? true
         && (record.state == .open
           || endedAfter.map { (record.closedAt ?? 0) > $0 } ?? false)
     }

@@ -26,7 +26,7 @@ package struct DirectoryAdmission: Admission {
   package func identity(
     presenting token: [UInt8], over connection: Identity
   ) throws(QubusError) -> Identity {
-    try verifier.identity(String(decoding: token, as: UTF8.self), over: connection)
+    try verifier.identity(presenting: token, over: connection)
   }
 
   package func refused(_ refusal: Refusal, count: Int) { wasRefused(refusal, count) }

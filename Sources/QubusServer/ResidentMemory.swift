@@ -1,3 +1,5 @@
+internal import CZeroMQ
+
 #if canImport(Glibc)
   internal import Glibc
 #endif

@@ -1,5 +1,6 @@
 internal import CQubusProto
 internal import QubusCore
+internal import QubusEngine
 internal import QubusJobs
 internal import QubusTenancy
 internal import QubusWire
@@ -116,12 +117,13 @@ extension MessageBuilder {
     message.pointee.action = text(entry.action)
     message.pointee.subject = text(entry.subject)
     message.pointee.tenant = text(entry.tenant)
-    message.pointee.outcome = text(
+    let outcome =
       switch entry.outcome {
       case .allowed: "allowed"
       case .refused: "refused"
       case .failed: "failed"
-      })
+      }
+    message.pointee.outcome = text(outcome)
     message.pointee.policy = text(entry.policy)
     message.pointee.reason = text(entry.reason)
     message.pointee.trace_id = text(entry.traceID)

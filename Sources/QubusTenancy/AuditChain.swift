@@ -1,4 +1,4 @@
-package import QubusCore
+internal import QubusCore
 package import QubusJobs
 
 /// Follows the audit record by record and tells where it breaks.

@@ -1,7 +1,7 @@
 internal import Crypto
 internal import Foundation
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 
 /// A signed statement that the audit had a certain record with a certain hash. Kept outside of the
 /// machine it shows what the chain alone cannot: records cut off at the end, and a chain that was
@@ -90,8 +90,9 @@ extension AuditCheckpoint {
 
   package var json: String {
     let export = Export(
-      version: Self.version, service: service.description, number: number, hash: Hex.text(hash),
-      time: time, publicKey: Hex.text(publicKey), signature: Hex.text(signature))
+      version: Self.version, service: service.description, number: number,
+      hash: Hexadecimal.text(hash),
+      time: time, publicKey: Hexadecimal.text(publicKey), signature: Hexadecimal.text(signature))
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     // Text and integers always have a form.
@@ -125,41 +126,10 @@ extension AuditCheckpoint {
   private static func bytes(
     _ text: String, _ count: Int, _ field: String
   ) throws(QubusError) -> [UInt8] {
-    guard let bytes = Hex.bytes(text), bytes.count == count else {
+    guard let bytes = Hexadecimal.bytes(text), bytes.count == count else {
       throw .field(
         .invalidRequest, "checkpoint.\(field)", "it is not \(2 * count) hexadecimal digits")
     }
     return bytes
-  }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-private enum Hex {
-  static func text(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
-
-  /// Nil unless all of it is digits, two for each byte.
-  static func bytes(_ text: String) -> [UInt8]? {
-    let characters = Array(text.utf8)
-    guard characters.count.isMultiple(of: 2) else { return nil }
-    var bytes: [UInt8] = []
-    for i in stride(from: 0, to: characters.count, by: 2) {
-      guard let high = nibble(characters[i]), let low = nibble(characters[i + 1]) else {
-        return nil
-      }
-      bytes.append(high << 4 | low)
-    }
-    return bytes
-  }
-
-  private static func nibble(_ character: UInt8) -> UInt8? {
-    switch character {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
-    default: nil
-    }
   }
 }

@@ -21,7 +21,8 @@ package struct AuditKey: Sendable {
     let path = directory + "/" + Self.fileName
     guard let bytes = try SecretFile.contents(of: path) else {
       key = Curve25519.Signing.PrivateKey()
-      return try SecretFile.replace(path, with: Array(key.rawRepresentation))
+      try SecretFile.replace(path, with: Array(key.rawRepresentation))
+      return
     }
     guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes) else {
       throw .invalidKey(path, "does not hold \(Self.byteCount) bytes")

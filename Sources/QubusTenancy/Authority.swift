@@ -1,5 +1,5 @@
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 
 /// What was decided over one action on one resource, and why.
 package enum Verdict: Sendable, Hashable {

@@ -1,5 +1,5 @@
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 
 /// The first start: whoever runs the daemon administers it.
 package enum Bootstrap {

@@ -1,5 +1,5 @@
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 internal import Synchronization
 
 /// Who there is and what each may do, in memory: read for every connection and call, changed after

@@ -33,12 +33,14 @@ struct DirectoryState: Sendable {
     case .addKey(let record): if keys[record.key] == nil { keys[record.key] = record }
     case .revokeKey(let key, let time):
       // What was revoked stays so: a later time comes too late.
-      keys[key]?.revokedAt = min(keys[key]?.revokedAt ?? time, time)
+      let earliest = Swift.min(keys[key]?.revokedAt ?? time, time)
+      keys[key]?.revokedAt = earliest
     case .grant(let record): add(record)
     case .revokeGrant(let record): grants[record.principal]?.removeAll { $0 == record.grant }
     case .issueToken(let record): tokens[record.id] = record
     case .revokeToken(let id, let time):
-      tokens[id]?.revokedAt = min(tokens[id]?.revokedAt ?? time, time)
+      let earliest = Swift.min(tokens[id]?.revokedAt ?? time, time)
+      tokens[id]?.revokedAt = earliest
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
     }

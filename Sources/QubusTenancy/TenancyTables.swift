@@ -53,12 +53,14 @@ package struct TenancyTables: Sendable {
     case .setPrincipalUser(let principal, let uid): principals[principal]?.uid = uid
     case .addKey(let record): keys[record.key] = record
     case .revokeKey(let key, let time):
-      keys[key]?.revokedAt = min(keys[key]?.revokedAt ?? time, time)
+      let earliest = min(keys[key]?.revokedAt ?? time, time)
+      keys[key]?.revokedAt = earliest
     case .grant(let record): grants.insert(record)
     case .revokeGrant(let record): grants.remove(record)
     case .issueToken(let record): tokens[record.id] = record
     case .revokeToken(let id, let time):
-      tokens[id]?.revokedAt = min(tokens[id]?.revokedAt ?? time, time)
+      let earliest = min(tokens[id]?.revokedAt ?? time, time)
+      tokens[id]?.revokedAt = earliest
     case .spendToken(let id, let shots): tokens[id]?.shotsUsed += shots
     }
   }

@@ -8,36 +8,67 @@ internal import QubusJobs
   internal import Foundation
 #endif
 
+/// What a token is asked for.
+package struct TokenRequest: Sendable, Hashable {
+  /// The connection that will use it.
+  package var boundTo: Credential
+  package var actions: [Action]
+  /// Of the caller's tenant; nil: wherever the caller's own rights reach.
+  package var project: String?
+  package var lifetimeSeconds: Int64
+  /// In all calls together; nil: no bound. With one it is good for jobs only.
+  package var maxShots: UInt64?
+
+  package init(
+    boundTo: Credential, actions: [Action], project: String? = nil, lifetimeSeconds: Int64 = 900,
+    maxShots: UInt64? = nil
+  ) {
+    self.boundTo = boundTo
+    self.actions = actions
+    self.project = project
+    self.lifetimeSeconds = lifetimeSeconds
+    self.maxShots = maxShots
+  }
+}
+
+/// A token and what the store keeps of it: good once the store has the record and the directory
+/// knows it.
+package struct IssuedToken: Sendable {
+  package let text: String
+  package let record: TokenRecord
+}
+
 /// Makes tokens by which a principal hands a part of its rights to another key for some minutes.
-///
-/// A token is good once the store has its record and the directory knows it. Whether the caller may
-/// issue it is judged before; what no token may be is refused here.
 package struct TokenIssuer: Sendable {
   private let keys: TokenKeys
   private let service: String
+  private let directory: Directory
+  private let identifiers: IdentifierSource
 
-  /// - Parameter service: of the data directory, in the claim `iss`.
-  package init(keys: TokenKeys, service: Identifier) {
+  /// - Parameter service: the id of the data directory, in the claim `iss`.
+  package init(
+    keys: TokenKeys, service: String, directory: Directory, identifiers: IdentifierSource
+  ) {
     self.keys = keys
-    self.service = service.description
+    self.service = service
+    self.directory = directory
+    self.identifiers = identifiers
   }
 
-  /// - Parameters:
-  ///   - record: what the store will keep of it. The token's times are whole seconds: from the one
-  ///     in which it was issued to the one in which it ends.
-  ///   - project: of the principal's tenant; nil: wherever the principal's rights reach.
-  /// - Returns: the token's text.
-  /// - Throws: `invalid_request`, naming the field.
+  /// - Throws: `permission_denied` when the caller may issue no tokens or has not the rights itself;
+  ///   `invalid_request`, naming the field.
   package func issue(
-    _ record: TokenRecord, actions: Actions, project: String? = nil
-  ) throws(QubusError) -> String {
-    try check(record, actions, project)
-    let issuedAt = record.issuedAt / 1_000_000
+    _ request: TokenRequest, for identity: Identity
+  ) throws(QubusError) -> IssuedToken {
+    let now = directory.now()
+    try identity.check(.issueTokens, on: identity.principal.resource, now: now)
+    try check(request, identity, now)
+    let seconds = now / 1_000_000
     let claims = TokenClaims(
-      iss: service, aud: TokenClaims.audience, sub: record.principal.text, iat: issuedAt,
-      nbf: issuedAt, exp: record.expiresAt / 1_000_000, jti: record.id,
-      cnf: TokenClaims.Confirmation(bound: record.boundTo), act: actions.list.map(\.rawValue),
-      prj: project, shots: record.maxShots)
+      iss: service, aud: TokenClaims.audience, sub: identity.principal.text, iat: seconds,
+      nbf: seconds, exp: seconds + request.lifetimeSeconds, jti: "\(identifiers.next())",
+      cnf: TokenClaims.Confirmation(bound: request.boundTo.text),
+      act: request.actions.map(\.rawValue), prj: request.project, shots: request.maxShots)
     let body: [UInt8]
     do {
       body = Array(try DefaultJWTSerializer().serialize(claims))
@@ -47,48 +78,53 @@ package struct TokenIssuer: Sendable {
     let text = String(decoding: try keys.sign(body), as: UTF8.self)
     guard text.utf8.count <= TokenVerifier.sizeLimit else {
       throw .field(
-        .invalidRequest, "token", "has \(text.utf8.count) bytes",
+        .invalidRequest, "actions", "make a token of \(text.utf8.count) bytes",
         limit: "\(TokenVerifier.sizeLimit)")
     }
-    return text
+    return IssuedToken(
+      text: text,
+      record: TokenRecord(
+        id: claims.jti, principal: identity.principal, boundTo: claims.cnf.bound,
+        issuedAt: claims.iat * 1_000_000, expiresAt: claims.exp * 1_000_000,
+        maxShots: request.maxShots))
   }
 
   private func check(
-    _ record: TokenRecord, _ actions: Actions, _ project: String?
+    _ request: TokenRequest, _ identity: Identity, _ now: Microseconds
   ) throws(QubusError) {
-    let lifetime = record.expiresAt - record.issuedAt
-    // Less than a second may be no second at all.
-    guard (1_000_000...TokenClaims.maximumLifetime).contains(lifetime) else {
+    let limit = TokenClaims.maximumLifetime / 1_000_000
+    guard (1...limit).contains(request.lifetimeSeconds) else {
       throw .field(
-        .invalidRequest, "valid_seconds", "is \(Double(lifetime) / 1e6)",
-        limit: "1 to \(TokenClaims.maximumLifetime / 1_000_000)")
+        .invalidRequest, "valid_seconds", "is \(request.lifetimeSeconds)", limit: "1 to \(limit)"
+      )
     }
-    guard let credential = Credential(text: record.boundTo), credential != .loopback else {
+    if case .loopback = request.boundTo {
       throw .field(
-        .invalidRequest, "bound_to", "'\(record.boundTo.prefix(80))' proves nothing",
-        limit: "key:… or uid:…")
+        .invalidRequest, "bound_to", "a loopback port is nobody: bind it to a key or a uid")
     }
-    if let project, !TenancyName.isValid(project) {
+    if let project = request.project, !TenancyName.isValid(project) {
       throw .field(.invalidName, "project", "'\(project.prefix(80))' is no name of a project")
     }
-    if record.maxShots == 0 {
+    if request.maxShots == 0 {
       throw .field(.invalidRequest, "shots", "is 0", limit: "1 or more, or none at all")
     }
-    guard actions != Actions() else {
+    guard !request.actions.isEmpty else {
       throw .field(.invalidRequest, "actions", "none are named")
     }
-    let rest = actions.subtracting(.delegable).list
-    guard rest.isEmpty else {
-      throw .field(
-        .invalidRequest, "actions", "\(rest[0].rawValue) would outlive a token",
-        limit: Actions.delegable.list.map(\.rawValue).joined(separator: ", "))
-    }
-    let ofSessions = actions.intersection(.ofSessions).list
-    if record.maxShots != nil, !ofSessions.isEmpty {
-      throw .field(
-        .invalidRequest, "actions",
-        "\(ofSessions[0].rawValue) does not go with a bound of shots: those of a session are not "
-          + "known beforehand")
+    for (index, action) in request.actions.enumerated() {
+      let field = "actions[\(index)]"
+      guard action.isDelegable else {
+        throw .field(
+          .invalidRequest, field,
+          "\(action.rawValue) is not handed on: its effect would outlive the token")
+      }
+      if request.maxShots != nil, Actions.ofSessions.contains(action) {
+        throw .field(
+          .invalidRequest, field,
+          "\(action.rawValue) does not go with a bound of shots: the shots of a session are not counted "
+            + "beforehand")
+      }
+      try identity.checkAnywhere(action, now: now)
     }
   }
 }

@@ -30,7 +30,7 @@ package final class TokenKeys: Sendable {
     }
   }
 
-  private struct State: Sendable {
+  fileprivate struct State: Sendable {
     var signing: Curve25519.Signing.PrivateKey
     /// The one in use first.
     var checking: [Checking]

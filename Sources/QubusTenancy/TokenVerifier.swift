@@ -23,24 +23,23 @@ package struct TokenVerifier: Sendable {
   private let directory: Directory
 
   /// - Parameter service: as the issuer's.
-  package init(keys: TokenKeys, service: Identifier, directory: Directory) {
+  package init(keys: TokenKeys, service: String, directory: Directory) {
     self.keys = keys
-    self.service = service.description
+    self.service = service
     self.directory = directory
   }
 
   /// Whom the holder of the token acts as.
-  /// - Parameters:
-  ///   - token: its text.
-  ///   - connection: who the connection itself is: the token has to be bound to its credential.
+  /// - Parameter connection: who the connection itself is: the token has to be bound to its
+  ///   credential.
   /// - Throws: `token_invalid`, without saying what is wrong; `token_expired` for one that was good
   ///   once, or will be: expired, not valid yet, revoked.
   package func identity(
-    presenting token: [UInt8], over connection: Identity
+    _ token: String, over connection: Identity
   ) throws(QubusError) -> Identity {
     let now = directory.now()
     guard connection.token == nil, !connection.isInvitation,
-      let claims = claims(token, now), claims.iss == service,
+      let claims = claims(Array(token.utf8), now), claims.iss == service,
       claims.aud == TokenClaims.audience, claims.cnf.bound == connection.credential.text,
       connection.credential != .loopback, let principal = Principal(text: claims.sub)
     else { throw .tokenInvalid }

@@ -45,11 +45,20 @@ final class Daemon: Sendable {
       logger.notice(
         "what was stored before encryption is sealed", metadata: ["count": "\(values)"])
     }
+    storeOptions.onLostNote = { entry, error in
+      logger.error(
+        "evidence was not written",
+        metadata: [
+          "method": "\(entry.method)", "subject": "\(entry.subject)",
+          "error": "\(error.logText)",
+        ])
+    }
     store = try SQLiteJobStore(
       directory: configuration.dataDirectory, codec: codec, clock: clock, options: storeOptions)
     let identifiers = IdentifierSource(clock: clock)
     tenancy = try Self.opening(store) { (store) throws(QubusError) in
-      try Tenancy(
+      try AuditAtStart.look(store, now: clock.now(), logger: logger)
+      return try Tenancy(
         configuration, store: store, clock: clock, identifiers: identifiers, logger: logger)
     }
     let device = StateVectorDevice(limits: limits)

@@ -116,7 +116,8 @@ final class SessionHarness: @unchecked Sendable {
       codec: FakeCodec(), devices: [device], programs: ToyPrograms.cache(), clock: clock,
       identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sessionStore: store,
-      sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit, nanoseconds: { time.read() })
+      sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit,
+      nanoseconds: { time.read() })
     sessions = try #require(engine.sessions)
     try engine.start()
   }

@@ -34,7 +34,7 @@ struct TenancyTests {
     let keys = fixture.admission.add("vic", .viewer)
     let answer = try #require(fixture.client(keys).ask("WhoAmI"))
     #expect(answer.isOK)
-    try read(answer.body, .whoAmI) { (m: Qubus__V1__WhoAmIresponse) in
+    try read(answer.body, .whoAmI) { (m: Qubus__V1__WhoAmIResponse) in
       #expect(String(cString: m.principal) == "lab/qc/vic")
       #expect(String(cString: m.credential) == "key:\(keys.publicKey)")
       #expect(m.n_grants == 1 && m.is_invitation == 0)

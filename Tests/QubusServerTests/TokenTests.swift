@@ -1,6 +1,8 @@
 import QubusCore
+import QubusEngine
 import QubusJobs
 import QubusTenancy
+import QubusWire
 import Testing
 
 @testable import QubusServer

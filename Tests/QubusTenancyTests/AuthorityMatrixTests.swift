@@ -139,7 +139,7 @@ struct Expected {
   /// What each method of the protocol takes.
   static func action(of method: Method) -> Action {
     switch method {
-    case .hello, .health, .version, .errorCatalogue: .connect
+    case .hello, .health, .version, .errorCatalogue, .whoAmI: .connect
     case .listDevices, .getDevice: .readDevices
     case .submit, .submitBatch, .replayJob: .submitJobs
     case .plan, .getJob, .listJobs, .watchJob: .readJobs
@@ -150,6 +150,15 @@ struct Expected {
     case .step, .optimize, .cancelOptimize: .stepSessions
     case .closeSession: .closeSessions
     case .getSession, .listSessions: .readSessions
+    case .listTenants, .listProjects, .listPrincipals: .readMembers
+    case .createTenant, .updateTenant: .manageTenants
+    case .createProject, .updateProject: .manageProjects
+    case .createPrincipal, .updatePrincipal, .grantRole, .revokeRole, .createInvitation:
+      .managePrincipals
+    // One's own; those of others take managePrincipals besides.
+    case .listKeys, .addKey, .revokeKey, .revokeToken: .rotateKeys
+    case .issueToken: .issueTokens
+    case .listAudit, .verifyAudit, .exportAuditCheckpoint: .readAudit
     }
   }
 }

@@ -28,9 +28,8 @@ final class TokenFixture {
   let keys: TokenKeys
   let issuer: TokenIssuer
   let verifier: TokenVerifier
-  let service = Identifier(high: 0x018f, low: 0x8000_0000_0000_0007)
+  let service = "018f3f5e-7c1a-7000-8000-0123456789ab"
   let spent = Lock<[TenancyChange]>([])
-  private let ids: IdentifierSource
 
   var path: String { folder.path + "/token.key" }
   var directory: Directory { world.directory }
@@ -41,31 +40,31 @@ final class TokenFixture {
     let spent = self.spent
     world = DirectoryFixture(spent: { change in spent.withLock { $0.append(change) } })
     keys = try TokenKeys(path: folder.path + "/token.key")
-    issuer = TokenIssuer(keys: keys, service: service)
+    issuer = TokenIssuer(
+      keys: keys, service: service, directory: world.directory,
+      identifiers: IdentifierSource(clock: world.clock))
     verifier = TokenVerifier(keys: keys, service: service, directory: world.directory)
-    ids = IdentifierSource(clock: world.clock)
   }
 
-  func record(
-    seconds: Double = 900, boundTo: Credential = .key(DirectoryFixture.daveKey),
-    maxShots: UInt64? = nil
-  ) -> TokenRecord {
-    let now = directory.now()
-    return TokenRecord(
-      id: ids.next().description, principal: DirectoryFixture.alice, boundTo: boundTo.text,
-      issuedAt: now, expiresAt: now + Microseconds(seconds * 1e6), maxShots: maxShots)
-  }
-
-  /// A token that the store and the directory know.
-  func issued(
-    _ record: TokenRecord? = nil, actions: [Action] = [.submitJobs, .readJobs, .readResults],
+  func request(
+    seconds: Int64 = 900, boundTo: Credential = .key(DirectoryFixture.daveKey),
+    maxShots: UInt64? = nil, actions: [Action] = [.submitJobs, .readJobs, .readResults],
     project: String? = nil
-  ) throws -> String {
-    let record = record ?? self.record()
-    let text = try issuer.issue(record, actions: Actions(actions), project: project)
-    directory.apply(.issueToken(record))
-    return text
+  ) -> TokenRequest {
+    TokenRequest(
+      boundTo: boundTo, actions: actions, project: project, lifetimeSeconds: seconds,
+      maxShots: maxShots)
   }
+
+  /// A token of alice's that the store and the directory know.
+  func issue(_ request: TokenRequest? = nil) throws -> IssuedToken {
+    let alice = try connection(.localUser(uid: 1001))
+    let token = try issuer.issue(request ?? self.request(), for: alice)
+    directory.apply(.issueToken(token.record))
+    return token
+  }
+
+  func issued(_ request: TokenRequest? = nil) throws -> String { try issue(request).text }
 
   func connection(_ credential: Credential = .key(DirectoryFixture.daveKey)) throws -> Identity {
     try #require(directory.identity(of: credential))
@@ -74,7 +73,7 @@ final class TokenFixture {
   func verify(
     _ token: String, over credential: Credential = .key(DirectoryFixture.daveKey)
   ) throws -> Identity {
-    try verifier.identity(presenting: Array(token.utf8), over: connection(credential))
+    try verifier.identity(token, over: connection(credential))
   }
 
   func refusal(
@@ -82,7 +81,7 @@ final class TokenFixture {
   ) throws -> QubusError? {
     let connection = try connection(credential)
     return Result { () throws(QubusError) in
-      try verifier.identity(presenting: Array(token.utf8), over: connection)
+      try verifier.identity(token, over: connection)
     }.failure
   }
 

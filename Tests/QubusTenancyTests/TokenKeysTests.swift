@@ -30,7 +30,7 @@ struct TokenKeysTests {
       directory: fixture.directory)
     let connection = try fixture.connection()
     #expect(
-      try again.identity(presenting: Array(token.utf8), over: connection).principal
+      try again.identity(token, over: connection).principal
         == DirectoryFixture.alice)
     #expect(try Data(contentsOf: URL(fileURLWithPath: fixture.path)) == before)
     #expect(!FileManager.default.fileExists(atPath: fixture.path + ".new"))
@@ -97,7 +97,7 @@ struct TokenKeysTests {
       directory: fixture.directory)
     for verifier in [fixture.verifier, restarted] {
       for token in [old, new] {
-        _ = try verifier.identity(presenting: Array(token.utf8), over: connection)
+        _ = try verifier.identity(token, over: connection)
       }
     }
     // The key that is gone signs nothing any more, 15 minutes later not even for those who have it.
@@ -109,7 +109,7 @@ struct TokenKeysTests {
     let forged = try TokenFixture.signed(claims, like: old, with: before)
     for verifier in [fixture.verifier, restarted] {
       #expect(throws: QubusError.tokenInvalid) {
-        try verifier.identity(presenting: Array(forged.utf8), over: connection)
+        try verifier.identity(forged, over: connection)
       }
     }
     // Keys whose time is over leave the file with the next rotation.

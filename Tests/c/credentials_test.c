@@ -147,7 +147,7 @@ static void what_is_not_encrypted_is_told_apart_from_what_is(void) {
   snprintf(address, sizeof address, "curve%s", strstr(mock_endpoint(plain), "://"));
   qubus_client_options options = right_options(NULL);
   options.endpoint = address;
-  refused(&options, QUBUS_E_CONNECTION_FAILED, "check that the port is the curve:// endpoint");
+  refused(&options, QUBUS_E_CONNECTION_FAILED, "curve:// endpoint");
   mock_stop(plain);
   mock *server = start_server();
   snprintf(address, sizeof address, "tcp%s", strstr(mock_endpoint(server), "://"));
@@ -364,6 +364,18 @@ static void a_server_key_comes_as_text_or_from_a_file(void) {
   check_discreet(&error);
   const char *empty = write_file("server.pub", "# nothing\n", 10, 0644);
   CHECK_CODE(QUBUS_E_INVALID_KEY, key_read_server(empty, "it", key, &error), error);
+  // An absolute path is one, even if it could be a key as well.
+  char exact[64];
+  memset(exact, 'k', sizeof exact);
+  memcpy(exact, folder, strlen(folder));
+  exact[strlen(folder)] = '/';
+  exact[40] = 0;
+  CHECK(key_parse(exact, 40, key));
+  int written = open(exact, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  CHECK(written >= 0 && write(written, server_public, 40) == 40);
+  close(written);
+  CHECK_OK(key_read_server(exact, "it", key, &error), error);
+  CHECK(zmq_z85_decode(expected, server_public) && memcmp(key, expected, sizeof key) == 0);
   // A file of the name of a key is not read: it may be somebody else's.
   CHECK(chdir(folder) == 0);
   char name[41];

@@ -135,14 +135,14 @@ static void wrong_values_name_their_field(void) {
   refused(SUBMIT, "{\"job\":{\"execution\":{\"max_error\":1e999}}}",
           "job.execution.max_error: the number is larger than its type holds, 1.79769e+308");
   refused(SUBMIT, "{\"job\":{\"execution\":{\"max_error\":\"1\"}}}",
-          "job.execution.max_error: a number is expected, at byte 34 of the JSON");
+          "job.execution.max_error: a number is expected, at byte 33 of the JSON");
   refused(SUBMIT, "{\"job\":{\"pubs\":[{},{\"program\":\"abc\"}]}}",
           "job.pubs[1].program: bytes are expected, as an even number of hex digits");
   refused(SUBMIT, "{\"job\":{\"pubs\":[{\"program\":\"0g\"}]}}",
           "job.pubs[0].program: bytes are expected, as an even number of hex digits");
   refused(SUBMIT, "{\"job\":[]}", "job: an object is expected, at byte 7 of the JSON");
   refused(SUBMIT, "{\"job\":{\"execution\":{\"allow_simulator_fallback\":1}}}",
-          "job.execution.allow_simulator_fallback: true or false is expected, at byte 49 of the JSON");
+          "job.execution.allow_simulator_fallback: true or false is expected, at byte 48 of the JSON");
   refused(LIST, "{\"statuses\":[\"flying\"]}",
           "statuses[0]: one of accepted, queued, reserved, running, processing_results, succeeded, "
           "failed, canceled, expired is expected");
@@ -339,12 +339,18 @@ static void write_value(qubus_json *out, const ProtobufCFieldDescriptor *field, 
 /// A message of random values, as `qubus_json_append` writes it.
 static void write_message(qubus_json *out, const ProtobufCMessageDescriptor *d, int depth) {
   const char *separator = "{";
+  uint64_t chosen = 0;  // of a oneof's members the first, by the offset of its quantifier
   for (unsigned i = 0; i < d->n_fields; i++) {
     const ProtobufCFieldDescriptor *field = &d->fields[i];
     int is_list = field->label == PROTOBUF_C_LABEL_REPEATED;
     int is_optional = field->type == PROTOBUF_C_TYPE_MESSAGE ||
                       field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
     if (!is_list && is_optional && (depth > 5 || next_random() % 2)) continue;
+    if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+      uint64_t bit = (uint64_t)1 << field->quantifier_offset / 4 % 64;
+      if (chosen & bit) continue;
+      chosen |= bit;
+    }
     add(out, separator);
     separator = ",";
     add(out, "\"");

@@ -45,6 +45,8 @@ static void *work(void *argument) {
   job_spec(&spec, &pub);
   spec.has_seed = 1;
   for (int i = 0; i < rounds; i++) {
+    const char *token = i % 3 == 0 ? NULL : i % 3 == 1 ? "a.token" : "another.token";
+    CHECK_OK(qubus_client_set_token(client, token, &error), error);
     qubus_job *job;
     CHECK_OK(qubus_job_submit(client, &spec, 30000, NULL, 0, &job, &error), error);
     atomic_fetch_add(&jobs_expected, 1);

@@ -11,7 +11,7 @@ import zmq.utils.z85
 from scripted_daemon import ScriptedDaemon
 
 import qubus
-from qubus.client import Credentials
+from qubus.credentials import Credentials
 
 PROGRAM = "OPENQASM 3;\n"
 TURN = """OPENQASM 3;

@@ -33,10 +33,9 @@ final class SessionAccount: @unchecked Sendable {
 /// worker for one that waited, a thread that wants its memory. A claim is one atomic exchange, so
 /// that a step in place takes no lock.
 ///
-/// `@unchecked Sendable`: `core` is reached under the claim, `line` under the room's lock, `closers`
-/// and `isPutAway` under the table's, and `stepper` is the transport thread's; everything else is
-/// constant or atomic.
-/// `SessionRaceTests` run it from many threads.
+/// `@unchecked Sendable`: `core` is reached under the claim, `line` under the room's lock,
+/// `closers`, `closing` and `isPutAway` under the table's, and `stepper` is the transport thread's;
+/// everything else is constant or atomic. `SessionRaceTests` run it from many threads.
 final class Session: @unchecked Sendable {
   struct Core {
     var evaluator: (any StepEvaluator)?
@@ -83,7 +82,7 @@ final class Session: @unchecked Sendable {
   /// The end is written.
   var isPutAway = false
   var closers: [@Sendable (Result<Void, QubusError>) -> Void] = []
-  /// Evidence of whoever closes it, written with the end; under the table's lock.
+  /// Evidence of who closed it.
   var closing: AuditEntry?
   private let claim = Atomic<Bool>(false)
   private let endingCode = Atomic<UInt8>(0)

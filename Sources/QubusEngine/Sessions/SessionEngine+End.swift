@@ -32,14 +32,16 @@ extension SessionEngine {
     _ session: Session, _ context: CallContext,
     _ completion: @escaping @Sendable (Result<SessionView, QubusError>) -> Void
   ) {
+    let entry = context.entry(
+      "CloseSession", .closeSessions, "session \(session.id)", of: session.base.principal,
+      at: clock.now())
     let answer: @Sendable (Result<Void, QubusError>) -> Void = { [self] result in
       completion(result.map { view(session) })
     }
-    let entry = evidence("CloseSession", .closeSessions, session, context)
     let waits = table.withLock { _ -> Bool in
       guard !session.isPutAway else { return false }
-      if session.closing == nil { session.closing = entry }
       session.closers.append(answer)
+      if session.closing == nil { session.closing = entry }
       return true
     }
     guard waits else { return answer(.success(())) }
@@ -75,6 +77,7 @@ extension SessionEngine {
     session.closedAt.store(now, ordering: .relaxed)
     dismiss(session.account)
     forget(session, ending)
+    // What a limit ends, nobody closed.
     let entry = ending == .closed ? table.withLock { _ in session.closing } : nil
     store.perform(
       .end(
@@ -93,17 +96,6 @@ extension SessionEngine {
         }
         for closer in closers { closer(result) }
       })
-  }
-
-  /// Evidence of what was done to a session for a caller who was allowed to.
-  func evidence(
-    _ method: String, _ action: Action, _ session: Session, _ context: CallContext
-  ) -> AuditEntry? {
-    let (now, owner) = (clock.now(), session.account.principal)
-    guard let grant = try? context.check(action, session: session.id, of: owner, now: now)
-    else { return nil }
-    return context.evidence(
-      method, action, "session \(session.id)", of: owner, by: grant, at: now)
   }
 
   /// Closed ones at once; those that a limit ended stay known for a while, so that their clients

@@ -39,22 +39,18 @@ extension SessionEngine {
       let known = openSession(of: context.principal, key: spec.idempotencyKey),
       known.base.requestHash == hash
     {
+      audit?.note(entry(known.base, context).duplicate(of: known.id, kind: "session"))
       return completion(opened(again: known, holder))
     }
     let (account, number) = try admit(context.principal)
     let session: Session
-    let entry: AuditEntry
     do throws(QubusError) {
       let plan = try preparation.prepare(spec)
-      let now = clock.now()
-      let grant = try context.check(.openSessions, device: plan.device.name, now: now)
+      try context.check(.openSessions, device: plan.device.name, now: clock.now())
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash
       record.secretHash = Self.hash(secret)
-      entry = context.evidence(
-        "OpenSession", .openSessions, "session \(record.id)", of: record.principal, by: grant,
-        at: now)
       session = Session(
         record, account: account, number: number, plan: plan, evaluator: nil, holder: holder,
         secret: secret, configuration: settings)
@@ -64,9 +60,15 @@ extension SessionEngine {
       throw error
     }
     store.perform(
-      .open(session.base, audit: entry) { [self] result in
+      .open(session.base, audit: entry(session.base, context)) { [self] result in
         completion(committed(session, result, holder))
       })
+  }
+
+  private func entry(_ record: SessionRecord, _ context: CallContext) -> AuditEntry {
+    context.entry(
+      "OpenSession", .openSessions, "session \(record.id)", of: record.principal,
+      device: record.device, at: clock.now())
   }
 
   /// After the commit, on the store's thread.

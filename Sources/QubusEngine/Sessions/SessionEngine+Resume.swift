@@ -28,9 +28,10 @@ extension SessionEngine {
         }
         guard Self.hash(secret) == session.base.secretHash else { throw .sessionNotFound(id) }
         let resumed = try resume(session, lastSequence, holder)
-        if let entry = evidence("ResumeSession", .stepSessions, session, context) {
-          audit?.note(entry)
-        }
+        audit?.note(
+          context.entry(
+            "ResumeSession", .stepSessions, "session \(id)", of: session.base.principal,
+            at: clock.now()))
         completion(.success(resumed))
       } catch {
         completion(.failure(error))

@@ -69,7 +69,7 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, audit: (any AuditLog)? = nil, surroundings: SessionSurroundings
+    logger: Logger, audit: (any AuditLog)?, surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
     self.store = store

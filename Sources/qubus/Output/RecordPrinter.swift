@@ -1,16 +1,16 @@
 internal import QubusClient
 
 /// Prints records of one kind: several as a list, or one by itself.
-struct RecordPrinter {
-  struct Column {
+struct RecordPrinter: Sendable {
+  struct Column: Sendable {
     /// In the header of CSV; the table's title has spaces in place of underscores.
     let name: String
-    let value: (JSONValue) -> String
+    let value: @Sendable (JSONValue) -> String
 
     /// A field of the record as it is.
     init(_ name: String) { self.init(name) { $0[name]?.string ?? "" } }
 
-    init(_ name: String, _ value: @escaping (JSONValue) -> String) {
+    init(_ name: String, _ value: @escaping @Sendable (JSONValue) -> String) {
       self.name = name
       self.value = value
     }

@@ -11,6 +11,8 @@ enum LogField: String, CaseIterable, Sendable {
   case tenant
   case uid
   case method
+  /// Kind and id of what a method was about.
+  case subject
   case status
   case lane
   case device

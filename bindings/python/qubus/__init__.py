@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .client import Client, generate_key
+from .client import Client
+from .credentials import generate_key
 from .errors import (
     AuthError, BackendError, ClientError, ConflictError, ConnectionFailedError,
     ConnectionLostError, DeadlineExceededError, ExecutionError, InternalError, JobNotFoundError,

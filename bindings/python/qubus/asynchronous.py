@@ -14,8 +14,9 @@ from ._native import (
     DEADLINE_EXCEEDED, END_OF_STREAM, OK, TERMINAL_STATUSES, Handle, check, exception_from, ffi,
     give_error, lib, milliseconds, take_error, text_at)
 from .client import (
-    Credentials, as_specs, attach_native, batch_outcomes, call_outcome, open_native,
-    set_native_token, status_filter, tag_filter, with_client_versions)
+    as_specs, attach_native, batch_outcomes, call_outcome, open_native, status_filter, tag_filter,
+    with_client_versions)
+from .credentials import Credentials, set_native_token
 from .errors import QubusError, ResultNotReadyError, of_name
 from .job import (
     _SHORTEST_WAIT, annotation_texts, event_from, is_about_the_call, new_event_struct, not_ended,

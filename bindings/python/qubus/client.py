@@ -4,12 +4,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import operations, records
 from ._native import (
     DEADLINE_EXCEEDED, SLICE_MILLISECONDS, UNSET, Handle, check, exception_from, ffi, give_error,
     job_handle, lib, milliseconds, take_error, text_at)
+from .credentials import Credentials, set_native_token
 from .errors import QubusError, of_name
 from .job import Job
 from .operations import Operation
@@ -26,19 +27,6 @@ if TYPE_CHECKING:
     from .spec import EstimateOptions, SubmitOptions
 
 T = TypeVar("T")
-
-
-class Credentials(NamedTuple):
-    """Keys and token as they were given; shown without what they are."""
-
-    server_key: str | os.PathLike[str] | None = None
-    key_file: str | os.PathLike[str] | None = None
-    secret_key: str | None = None
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        given = [name for name, value in zip(self._fields, self) if value is not None]
-        return f"Credentials({', '.join(given)})"
 
 
 def open_native(
@@ -59,9 +47,7 @@ def open_native(
     options.reconnect_maximum_milliseconds = UNSET
     options.stream_credit_bytes = UNSET
     options.submit_retries = UNSET
-    for name, value in zip(credentials._fields, credentials):
-        if value is not None:
-            setattr(options, name, text_argument(os.fspath(value), name, keep))
+    credentials.fill(options, keep)
     client, error = Handle(ffi.new("qubus_client **"), lib.qubus_client_free), take_error()
     check(lib.qubus_client_open(options, client.out, error), error)
     return client
@@ -86,27 +72,6 @@ def call_outcome(call: Handle) -> QubusError | None:
         failure.idempotency_key = text_at(lib.qubus_call_idempotency_key(call.pointer)) or None
     give_error(error)
     return failure
-
-
-def set_native_token(client: Handle, token: str | None) -> None:
-    keep: list[Any] = []
-    error = take_error()
-    text = ffi.NULL if token is None else text_argument(token, "token", keep)
-    check(lib.qubus_client_set_token(client.pointer, text, error), error)
-
-
-def generate_key(path: str | os.PathLike[str]) -> str:
-    """Makes a key pair and writes it to a new file that only its owner may read.
-
-    Returns:
-        The public key, for whoever adds it to the server.
-    Raises:
-        ClientError: the file exists or cannot be written.
-    """
-    keep: list[Any] = []
-    key, error = ffi.new("char[]", lib.QUBUS_KEY_CAPACITY), take_error()
-    check(lib.qubus_key_generate(text_argument(os.fspath(path), "path", keep), key, error), error)
-    return text_at(key)
 
 
 def timed_out(seconds: float, what: str) -> QubusError:
