@@ -83,7 +83,9 @@ extension SQLiteJobStore {
   /// - Throws: `job_not_found`, `tenant_erased`, `tenant_key_corrupt`.
   private func key(for update: inout JobUpdate) throws(QubusError) -> DataKey? {
     guard let vault else { return nil }
-    guard let tenant = try owners[update.jobID] ?? storedTenant(of: update.jobID) else {
+    var owner = owners[update.jobID]
+    if owner == nil { owner = try storedTenant(of: update.jobID) }
+    guard let tenant = owner else {
       throw QubusError(.jobNotFound, "no job \(update.jobID)")
     }
     do throws(QubusError) {

@@ -22,7 +22,8 @@ package struct MasterKey: Sendable {
   /// - Parameter source: what messages call it.
   /// - Throws: `invalid_key` unless the text is 64 hexadecimal digits, with white space around them.
   package init(text: [UInt8], source: String) throws(QubusError) {
-    let digits = text.drop(while: Self.isSpace).reversed().drop(while: Self.isSpace).reversed()
+    var digits = text[...].drop(while: Self.isSpace)
+    while let last = digits.last, Self.isSpace(last) { digits.removeLast() }
     guard let bytes = Hexadecimal.bytes(Array(digits)), bytes.count == Self.byteCount else {
       throw QubusError(
         .invalidKey, "the master key of \(source) is not \(2 * Self.byteCount) hexadecimal digits")

@@ -67,8 +67,8 @@ struct VaultOpening {
         slots[row.tenant] = .erased
         continue
       }
-      slots[row.tenant] =
-        wrapped.unwrap(of: row.tenant, with: master).map { .open(DataKey($0)) } ?? .broken
+      let key = wrapped.unwrap(of: row.tenant, with: master)
+      slots[row.tenant] = key.map { Vault.Slot.open(DataKey($0)) } ?? .broken
     }
     return slots
   }

@@ -18,13 +18,15 @@ enum LogField: String, CaseIterable, Sendable {
   case device
   case endpoints
   case dataDirectory = "data_dir"
-  case path
   case see
   case signal
   case version
   /// Name and number of an error; its message only where it speaks of the service
   /// (`QubusError.logText`).
   case error
+  /// What is wrong with the audit, and its first record that does not follow.
+  case explanation
+  case record
   // How much
   case count
   case sessions
@@ -39,7 +41,6 @@ enum LogField: String, CaseIterable, Sendable {
   // At rest
   case encryption
   case masterKey = "master_key"
-  case rows
 
   /// Characters kept of a value; a path is the longest that there is.
   static let characterLimit = 4096
