@@ -6,8 +6,9 @@ package enum Hexadecimal {
       decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
-  /// Nil unless all of it is digits of either case, two for each byte.
-  package static func bytes(_ characters: [UInt8]) -> [UInt8]? {
+  /// Nil unless all of it is lower-case digits, two for each byte.
+  package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
+    let characters = Array(text.utf8)
     guard characters.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     for i in stride(from: 0, to: characters.count, by: 2) {
@@ -21,7 +22,6 @@ package enum Hexadecimal {
     switch character {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
     case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
     default: nil
     }
   }

@@ -42,7 +42,7 @@ struct BlobFiles: Sendable {
     for folder in Self.entries(root) {
       var hasRemoved = false
       for name in Self.entries("\(root)/\(folder)") {
-        let sum = Hexadecimal.bytes(Array(name.utf8))
+        let sum = Hexadecimal.bytes(name)
         guard sum.map(isMeant) ?? name.hasSuffix(".tmp") else { continue }
         guard unlink("\(root)/\(folder)/\(name)") == 0 else {
           throw Self.failure("cannot remove \(root)/\(folder)/\(name)")

@@ -24,7 +24,7 @@ package struct MasterKey: Sendable {
   package init(text: [UInt8], source: String) throws(QubusError) {
     var digits = text[...].drop(while: Self.isSpace)
     while let last = digits.last, Self.isSpace(last) { digits.removeLast() }
-    guard let bytes = Hexadecimal.bytes(Array(digits)), bytes.count == Self.byteCount else {
+    guard let bytes = Hexadecimal.bytes(String(decoding: digits, as: UTF8.self)), bytes.count == Self.byteCount else {
       throw QubusError(
         .invalidKey, "the master key of \(source) is not \(2 * Self.byteCount) hexadecimal digits")
     }

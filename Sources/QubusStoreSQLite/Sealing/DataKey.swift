@@ -45,7 +45,7 @@ struct DataKey: Sendable {
   /// - Throws: `internal_error` when the system has no random numbers.
   func seal(_ bytes: ArraySlice<UInt8>, at place: SealPlace) throws(QubusError) -> [UInt8] {
     var random = [UInt8](repeating: 0, count: Self.saltBytes + Self.nonceBytes)
-    guard getrandom(&random, random.count, 0) == random.count else {
+    guard getentropy(&random, random.count) == 0 else {
       throw QubusError(.internalError, "the system has no random numbers")
     }
     let key = Self.derived(sealing, Array(random[..<Self.saltBytes]))
