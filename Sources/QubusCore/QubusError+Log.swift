@@ -1,7 +1,7 @@
 extension QubusError {
   /// What a log may hold of the error: name and number, and the message where it speaks of the
-  /// service itself. Messages about requests, programs and runs quote what clients sent; their place
-  /// is the answer, and the trace id leads from there to the line in the log.
+  /// service itself. Messages about requests, programs and runs quote what clients sent; their
+  /// place is the answer, and the trace id leads from there to the line in the log.
   package var logText: String {
     let name = "\(code.entry.name) [\(code.rawValue)]"
     switch code.entry.errorClass {

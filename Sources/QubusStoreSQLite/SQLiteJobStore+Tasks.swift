@@ -1,8 +1,8 @@
 internal import QubusCore
 internal import QubusJobs
 
-/// Commands on their way to the writer: encoded and sealed here, on the caller's thread, so that the
-/// writer only writes.
+/// Commands on their way to the writer: encoded and sealed here, on the caller's thread, so that
+/// the writer only writes.
 extension SQLiteJobStore {
   /// Up to here a result is encoded on its caller's thread.
   private static let smallResultBytes = 16 << 10

@@ -20,11 +20,14 @@ package struct MasterKey: Sendable {
   }
 
   /// - Parameter source: what messages call it.
-  /// - Throws: `invalid_key` unless the text is 64 hexadecimal digits, with white space around them.
+  /// - Throws: `invalid_key` unless the text is 64 hexadecimal digits, with white space around
+  ///   them.
   package init(text: [UInt8], source: String) throws(QubusError) {
     var digits = text[...].drop(while: Self.isSpace)
     while let last = digits.last, Self.isSpace(last) { digits.removeLast() }
-    guard let bytes = Hexadecimal.bytes(String(decoding: digits, as: UTF8.self)), bytes.count == Self.byteCount else {
+    guard let bytes = Hexadecimal.bytes(String(decoding: digits, as: UTF8.self)),
+      bytes.count == Self.byteCount
+    else {
       throw QubusError(
         .invalidKey, "the master key of \(source) is not \(2 * Self.byteCount) hexadecimal digits")
     }

@@ -21,8 +21,8 @@ package struct Backup: Sendable {
   }
 
   static let databaseName = "qubus.sqlite"
-  /// What makes it the same service: who signs checkpoints, and who clients talk to. Tokens live too
-  /// short to be worth it.
+  /// What makes it the same service: who signs checkpoints, and who clients talk to. Tokens live
+  /// too short to be worth it.
   static let keyNames = ["audit.key", "server.key"]
 
   package init() {}
@@ -39,8 +39,8 @@ package struct Backup: Sendable {
   }
 
   /// Puts a backup where no store is.
-  /// - Throws: `backup_invalid`, before anything is in place; `data_directory_not_writable` when the
-  ///   directory exists and is not empty; `disk_full`.
+  /// - Throws: `backup_invalid`, before anything is in place; `data_directory_not_writable` when
+  ///   the directory exists and is not empty; `disk_full`.
   package func restore(_ source: String, to directory: String) throws(QubusError) -> Report {
     _ = try BackupCheck(folder: source).run()
     return try build(directory) { (folder) throws(QubusError) in

@@ -18,8 +18,8 @@ package struct Rewrapping: Sendable {
 
   /// In one transaction, with an entry in the audit: a crash leaves all keys under the one or under
   /// the other.
-  /// - Throws: `data_directory_locked` while a daemon runs; `wrong_master_key` when none of the keys
-  ///   opens with `old`; `disk_full`.
+  /// - Throws: `data_directory_locked` while a daemon runs; `wrong_master_key` when none of the
+  ///   keys opens with `old`; `disk_full`.
   package func run(
     from old: MasterKey, to new: MasterKey, by credential: String, at time: Microseconds,
     options: StoreOptions = StoreOptions()

@@ -3,8 +3,8 @@ internal import QubusCore
 internal import QubusJobs
 
 /// Seals what a store holds from before encryption. In small transactions, each of which leaves a
-/// store that opens: whatever interrupts it, the next start goes on. Then the file is built anew and
-/// the log cut, so that no plain text stays in either.
+/// store that opens: whatever interrupts it, the next start goes on. Then the file is built anew
+/// and the log cut, so that no plain text stays in either.
 ///
 /// The writer does not run yet, and nobody reads.
 struct StoreSealing {
@@ -49,8 +49,8 @@ struct StoreSealing {
     }
   }
 
-  /// The value sealed; as it is when it is sealed already, has nothing in it, or its tenant's key is
-  /// gone.
+  /// The value sealed; as it is when it is sealed already, has nothing in it, or its tenant's key
+  /// is gone.
   func seal(_ bytes: [UInt8], of tenant: String, at place: SealPlace) throws -> [UInt8] {
     guard !bytes.isEmpty, !DataKey.isSealed(bytes), case .open(let key) = vault[tenant] else {
       return bytes

@@ -2,8 +2,8 @@ internal import Glibc
 internal import Logging
 internal import QubusCore
 
-/// Writes one line per record to standard error: JSON for machines, text for people. Of what belongs
-/// to a record it takes the fields that may be logged (`LogField`).
+/// Writes one line per record to standard error: JSON for machines, text for people. Of what
+/// belongs to a record it takes the fields that may be logged (`LogField`).
 struct LineLogHandler: LogHandler {
   let label: String
   let format: Configuration.LogFormat

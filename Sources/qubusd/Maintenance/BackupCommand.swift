@@ -6,8 +6,8 @@ struct BackupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup", abstract: "Copy the store, also while the daemon works on it.",
     discussion: """
-      The copy is of one moment. It gets its name when it is durable and has passed its check. What \
-      is encrypted stays so; the master key is not in it.
+      The copy is of one moment. It gets its name when it is durable and has passed its check. \
+      What is encrypted stays so; the master key is not in it.
       """)
 
   @OptionGroup var options: DaemonOptions

@@ -7,8 +7,8 @@ enum KeyCommand {
   private static let byteLimit = 4096
 
   /// - Parameter command: for `/bin/sh -c`.
-  /// - Throws: `invalid_key` when it cannot be run, ends with another status than 0, writes too much
-  ///   or takes longer than 30 s.
+  /// - Throws: `invalid_key` when it cannot be run, ends with another status than 0, writes too
+  ///   much or takes longer than 30 s.
   static func output(
     _ command: String, patienceMilliseconds: Int32 = patienceMilliseconds
   ) throws(QubusError) -> [UInt8] {
