@@ -428,6 +428,30 @@
  */
 #define QUBUS_E_AUDIT_CORRUPT 5011
 
+/**
+ * The key of the tenant was destroyed, and with it everything that was encrypted: programs,
+ * results, names, tags and annotations.
+ */
+#define QUBUS_E_TENANT_ERASED 5012
+
+/**
+ * The wrapped data key of the tenant named in the message cannot be opened with the master
+ * key, so that its programs and results cannot be read and no new ones are taken.
+ */
+#define QUBUS_E_TENANT_KEY_CORRUPT 5013
+
+/** The data directory is encrypted and no master key is configured. */
+#define QUBUS_E_MASTER_KEY_REQUIRED 5014
+
+/** The data keys are wrapped with another master key than the one that is configured. */
+#define QUBUS_E_WRONG_MASTER_KEY 5015
+
+/**
+ * A backup is incomplete or damaged: its database fails the integrity check, its audit does
+ * not follow, or a file of results is missing or another one.
+ */
+#define QUBUS_E_BACKUP_INVALID 5016
+
 /* execution: 6000 to 6999 */
 
 /** The device started the job and reported a failure that has no more specific code. */

@@ -237,6 +237,19 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// A record of the audit does not follow from the one before it: it was changed, removed or
   /// damaged on the disk.
   case auditCorrupt = 5011
+  /// The key of the tenant was destroyed, and with it everything that was encrypted: programs,
+  /// results, names, tags and annotations.
+  case tenantErased = 5012
+  /// The wrapped data key of the tenant named in the message cannot be opened with the master
+  /// key, so that its programs and results cannot be read and no new ones are taken.
+  case tenantKeyCorrupt = 5013
+  /// The data directory is encrypted and no master key is configured.
+  case masterKeyRequired = 5014
+  /// The data keys are wrapped with another master key than the one that is configured.
+  case wrongMasterKey = 5015
+  /// A backup is incomplete or damaged: its database fails the integrity check, its audit does
+  /// not follow, or a file of results is missing or another one.
+  case backupInvalid = 5016
 
   /// The device started the job and reported a failure that has no more specific code.
   case executionFailed = 6001
@@ -409,33 +422,38 @@ extension ErrorCode {
     case .dataDirectoryNewerVersion: 93
     case .dataDirectoryCorrupt: 94
     case .auditCorrupt: 95
-    case .executionFailed: 96
-    case .executionCanceled: 97
-    case .executionTimedOut: 98
-    case .jobExpired: 99
-    case .loopLimitExceeded: 100
-    case .simulatorNormDrift: 101
-    case .divisionByZero: 102
-    case .optimizerDiverged: 103
-    case .resultCorrupt: 104
-    case .resultTooLarge: 105
-    case .resultExpired: 106
-    case .internalError: 107
-    case .notImplemented: 108
-    case .invariantViolated: 109
-    case .connectionFailed: 110
-    case .connectionLost: 111
-    case .deadlineExceeded: 112
-    case .callCanceled: 113
-    case .clientClosed: 114
-    case .usedAfterFork: 115
-    case .invalidArgument: 116
-    case .outOfMemory: 117
-    case .abiMismatch: 118
-    case .protocolError: 119
-    case .bufferTooSmall: 120
-    case .notSupported: 121
-    case .endOfStream: 122
+    case .tenantErased: 96
+    case .tenantKeyCorrupt: 97
+    case .masterKeyRequired: 98
+    case .wrongMasterKey: 99
+    case .backupInvalid: 100
+    case .executionFailed: 101
+    case .executionCanceled: 102
+    case .executionTimedOut: 103
+    case .jobExpired: 104
+    case .loopLimitExceeded: 105
+    case .simulatorNormDrift: 106
+    case .divisionByZero: 107
+    case .optimizerDiverged: 108
+    case .resultCorrupt: 109
+    case .resultTooLarge: 110
+    case .resultExpired: 111
+    case .internalError: 112
+    case .notImplemented: 113
+    case .invariantViolated: 114
+    case .connectionFailed: 115
+    case .connectionLost: 116
+    case .deadlineExceeded: 117
+    case .callCanceled: 118
+    case .clientClosed: 119
+    case .usedAfterFork: 120
+    case .invalidArgument: 121
+    case .outOfMemory: 122
+    case .abiMismatch: 123
+    case .protocolError: 124
+    case .bufferTooSmall: 125
+    case .notSupported: 126
+    case .endOfStream: 127
     }
   }
 }
@@ -1597,6 +1615,67 @@ extension ErrorRegistry {
       explanation: """
         A record of the audit does not follow from the one before it: it was changed, removed or \
         damaged on the disk.
+        """
+    ),
+    Entry(
+      code: .tenantErased, name: "tenant_erased",
+      errorClass: .backend, grpcStatus: .notFound, httpStatus: 410,
+      recovery: .failFast,
+      action: """
+        Nothing brings the contents back; ask the operator who erased the tenant when and why, \
+        which the audit knows.
+        """,
+      explanation: """
+        The key of the tenant was destroyed, and with it everything that was encrypted: \
+        programs, results, names, tags and annotations. Ids, times and states are kept.
+        """
+    ),
+    Entry(
+      code: .tenantKeyCorrupt, name: "tenant_key_corrupt",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Restore the row of the tenant in `tenant_keys` from the last backup; other tenants are \
+        not affected.
+        """,
+      explanation: """
+        The wrapped data key of the tenant named in the message cannot be opened with the master \
+        key, so that its programs and results cannot be read and no new ones are taken.
+        """
+    ),
+    Entry(
+      code: .masterKeyRequired, name: "master_key_required",
+      errorClass: .backend, grpcStatus: .failedPrecondition, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Start qubusd with `--master-key-file` or `--master-key-command`, with the master key \
+        that the data were encrypted with.
+        """,
+      explanation: """
+        The data directory is encrypted and no master key is configured. Nothing was opened or \
+        changed.
+        """
+    ),
+    Entry(
+      code: .wrongMasterKey, name: "wrong_master_key",
+      errorClass: .backend, grpcStatus: .failedPrecondition, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Give the master key whose id the message names; after a rotation that is the new one.
+        """,
+      explanation: """
+        The data keys are wrapped with another master key than the one that is configured. \
+        Nothing was changed.
+        """
+    ),
+    Entry(
+      code: .backupInvalid, name: "backup_invalid",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 500,
+      recovery: .failFast,
+      action: "Take another backup; the message names the file and what is wrong with it.",
+      explanation: """
+        A backup is incomplete or damaged: its database fails the integrity check, its audit \
+        does not follow, or a file of results is missing or another one.
         """
     ),
     Entry(

@@ -33,7 +33,7 @@ extension Engine {
       spec = try self.spec(of: record)
       prepared = try preparation.prepare(spec)
     } catch {
-      logger(record).error("a stored job cannot run", metadata: ["error": "\(error)"])
+      logger(record).error("a stored job cannot run", metadata: ["error": "\(error.logText)"])
       let update = JobUpdate.end(record, .failed, reason: "", error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }

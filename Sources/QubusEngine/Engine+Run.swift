@@ -31,7 +31,7 @@ extension Engine {
     let run = JobRun(self, job, prepared, team: team)
     let ending = finish(job, run.run())
     if case .failed(let error) = ending {
-      logger(run.record).warning("job failed", metadata: ["error": "\(error)"])
+      logger(run.record).warning("job failed", metadata: ["error": "\(error.logText)"])
     }
     let update = run.ending(ending)
     #if QUBUS_FAULT_INJECTION
@@ -89,14 +89,16 @@ extension Engine {
 
   private func endUnprepared(_ job: ActiveJob, _ error: QubusError) {
     job.withLock { $0.phase = .finishing }
-    logger(job.record).error("the stored request cannot run", metadata: ["error": "\(error)"])
+    logger(job.record).error(
+      "the stored request cannot run", metadata: ["error": "\(error.logText)"])
     write(.end(job.record, .failed, reason: "", error: error, at: clock.now()), job)
   }
 
   /// A job that could not be read waits again, as one that takes everything since its size is
   /// unknown.
   private func retryLater(_ id: Identifier, _ error: QubusError) {
-    logger.error("a job cannot be read", metadata: ["job_id": "\(id)", "error": "\(error)"])
+    logger.error(
+      "a job cannot be read", metadata: ["job_id": "\(id)", "error": "\(error.logText)"])
     guard error.isStoreTrouble else { return }
     let job = SchedulerJob(
       id: id, lane: .batch, cores: .all, memoryBytes: configuration.memoryBytes)

@@ -101,7 +101,7 @@ extension Engine {
     }
     shared.signal { $0.troubled[job.id] = error }
     logger(job.record).warning(
-      "the store refused a change, it will be tried again", metadata: ["error": "\(error)"])
+      "the store refused a change, it will be tried again", metadata: ["error": "\(error.logText)"])
     if let delay { scheduler.schedule(at: clock.now() + delay) { [self] in retry(job) } }
   }
 
@@ -157,7 +157,7 @@ extension Engine {
     let isFault = !dropped.allSatisfy(\.update.isQueueNews)
     logger(job.record).log(
       level: isFault ? .error : .debug, "the store refused a change",
-      metadata: ["error": "\(error)"])
+      metadata: ["error": "\(error.logText)"])
     for write in dropped { write.completion?(.failure(error)) }
     let updates = dropped.map(\.update)
     guard let last = updates.last?.moves.last, last.isTerminal, last == .succeeded else { return }

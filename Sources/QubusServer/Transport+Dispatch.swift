@@ -61,8 +61,9 @@ extension Transport {
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
       try dispatchSession(call, body)
-    case .whoAmI, .listTenants, .createTenant, .updateTenant, .listProjects, .createProject,
-      .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal, .grantRole, .revokeRole,
+    case .whoAmI, .listTenants, .createTenant, .updateTenant, .eraseTenant, .listProjects,
+      .createProject, .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal,
+      .grantRole, .revokeRole,
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
       .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget, .listBudgets,
       .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy:

@@ -34,8 +34,7 @@ extension Transport {
     logger.info(
       "call failed",
       metadata: [
-        "method": "\(method.rawValue)", "error": "\(error.code.name)",
-        "message": "\(error.message)", "cause": "\(error.cause ?? "")",
+        "method": "\(method.rawValue)", "error": "\(error.logText)",
         "trace_id": "\(traceID)", "principal": "\(connection.name)",
       ])
   }

@@ -71,7 +71,7 @@ extension CommandExecutor {
   }
 
   func insertJob(
-    _ record: JobRecord, as job: Int64, error: [UInt8]?, request: [UInt8]?
+    _ record: JobRecord, _ columns: JobColumns, as job: Int64, request: [UInt8]?
   ) throws(SQLiteFailure) {
     let insert = sql.insertJob
     insert.rewind()
@@ -88,17 +88,17 @@ extension CommandExecutor {
     insert.add(record.attempt)
     insert.add(record.lane)
     insert.add(record.device)
-    insert.add(record.name)
-    insert.add(PackedStrings.pack(record.tags))
+    insert.add(columns.name)
+    insert.add(columns.tags)
     insert.add(record.seed)
     add(record.phases, storedAt: nil, to: insert)
     insert.add(record.shotsDone)
     insert.add(record.shotsTotal)
     insert.add(record.lastSequence)
-    insert.add(error)
+    insert.add(columns.error)
     insert.add(record.traceID)
-    insert.add(PackedStrings.pack(record.annotations))
-    insert.add(PackedStrings.pack(record.notices))
+    insert.add(columns.annotations)
+    insert.add(columns.notices)
     insert.add(record.replayOf)
     insert.add(record.cancelRequested)
     insert.add(record.fallbackUsed)

@@ -45,7 +45,7 @@ extension CommandExecutor {
     statement.add(update.device)
     statement.add(update.shotsDone.map { Int64(bitPattern: $0) })
     statement.add(work.error)
-    statement.add(update.annotations.map { PackedStrings.pack($0) })
+    statement.add(work.annotations)
     statement.add(update.cancelRequested.map { $0 ? Int64(1) : 0 })
     statement.add(work.result != nil)
     if statement === sql.moveJob {

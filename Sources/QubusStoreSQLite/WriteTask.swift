@@ -10,7 +10,7 @@ final class WriteTask: Sendable {
     var record: JobRecord
     var events: [NewEvent]
     var bodies: [[UInt8]]
-    var error: [UInt8]?
+    var columns: JobColumns
     var audit: AuditEntry?
     var completion: @Sendable (Result<AcceptOutcome, QubusError>) -> Void
   }
@@ -18,6 +18,9 @@ final class WriteTask: Sendable {
     var update: JobUpdate
     var bodies: [[UInt8]]
     var error: [UInt8]?
+    var annotations: [UInt8]?
+    /// Seals the result; nil: it is stored plain.
+    var key: DataKey?
     /// Nil when there is no result, or none prepared yet.
     var result: StoredResult?
     var completion: @Sendable (Result<[JobEvent], QubusError>) -> Void

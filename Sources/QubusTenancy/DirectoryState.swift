@@ -21,6 +21,7 @@ struct DirectoryState: Sendable {
     switch change {
     case .createTenant(let record): tenants[record.name] = record
     case .setTenantDisabled(let name, let isDisabled): tenants[name]?.isDisabled = isDisabled
+    case .eraseTenant: break
     case .createProject(let record): projects[record.tenant, default: [:]][record.name] = record
     case .setProjectDisabled(let tenant, let name, let isDisabled):
       projects[tenant]?[name]?.isDisabled = isDisabled

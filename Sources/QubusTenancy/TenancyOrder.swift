@@ -4,6 +4,7 @@ package import QubusJobs
 package enum TenancyOrder: Sendable, Hashable {
   case createTenant(name: String)
   case updateTenant(name: String, isDisabled: Bool)
+  case eraseTenant(name: String)
   /// The owner is a name of the tenant's, empty for nobody.
   case createProject(tenant: String, name: String, owner: String)
   case updateProject(tenant: String, name: String, isDisabled: Bool?, owner: String?)
@@ -34,6 +35,7 @@ package enum TenancyOrder: Sendable, Hashable {
     switch self {
     case .createTenant: "CreateTenant"
     case .updateTenant: "UpdateTenant"
+    case .eraseTenant: "EraseTenant"
     case .createProject: "CreateProject"
     case .updateProject: "UpdateProject"
     case .createPrincipal: "CreatePrincipal"

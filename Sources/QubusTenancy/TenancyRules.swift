@@ -32,7 +32,7 @@ package enum TenancyRules {
     case .createTenant(let record):
       if let error = nameRefusal(record.name, "name") { return error }
       return try lookup.hasTenant(record.name) ? taken("tenant", record.name) : nil
-    case .setTenantDisabled(let name, _):
+    case .setTenantDisabled(let name, _), .eraseTenant(let name, _):
       return try lookup.hasTenant(name) ? nil : .tenantNotFound(name)
     case .createProject(let record):
       if let error = nameRefusal(record.name, "name") { return error }
@@ -93,7 +93,7 @@ package enum TenancyRules {
       (tenant, project, owner) = (record.tenant, record.name, record.owner)
     case .setProjectOwner(let ofTenant, let name, let newOwner):
       (tenant, project, owner) = (ofTenant, name, newOwner)
-    case .createTenant, .setTenantDisabled, .setProjectDisabled, .createPrincipal,
+    case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
       .issueToken, .revokeToken, .spendToken, .setQuota, .setApprovalPolicy,
       .removeApprovalPolicy:

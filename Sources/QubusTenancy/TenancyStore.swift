@@ -6,6 +6,8 @@ package import QubusJobs
 package enum TenancyChange: Sendable, Hashable {
   case createTenant(TenantRecord)
   case setTenantDisabled(String, Bool)
+  /// Destroys the tenant's data key, and with it all that was encrypted. For ever.
+  case eraseTenant(String, at: Microseconds)
   case createProject(ProjectRecord)
   case setProjectDisabled(tenant: String, name: String, Bool)
   case setProjectOwner(tenant: String, name: String, owner: String)

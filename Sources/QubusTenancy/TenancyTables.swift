@@ -42,6 +42,7 @@ package struct TenancyTables: Sendable {
     switch change {
     case .createTenant(let record): tenants[record.name] = record
     case .setTenantDisabled(let name, let isDisabled): tenants[name]?.isDisabled = isDisabled
+    case .eraseTenant: break
     case .createProject(let record):
       projects[ProjectName(tenant: record.tenant, name: record.name)] = record
     case .setProjectDisabled(let tenant, let name, let isDisabled):

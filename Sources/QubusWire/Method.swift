@@ -31,6 +31,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listTenants = "ListTenants"
   case createTenant = "CreateTenant"
   case updateTenant = "UpdateTenant"
+  case eraseTenant = "EraseTenant"
   case listProjects = "ListProjects"
   case createProject = "CreateProject"
   case updateProject = "UpdateProject"
@@ -127,6 +128,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listTenants: row(.readMembers, .reader)
     case .createTenant: row(.manageTenants, .engine)
     case .updateTenant: row(.manageTenants, .engine)
+    case .eraseTenant: row(.manageTenants, .engine)
     case .listProjects: row(.readMembers, .reader)
     case .createProject: row(.manageProjects, .engine)
     case .updateProject: row(.manageProjects, .engine)

@@ -37,14 +37,21 @@ final class Daemon: Sendable {
     let codec = ProtobufJobCodec(limits: limits)
     var storeOptions = StoreOptions()
     storeOptions.onFatal = { error in
-      logger.critical("the disk cannot be trusted any more: \(error)")
+      logger.critical(
+        "the disk cannot be trusted any more", metadata: ["error": "\(error.logText)"])
       _exit(DaemonExit.inputOutput.rawValue)
+    }
+    storeOptions.masterKey = try configuration.masterKey?.read()
+    storeOptions.onSealed = { values in
+      logger.notice(
+        "what was stored before encryption is sealed", metadata: ["count": "\(values)"])
     }
     storeOptions.onLostNote = { entry, error in
       logger.error(
         "evidence was not written",
         metadata: [
-          "method": "\(entry.method)", "subject": "\(entry.subject)", "error": "\(error)",
+          "method": "\(entry.method)", "subject": "\(entry.subject)",
+          "error": "\(error.logText)",
         ])
     }
     store = try SQLiteJobStore(
@@ -97,6 +104,7 @@ final class Daemon: Sendable {
       throw error
     }
     tenancy.serves(keys: serverKeys)
+    tellEncryption(storeOptions.masterKey?.idText, logger)
     logger.notice(
       "ready",
       metadata: [
@@ -104,6 +112,21 @@ final class Daemon: Sendable {
         "data_dir": "\(configuration.dataDirectory)", "threads": "\(configuration.threads)",
         "memory_bytes": "\(configuration.memoryBytes)", "version": "\(Versions.server)",
       ])
+  }
+
+  private func tellEncryption(
+    _ master: String?, _ logger: Logger
+  ) {
+    logger.notice(
+      "data at rest",
+      metadata: [
+        "encryption": master == nil ? "off" : "on", "master_key": "\(master ?? "none")",
+      ])
+    for tenant in store.tenantsWithBrokenKeys {
+      logger.error(
+        "the data key of a tenant cannot be opened; other tenants go on",
+        metadata: ["tenant": "\(tenant)"])
+    }
   }
 
   /// What is made of a store; without it the store is closed again.

@@ -115,7 +115,7 @@ final class Tenancy: Sendable {
         store.record(Self.serviceEntry("stop", now: directory.now()), completion: $0)
       }
     } catch {
-      logger.error("the stop is missing in the audit", metadata: ["error": "\(error)"])
+      logger.error("the stop is missing in the audit", metadata: ["error": "\(error.logText)"])
     }
   }
 
@@ -162,7 +162,7 @@ private final class TokenLedger: Sendable {
       outcome: .allowed, policy: "token", traceID: "")
     store.change(change, audit: entry) { [logger] result in
       guard case .failure(let error) = result else { return }
-      logger.error("shots of a token are not counted", metadata: ["error": "\(error)"])
+      logger.error("shots of a token are not counted", metadata: ["error": "\(error.logText)"])
     }
   }
 }

@@ -104,7 +104,10 @@ struct TenancyTests {
       (.tenants([TenantRecord(name: "lab", createdAt: 1)], next: "lab"), [.listTenants]),
       (.projects([project], next: ""), [.listProjects]),
       (.principals([person], next: ""), [.listPrincipals]), (.keys([report]), [.listKeys]),
-      (.tenant(TenantRecord(name: "lab", createdAt: 1)), [.createTenant, .updateTenant]),
+      (
+        .tenant(TenantRecord(name: "lab", createdAt: 1)),
+        [.createTenant, .updateTenant, .eraseTenant]
+      ),
       (.project(project), [.createProject, .updateProject]),
       (.principal(person), [.createPrincipal, .updatePrincipal, .grantRole, .revokeRole]),
       (.key(report), [.addKey, .revokeKey]),

@@ -16,7 +16,7 @@ COMMANDS = [
 ]
 NESTED = [
     "admin tenants", "admin tenants list", "admin tenants create", "admin tenants disable",
-    "admin tenants enable", "admin projects", "admin projects list", "admin projects create",
+    "admin tenants enable", "admin tenants erase", "admin projects", "admin projects list", "admin projects create",
     "admin projects owner", "admin projects disable", "admin projects enable", "admin principals",
     "admin principals list", "admin principals create", "admin principals user",
     "admin principals disable", "admin principals enable", "admin keys", "admin keys list",

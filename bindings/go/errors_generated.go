@@ -281,6 +281,19 @@ const (
 	// A record of the audit does not follow from the one before it: it was changed, removed or
 	// damaged on the disk.
 	ErrAuditCorrupt Code = 5011
+	// The key of the tenant was destroyed, and with it everything that was encrypted: programs,
+	// results, names, tags and annotations.
+	ErrTenantErased Code = 5012
+	// The wrapped data key of the tenant named in the message cannot be opened with the master
+	// key, so that its programs and results cannot be read and no new ones are taken.
+	ErrTenantKeyCorrupt Code = 5013
+	// The data directory is encrypted and no master key is configured.
+	ErrMasterKeyRequired Code = 5014
+	// The data keys are wrapped with another master key than the one that is configured.
+	ErrWrongMasterKey Code = 5015
+	// A backup is incomplete or damaged: its database fails the integrity check, its audit does
+	// not follow, or a file of results is missing or another one.
+	ErrBackupInvalid Code = 5016
 	// The device started the job and reported a failure that has no more specific code.
 	ErrExecutionFailed Code = 6001
 	// The job was canceled by a principal of its project or by an operator.

@@ -184,6 +184,7 @@ int32_t qubus_json_read(
   X(role_grant) X(tenant) X(project) X(principal_info) X(client_key) X(who_am_irequest)           \
   X(who_am_iresponse) X(list_tenants_request) X(list_tenants_response) X(create_tenant_request)   \
   X(create_tenant_response) X(update_tenant_request) X(update_tenant_response)                    \
+  X(erase_tenant_request) X(erase_tenant_response)                                                 \
   X(list_projects_request) X(list_projects_response) X(create_project_request)                    \
   X(create_project_response) X(update_project_request) X(update_project_response)                 \
   X(list_principals_request) X(list_principals_response) X(create_principal_request)              \

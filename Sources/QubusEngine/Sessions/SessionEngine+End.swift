@@ -89,7 +89,7 @@ extension SessionEngine {
         if case .failure(let error) = result {
           logger.warning(
             "the end of a session was not written",
-            metadata: ["session_id": "\(session.id)", "error": "\(error)"])
+            metadata: ["session_id": "\(session.id)", "error": "\(error.logText)"])
         }
         let closers = table.withLock { _ in
           defer { session.closers = [] }

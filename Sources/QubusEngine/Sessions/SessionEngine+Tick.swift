@@ -66,7 +66,8 @@ extension SessionEngine {
           }
         case .failure(let error):
           // Tried again with the next tick.
-          logger.warning("usage of sessions was not written", metadata: ["error": "\(error)"])
+          logger.warning(
+            "usage of sessions was not written", metadata: ["error": "\(error.logText)"])
         }
         completion()
       })

@@ -108,7 +108,7 @@ package final class TenancyEngine: TenancyService {
     _ order: TenancyOrder, _ context: CallContext
   ) throws(QubusError) -> TenancyPlan {
     switch order {
-    case .createTenant, .updateTenant, .createProject, .updateProject:
+    case .createTenant, .updateTenant, .eraseTenant, .createProject, .updateProject:
       return try planPlace(order, context)
     case .createPrincipal(let principal, let uid, let grants):
       return try planPrincipal(principal, uid: uid, grants: grants, context)
