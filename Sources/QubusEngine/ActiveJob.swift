@@ -23,6 +23,8 @@ final class ActiveJob: Sendable {
     case canceled(reason: String)
     case expired
     case runLimit
+    /// A budget, the credit or the job's own `max_cost` is used up.
+    case costLimit(QubusError)
     /// The service stops; the job runs again at the next start.
     case interrupted
   }
@@ -112,7 +114,12 @@ extension ActiveJob.State {
 extension JobRecord {
   /// The record after `update`, whose moves the store has validated.
   mutating func apply(_ update: JobUpdate) {
-    if let status = update.moves.last { self.status = status }
+    if let status = update.moves.last {
+      if costHeld != nil, status.isTerminal, !self.status.isTerminal {
+        cost = update.settlement?.charge ?? 0
+      }
+      self.status = status
+    }
     if let reason = update.reason { self.reason = reason }
     if let newAttempt = update.newAttempt { attempt = newAttempt }
     if let phases = update.phases { self.phases = phases }
@@ -145,6 +152,7 @@ extension JobUpdate {
       result.annotations = update.annotations ?? result.annotations
       result.cancelRequested = update.cancelRequested ?? result.cancelRequested
       result.result = update.result ?? result.result
+      result.settlement = update.settlement ?? result.settlement
       result.audit += update.audit
     }
     return result

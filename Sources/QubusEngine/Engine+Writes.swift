@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// How a job's changes reach the store: in order, and again until they do.
 extension Engine {
@@ -70,6 +71,7 @@ extension Engine {
     }
     let (record, observers) = job.withLock { ($0.record, Array($0.observers.values)) }
     if record.status.isTerminal {
+      if record.costHeld != nil { ledger?.settle(job.id, charge: record.cost ?? 0) }
       #if QUBUS_FAULT_INJECTION
         FaultPoint.terminalCommitted.reached()
       #endif
@@ -77,6 +79,9 @@ extension Engine {
         shared.watched.remove(job.id)
         shared.troubled[job.id] = nil
       }
+      quotas.finished(
+        job.id, of: record.principal, deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
+      forgetApproval(job.id)
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
     }
@@ -97,7 +102,7 @@ extension Engine {
     }
     shared.signal { $0.troubled[job.id] = error }
     logger(job.record).warning(
-      "the store refused a change, it will be tried again", metadata: ["error": "\(error)"])
+      "the store refused a change, it will be tried again", metadata: ["error": "\(error.logText)"])
     if let delay { scheduler.schedule(at: clock.now() + delay) { [self] in retry(job) } }
   }
 
@@ -153,7 +158,7 @@ extension Engine {
     let isFault = !dropped.allSatisfy(\.update.isQueueNews)
     logger(job.record).log(
       level: isFault ? .error : .debug, "the store refused a change",
-      metadata: ["error": "\(error)"])
+      metadata: ["error": "\(error.logText)"])
     for write in dropped { write.completion?(.failure(error)) }
     let updates = dropped.map(\.update)
     guard let last = updates.last?.moves.last, last.isTerminal, last == .succeeded else { return }
@@ -184,6 +189,8 @@ extension JobUpdate {
   ) -> JobUpdate {
     var failed = update
     failed.result = nil
+    // Nothing came of it: nothing is charged.
+    failed.settlement = nil
     failed.error = error
     failed.moves = update.moves.map { $0 == .succeeded ? .failed : $0 }
     failed.events = update.events.map { event in

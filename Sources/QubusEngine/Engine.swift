@@ -4,6 +4,7 @@ package import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+package import QubusTenancy
 
 /// Drives jobs through their lifecycle: validates and compiles on submit, makes them durable, lets
 /// the scheduler decide, runs them on compute threads, and writes what became of them.
@@ -20,6 +21,10 @@ package final class Engine: Sendable {
   let logger: Logger
   /// Nil without one: nothing that is only read leaves evidence.
   let audit: (any AuditLog)?
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
+  /// Accepted jobs that the scheduler does not know of yet.
+  let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
   let preparation: JobPreparation
   let programs: ProgramCache
   let table: JobTable
@@ -36,6 +41,8 @@ package final class Engine: Sendable {
   let runningJobs: RunningJobs
   /// Nil without a store for sessions.
   package let sessions: SessionEngine?
+  /// Nil: everything is free.
+  let ledger: LedgerBook?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -58,12 +65,17 @@ package final class Engine: Sendable {
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
+  ///   - ledger: holds and settles what jobs and sessions cost.
+  ///   - quotas: limits on what is taken in; none by default.
+  ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
+    ledger: LedgerBook? = nil,
+    quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -75,6 +87,9 @@ package final class Engine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.audit = audit
+    self.ledger = ledger
+    self.quotas = quotas
+    self.approvalPolicies = approvalPolicies
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs)
@@ -113,6 +128,8 @@ package final class Engine: Sendable {
       preparation: SessionPreparation(
         configuration: configuration, devices: devices, programs: programs),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
+      ledger: ledger,
+      quotas: quotas,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },
@@ -127,6 +144,7 @@ package final class Engine: Sendable {
       return !shared.isStarted
     }
     precondition(isFirst, "an engine starts once")
+    watchQuotas()
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }

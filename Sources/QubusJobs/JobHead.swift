@@ -114,7 +114,10 @@ extension JobRecord {
     lastSequence = head.lastSequence
     reason = update.reason ?? reason
     if let phases = update.phases { self.phases.merge(phases) }
-    if ends { phases.storedAt = storedAt }
+    if ends {
+      phases.storedAt = storedAt
+      if costHeld != nil { cost = update.settlement?.charge ?? 0 }
+    }
     device = update.device ?? device
     shotsDone = update.shotsDone ?? shotsDone
     error = update.error ?? error

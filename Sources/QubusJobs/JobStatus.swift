@@ -61,4 +61,9 @@ package enum JobReason {
   package static let timeToLive = "TTL"
   package static let deadline = "DEADLINE"
   package static let capacity = "CAPACITY"
+  /// Waits while others of its tenant, project or principal run.
+  package static let quota = "QUOTA"
+  /// Waits for somebody's word, or ended because nobody gave it.
+  package static let approval = "APPROVAL"
+  package static let approvalRefused = "APPROVAL_REFUSED"
 }

@@ -103,6 +103,7 @@ package final class MemoryJobStore: JobStore {
       }
       return .duplicate(known)
     }
+    if case .refused(let refusal)? = record.costAcceptance { throw refusal }
     guard state.records[record.id] == nil else {
       throw QubusError(.invariantViolated, "job id \(record.id) is taken")
     }

@@ -44,6 +44,13 @@ extension Responses {
     case .audit(let records, let isComplete): audit(records, isComplete: isComplete)
     case .auditReport(let report): auditReport(report)
     case .auditCheckpoint(let checkpoint): auditCheckpoint(checkpoint)
+    case .price(let device, let price): self.price(device, price)
+    case .entitlement(let entry): entitlement(entry)
+    case .budget(let report): budget(report)
+    case .budgets(let reports, let credits, let prices): budgets(reports, credits, prices)
+    case .usage(let report): usage(report)
+    case .quotas(let statuses, let next): quotas(statuses, next: next)
+    case .approvalPolicy(let policy): approvalPolicy(policy)
     }
   }
 

@@ -61,11 +61,21 @@ extension Transport {
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
       try dispatchSession(call, body)
-    case .whoAmI, .listTenants, .createTenant, .updateTenant, .listProjects, .createProject,
-      .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal, .grantRole, .revokeRole,
+    case .whoAmI, .listTenants, .createTenant, .updateTenant, .eraseTenant, .listProjects,
+      .createProject, .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal,
+      .grantRole, .revokeRole,
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
-      .verifyAudit, .exportAuditCheckpoint:
+      .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget, .listBudgets,
+      .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy:
       try dispatchTenancy(call, body)
+    case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
+    case .approveJob:
+      let request = try decoder.approveJob(body)
+      service.decide(
+        request.jobID, request.action, reason: request.reason, context: call.context
+      ) { [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.approved($0) }))
+      }
     case .step, .optimize:
       throw QubusError(.internalError, "\(call.method.rawValue) is served before this")
     }

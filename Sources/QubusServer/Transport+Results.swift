@@ -102,7 +102,7 @@ extension Transport {
   func pumpChunks(_ call: Call) {
     guard case .sendingResult(var stream) = call.state else { return }
     call.state = .working
-    if call.credit.maySend, let bytes = stream.loaded {
+    if call.credit.maySend, stream.loaded != nil, mayStream(call), let bytes = stream.loaded {
       let chunk = stream.opened.chunks[stream.next - 1]
       stream.loaded = nil
       sendPartial(

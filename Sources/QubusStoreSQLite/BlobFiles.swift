@@ -37,6 +37,35 @@ struct BlobFiles: Sendable {
     try Self.syncDirectory(folder)
   }
 
+  /// Removes the files whose names are meant, and what an interrupted write left.
+  func removeAll(where isMeant: ([UInt8]) -> Bool) throws(SQLiteFailure) {
+    for folder in Self.entries(root) {
+      var hasRemoved = false
+      for name in Self.entries("\(root)/\(folder)") {
+        let sum = Hexadecimal.bytes(name)
+        guard sum.map(isMeant) ?? name.hasSuffix(".tmp") else { continue }
+        guard unlink("\(root)/\(folder)/\(name)") == 0 else {
+          throw Self.failure("cannot remove \(root)/\(folder)/\(name)")
+        }
+        hasRemoved = true
+      }
+      if hasRemoved { try Self.syncDirectory("\(root)/\(folder)") }
+    }
+  }
+
+  static func entries(_ path: String) -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
   /// `count` bytes at `offset`, or nil when the file is missing or too short.
   func read(sha256: [UInt8], offset: UInt64, count: Int) -> [UInt8]? {
     let file = open(path(of: sha256), O_RDONLY | O_CLOEXEC)

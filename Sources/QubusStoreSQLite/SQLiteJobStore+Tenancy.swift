@@ -18,7 +18,22 @@ extension SQLiteJobStore: TenancyStore {
     _ changes: [TenancyChange], audit: AuditEntry,
     completion: @escaping @Sendable (Result<Void, QubusError>) -> Void
   ) {
-    enqueue(WriteTask(.tenancy(changes, audit, completion)))
+    let erases = changes.contains { if case .eraseTenant = $0 { true } else { false } }
+    guard erases else { return enqueue(WriteTask(.tenancy(changes, audit, completion))) }
+    guard vault != nil else {
+      let error = QubusError(
+        .invalidRequest, "nothing is encrypted here, so that no key can be destroyed")
+      return completion(.failure(error))
+    }
+    let cut: @Sendable (Result<Void, QubusError>) -> Void = { [queue] result in
+      completion(result)
+      guard case .success = result else { return }
+      // The key shall not stay in the log. A reader may hold it up; the next start cuts it too.
+      let task = WriteTask(
+        .control({ try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }, { _ in }))
+      if let refusal = queue.enqueue(task) { task.fail(refusal) }
+    }
+    enqueue(WriteTask(.tenancy(changes, audit, cut)))
   }
 
   package func note(_ entry: AuditEntry) {

@@ -10,7 +10,7 @@ final class WriteTask: Sendable {
     var record: JobRecord
     var events: [NewEvent]
     var bodies: [[UInt8]]
-    var error: [UInt8]?
+    var columns: JobColumns
     var audit: AuditEntry?
     var completion: @Sendable (Result<AcceptOutcome, QubusError>) -> Void
   }
@@ -18,6 +18,9 @@ final class WriteTask: Sendable {
     var update: JobUpdate
     var bodies: [[UInt8]]
     var error: [UInt8]?
+    var annotations: [UInt8]?
+    /// Seals the result; nil: it is stored plain.
+    var key: DataKey?
     /// Nil when there is no result, or none prepared yet.
     var result: StoredResult?
     var completion: @Sendable (Result<[JobEvent], QubusError>) -> Void
@@ -94,7 +97,8 @@ extension SessionCommand {
   func done(_ result: Result<Void, QubusError>) {
     switch self {
     case .open: preconditionFailure("an open answers with its session")
-    case .journal(_, let completion), .end(_, _, _, _, _, _, let completion),
+    case .journal(_, let completion), .charge(_, let completion),
+      .end(_, _, _, _, _, _, let completion),
       .startOptimization(_, let completion), .checkpoint(_, let completion),
       .endOptimization(_, _, _, let completion):
       completion(result)

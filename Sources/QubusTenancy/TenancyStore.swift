@@ -6,6 +6,8 @@ package import QubusJobs
 package enum TenancyChange: Sendable, Hashable {
   case createTenant(TenantRecord)
   case setTenantDisabled(String, Bool)
+  /// Destroys the tenant's data key, and with it all that was encrypted. For ever.
+  case eraseTenant(String, at: Microseconds)
   case createProject(ProjectRecord)
   case setProjectDisabled(tenant: String, name: String, Bool)
   case setProjectOwner(tenant: String, name: String, owner: String)
@@ -20,6 +22,11 @@ package enum TenancyChange: Sendable, Hashable {
   case issueToken(TokenRecord)
   case revokeToken(String, at: Microseconds)
   case spendToken(String, shots: UInt64)
+  case ledger(LedgerChange)
+  /// Nil: no limit from now on.
+  case setQuota(QuotaScope, Quota, limit: Int64?)
+  case setApprovalPolicy(ApprovalPolicy)
+  case removeApprovalPolicy(ApprovalPolicy.Key)
 }
 
 /// Everything at once, as it is read at start.
@@ -31,6 +38,8 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var grants: [GrantRecord] = []
   /// Those that have not expired.
   package var tokens: [TokenRecord] = []
+  package var quotas: [QuotaRecord] = []
+  package var approvalPolicies: [ApprovalPolicy] = []
 
   package init() {}
 }

@@ -139,23 +139,3 @@ extension TokenKeys.State {
     checking = [TokenKeys.Checking(key.publicKey)] + previous
   }
 }
-
-/// Bytes as pairs of digits.
-enum Hexadecimal {
-  static func text(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
-
-  /// Nil unless it is as `text` writes it.
-  static func bytes(_ text: some StringProtocol) -> [UInt8]? {
-    let characters = Array(text.utf8)
-    guard characters.count.isMultiple(of: 2) else { return nil }
-    let bytes = stride(from: 0, to: characters.count, by: 2).map { start in
-      UInt8(String(decoding: characters[start..<start + 2], as: UTF8.self), radix: 16)
-    }
-    let known = bytes.compactMap { $0 }
-    return known.count == bytes.count && Self.text(known) == text ? known : nil
-  }
-}

@@ -28,6 +28,14 @@ extension MessageBuilder {
     }
     message.pointee.lane = text(record.lane)
     message.pointee.device = text(record.device)
+    if let held = record.costHeld {
+      message.pointee.cost_held_choice_case = QUBUS__V1__JOB__COST_HELD_CHOICE_COST_HELD
+      message.pointee.cost_held = held
+    }
+    if let cost = record.cost {
+      message.pointee.cost_choice_case = QUBUS__V1__JOB__COST_CHOICE_COST
+      message.pointee.cost = cost
+    }
     message.pointee.fallback_used = record.fallbackUsed ? 1 : 0
     message.pointee.phases = phases(record.phases)
     (message.pointee.n_links, message.pointee.links) = list(Self.links) {

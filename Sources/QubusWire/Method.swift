@@ -31,6 +31,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listTenants = "ListTenants"
   case createTenant = "CreateTenant"
   case updateTenant = "UpdateTenant"
+  case eraseTenant = "EraseTenant"
   case listProjects = "ListProjects"
   case createProject = "CreateProject"
   case updateProject = "UpdateProject"
@@ -48,6 +49,17 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listAudit = "ListAudit"
   case verifyAudit = "VerifyAudit"
   case exportAuditCheckpoint = "ExportAuditCheckpoint"
+  case setPrice = "SetPrice"
+  case grantCredit = "GrantCredit"
+  case setBudget = "SetBudget"
+  case listBudgets = "ListBudgets"
+  case getUsage = "GetUsage"
+  case getQuota = "GetQuota"
+  case setQuota = "SetQuota"
+  case listQuotas = "ListQuotas"
+  case listApprovals = "ListApprovals"
+  case approveJob = "ApproveJob"
+  case setApprovalPolicy = "SetApprovalPolicy"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -116,6 +128,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listTenants: row(.readMembers, .reader)
     case .createTenant: row(.manageTenants, .engine)
     case .updateTenant: row(.manageTenants, .engine)
+    case .eraseTenant: row(.manageTenants, .engine)
     case .listProjects: row(.readMembers, .reader)
     case .createProject: row(.manageProjects, .engine)
     case .updateProject: row(.manageProjects, .engine)
@@ -135,6 +148,20 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listAudit: row(.readAudit, .reader)
     case .verifyAudit: row(.readAudit, .reader)
     case .exportAuditCheckpoint: row(.readAudit, .reader)
+    case .setPrice: row(.manageCredit, .engine)
+    case .grantCredit: row(.manageCredit, .engine, idempotent: false)
+    case .setBudget: row(.manageBudgets, .engine)
+    // Whoever may see jobs may see what they cost.
+    case .listBudgets: row(.readJobs, .reader)
+    case .getUsage: row(.readJobs, .reader)
+    // One's own; those of others take members.read.
+    case .getQuota: row(.connect, .reader)
+    // Of a project it takes projects.manage, of a tenant tenants.manage.
+    case .setQuota: row(.managePrincipals, .engine)
+    case .listQuotas: row(.readMembers, .reader)
+    case .listApprovals: row(.approveJobs, .reader)
+    case .approveJob: row(.approveJobs, .engine)
+    case .setApprovalPolicy: row(.manageProjects, .engine)
     }
   }
 
@@ -142,6 +169,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   package var isOfSessions: Bool { permission.rawValue.hasPrefix("sessions.") }
 
   package var permission: Action { declaration.permission }
+
+  /// Whether a rate of requests counts it: not what a client begins with, nor what lifts the rate.
+  package var isCountedByRates: Bool {
+    switch self {
+    case .hello, .getQuota, .setQuota: false
+    default: true
+    }
+  }
 
   private func row(
     _ permission: Action, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,

@@ -16,6 +16,7 @@ extension RequestDecoder {
     switch method {
     case .createTenant: try createTenant(body)
     case .updateTenant: try updateTenant(body)
+    case .eraseTenant: try eraseTenant(body)
     case .createProject: try createProject(body)
     case .updateProject: try updateProject(body)
     case .createPrincipal: try createPrincipal(body)
@@ -27,6 +28,11 @@ extension RequestDecoder {
     case .createInvitation: try createInvitation(body)
     case .issueToken: try issueToken(body)
     case .revokeToken: try revokeToken(body)
+    case .setPrice: try setPrice(body)
+    case .grantCredit: try grantCredit(body)
+    case .setBudget: try setBudget(body)
+    case .setQuota: try setQuota(body)
+    case .setApprovalPolicy: try setApprovalPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
     }
   }
@@ -50,6 +56,15 @@ extension RequestDecoder {
       else { throw .field(.missingField, "is_disabled", "is required: nothing else can change") }
       return TenancyRequest(
         order: .updateTenant(name: name, isDisabled: m.is_disabled != 0),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
+  private func eraseTenant(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
+    try decodeMessage(body, qubus_descriptor_erase_tenant_request(), limits: wire) {
+      (m: Qubus__V1__EraseTenantRequest) throws(QubusError) in
+      TenancyRequest(
+        order: .eraseTenant(name: try TenancyFields.name(m.name, "name")),
         reason: try TenancyFields.reason(m.reason))
     }
   }

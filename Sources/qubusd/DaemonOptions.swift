@@ -33,6 +33,18 @@ struct DaemonOptions: ParsableArguments {
   var localUsers: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Master key, 64 hexadecimal digits in a file of mode 0600; with one, programs, results and "
+        + "labels are encrypted. Default: none.", valueName: "file"))
+  var masterKeyFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Command that writes the master key to its standard output within 30 s.",
+      valueName: "command"))
+  var masterKeyCommand: String?
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Threads that compute. Default: all cores.", valueName: "count"))
   var threads: String?
@@ -95,7 +107,7 @@ struct DaemonOptions: ParsableArguments {
   func loader(environment: [String: String]) -> ConfigurationLoader {
     let single: [ConfigurationSetting: String?] = [
       .dataDirectory: dataDir, .socketGroup: socketGroup, .localUsers: localUsers,
-      .threads: threads,
+      .masterKeyFile: masterKeyFile, .masterKeyCommand: masterKeyCommand, .threads: threads,
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
       .sessionShare: sessionShare, .stepInPlace: stepInPlace, .keepAwake: keepAwake,

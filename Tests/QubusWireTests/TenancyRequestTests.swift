@@ -58,7 +58,7 @@ struct TenancyRequestTests {
     #expect(
       names == [
         "ListTenants", "ListProjects", "ListPrincipals", "ListKeys", "ListAudit", "VerifyAudit",
-        "ExportAuditCheckpoint",
+        "ExportAuditCheckpoint", "ListBudgets", "GetUsage", "GetQuota", "ListQuotas",
       ])
     for method in Method.allCases where method.permission == .manageTenants {
       let error = #expect(throws: QubusError.self) { try decoder.tenancyChange(method, []) }

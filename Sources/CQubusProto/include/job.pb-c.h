@@ -663,7 +663,7 @@ struct  Qubus__V1__JobEvent
    */
   int64_t time;
   /*
-   * status.changed, queue.moved, device.assigned, attempt.started, progress, counts.partial, estimate.updated, fallback.used, annotation.added, notice
+   * status.changed, queue.moved, device.assigned, attempt.started, progress, counts.partial, estimate.updated, fallback.used, annotation.added, notice, approval.decided
    */
   char *type;
   /*

@@ -28,6 +28,8 @@ typedef struct Qubus__V1__CreateTenantRequest Qubus__V1__CreateTenantRequest;
 typedef struct Qubus__V1__CreateTenantResponse Qubus__V1__CreateTenantResponse;
 typedef struct Qubus__V1__UpdateTenantRequest Qubus__V1__UpdateTenantRequest;
 typedef struct Qubus__V1__UpdateTenantResponse Qubus__V1__UpdateTenantResponse;
+typedef struct Qubus__V1__EraseTenantRequest Qubus__V1__EraseTenantRequest;
+typedef struct Qubus__V1__EraseTenantResponse Qubus__V1__EraseTenantResponse;
 typedef struct Qubus__V1__ListProjectsRequest Qubus__V1__ListProjectsRequest;
 typedef struct Qubus__V1__ListProjectsResponse Qubus__V1__ListProjectsResponse;
 typedef struct Qubus__V1__CreateProjectRequest Qubus__V1__CreateProjectRequest;
@@ -329,6 +331,30 @@ struct  Qubus__V1__UpdateTenantResponse
 };
 #define QUBUS__V1__UPDATE_TENANT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__update_tenant_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Destroys the data key of a disabled tenant: what it had cannot be read by anybody any more.
+ */
+struct  Qubus__V1__EraseTenantRequest
+{
+  ProtobufCMessage base;
+  char *name;
+  char *reason;
+};
+#define QUBUS__V1__ERASE_TENANT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__erase_tenant_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__EraseTenantResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Tenant *tenant;
+};
+#define QUBUS__V1__ERASE_TENANT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__erase_tenant_response__descriptor) \
     , NULL }
 
 
@@ -1205,6 +1231,44 @@ Qubus__V1__UpdateTenantResponse *
 void   qubus__v1__update_tenant_response__free_unpacked
                      (Qubus__V1__UpdateTenantResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__EraseTenantRequest methods */
+void   qubus__v1__erase_tenant_request__init
+                     (Qubus__V1__EraseTenantRequest         *message);
+size_t qubus__v1__erase_tenant_request__get_packed_size
+                     (const Qubus__V1__EraseTenantRequest   *message);
+size_t qubus__v1__erase_tenant_request__pack
+                     (const Qubus__V1__EraseTenantRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__erase_tenant_request__pack_to_buffer
+                     (const Qubus__V1__EraseTenantRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__EraseTenantRequest *
+       qubus__v1__erase_tenant_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__erase_tenant_request__free_unpacked
+                     (Qubus__V1__EraseTenantRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__EraseTenantResponse methods */
+void   qubus__v1__erase_tenant_response__init
+                     (Qubus__V1__EraseTenantResponse         *message);
+size_t qubus__v1__erase_tenant_response__get_packed_size
+                     (const Qubus__V1__EraseTenantResponse   *message);
+size_t qubus__v1__erase_tenant_response__pack
+                     (const Qubus__V1__EraseTenantResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__erase_tenant_response__pack_to_buffer
+                     (const Qubus__V1__EraseTenantResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__EraseTenantResponse *
+       qubus__v1__erase_tenant_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__erase_tenant_response__free_unpacked
+                     (Qubus__V1__EraseTenantResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__ListProjectsRequest methods */
 void   qubus__v1__list_projects_request__init
                      (Qubus__V1__ListProjectsRequest         *message);
@@ -1911,6 +1975,12 @@ typedef void (*Qubus__V1__UpdateTenantRequest_Closure)
 typedef void (*Qubus__V1__UpdateTenantResponse_Closure)
                  (const Qubus__V1__UpdateTenantResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__EraseTenantRequest_Closure)
+                 (const Qubus__V1__EraseTenantRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__EraseTenantResponse_Closure)
+                 (const Qubus__V1__EraseTenantResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__ListProjectsRequest_Closure)
                  (const Qubus__V1__ListProjectsRequest *message,
                   void *closure_data);
@@ -2035,6 +2105,8 @@ extern const ProtobufCMessageDescriptor qubus__v1__create_tenant_request__descri
 extern const ProtobufCMessageDescriptor qubus__v1__create_tenant_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__update_tenant_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__update_tenant_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__erase_tenant_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__erase_tenant_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_projects_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_projects_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__create_project_request__descriptor;

@@ -55,6 +55,15 @@ package enum TenancyAnswer: Sendable, Hashable {
   case audit([AuditRecord], isComplete: Bool)
   case auditReport(AuditReport)
   case auditCheckpoint(AuditCheckpoint)
+
+  case price(device: String, Price)
+  case entitlement(CreditReport.Entry)
+  case budget(BudgetReport)
+  case budgets([BudgetReport], [CreditReport], prices: [String: Price])
+  case usage(UsageReport)
+  /// Of a change: the one that was set.
+  case quotas([QuotaStatus], next: String)
+  case approvalPolicy(ApprovalPolicy)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:

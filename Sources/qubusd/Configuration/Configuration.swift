@@ -13,6 +13,8 @@ struct Configuration: Sendable, Equatable {
   var socketGroup: String?
   /// What users of this machine who are no principals may do in the default project; nil: nothing.
   var localUsers: Role? = .submitter
+  /// What wraps the tenants' data keys; nil: nothing is encrypted.
+  var masterKey: MasterKeySource?
   /// Threads that compute.
   var threads: Int
   /// Bytes that all running jobs may use together.

@@ -11,6 +11,8 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   case listen
   case socketGroup = "socket_group"
   case localUsers = "local_users"
+  case masterKeyFile = "master_key_file"
+  case masterKeyCommand = "master_key_command"
   case threads
   case memoryLimit = "memory_limit"
   case sessionLimit = "session_limit"
@@ -62,7 +64,9 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
 
   var kind: Kind {
     switch self {
-    case .dataDirectory, .socketGroup, .localUsers, .logLevel, .logFormat: .text
+    case .dataDirectory, .socketGroup, .localUsers, .masterKeyFile, .masterKeyCommand, .logLevel,
+      .logFormat:
+      .text
     case .listen: .list
     case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace,
       .keepAwake:
@@ -92,6 +96,10 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
       }
       configuration.socketGroup = text
     case .localUsers: configuration.localUsers = try Self.localRole(text)
+    case .masterKeyFile: configuration.masterKey = .file(try Self.directory(text))
+    case .masterKeyCommand:
+      guard !text.isEmpty else { throw Failure(message: "the command is empty") }
+      configuration.masterKey = .command(text)
     case .threads: configuration.threads = try Self.number(text, 1...Self.threadLimit)
     case .memoryLimit: configuration.memoryBytes = try Self.memory(text)
     case .sessionLimit:
