@@ -5339,7 +5339,7 @@ const ProtobufCMessageDescriptor qubus__v1__verify_audit_request__descriptor =
   (ProtobufCMessageInit) qubus__v1__verify_audit_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__verify_audit_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor qubus__v1__verify_audit_response__field_descriptors[6] =
 {
   {
     "records",
@@ -5389,17 +5389,43 @@ static const ProtobufCFieldDescriptor qubus__v1__verify_audit_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "first_record",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__VerifyAuditResponse, first_record),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cut_at",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__VerifyAuditResponse, cut_choice_case),
+    offsetof(Qubus__V1__VerifyAuditResponse, cut_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__verify_audit_response__field_indices_by_name[] = {
   2,   /* field[2] = broken_at */
+  5,   /* field[5] = cut_at */
   3,   /* field[3] = explanation */
+  4,   /* field[4] = first_record */
   1,   /* field[1] = head */
   0,   /* field[0] = records */
 };
 static const ProtobufCIntRange qubus__v1__verify_audit_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor qubus__v1__verify_audit_response__descriptor =
 {
@@ -5409,7 +5435,7 @@ const ProtobufCMessageDescriptor qubus__v1__verify_audit_response__descriptor =
   "Qubus__V1__VerifyAuditResponse",
   "qubus.v1",
   sizeof(Qubus__V1__VerifyAuditResponse),
-  4,
+  6,
   qubus__v1__verify_audit_response__field_descriptors,
   qubus__v1__verify_audit_response__field_indices_by_name,
   1,  qubus__v1__verify_audit_response__number_ranges,

@@ -956,6 +956,12 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__VERIFY_AUDIT_RESPONSE__BROKEN_CHOICE__CASE)
 } Qubus__V1__VerifyAuditResponse__BrokenChoiceCase;
 
+typedef enum {
+  QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE__NOT_SET = 0,
+  QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE_CUT_AT = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE__CASE)
+} Qubus__V1__VerifyAuditResponse__CutChoiceCase;
+
 struct  Qubus__V1__VerifyAuditResponse
 {
   ProtobufCMessage base;
@@ -968,14 +974,22 @@ struct  Qubus__V1__VerifyAuditResponse
    */
   ProtobufCBinaryData head;
   char *explanation;
+  /*
+   * followed from here: 1, or behind the cut
+   */
+  uint64_t first_record;
   Qubus__V1__VerifyAuditResponse__BrokenChoiceCase broken_choice_case;
   union {
     uint64_t broken_at;
   };
+  Qubus__V1__VerifyAuditResponse__CutChoiceCase cut_choice_case;
+  union {
+    int64_t cut_at;
+  };
 };
 #define QUBUS__V1__VERIFY_AUDIT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__verify_audit_response__descriptor) \
-    , 0, {0,NULL}, (char *)protobuf_c_empty_string, QUBUS__V1__VERIFY_AUDIT_RESPONSE__BROKEN_CHOICE__NOT_SET, {0} }
+    , 0, {0,NULL}, (char *)protobuf_c_empty_string, 0, QUBUS__V1__VERIFY_AUDIT_RESPONSE__BROKEN_CHOICE__NOT_SET, {0}, QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE__NOT_SET, {0} }
 
 
 struct  Qubus__V1__ExportAuditCheckpointRequest
