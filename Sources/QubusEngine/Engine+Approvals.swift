@@ -13,9 +13,18 @@ extension Engine {
   func approvalCauses(
     _ spec: JobSpec, _ prepared: PreparedJob, _ context: CallContext
   ) -> [String] {
-    approvalPolicies.policy(
-      for: context.principal, experimentClass: spec.experiment.experimentClass
-    )?.causes(spec, shots: prepared.shotsTotal, device: prepared.device.name) ?? []
+    approvalCauses(spec, prepared, of: context.principal)
+  }
+
+  private func approvalCauses(
+    _ spec: JobSpec, _ prepared: PreparedJob, of principal: Principal
+  ) -> [String] {
+    let device = prepared.device.name
+    return approvalPolicies.policy(
+      for: principal, experimentClass: spec.experiment.experimentClass
+    )?.causes(
+      spec, shots: prepared.shotsTotal, device: device, isFree: ledger?.price(of: device) == nil)
+      ?? []
   }
 
   /// Keeps a job that is durable until somebody decides over it or its time is over.
@@ -32,10 +41,7 @@ extension Engine {
 
   /// One of an earlier life of the service; the causes are those of today's policy.
   func restoreApproval(_ record: JobRecord, _ spec: JobSpec, _ prepared: PreparedJob) {
-    let policy = approvalPolicies.policy(
-      for: record.principal, experimentClass: spec.experiment.experimentClass)
-    let causes =
-      policy?.causes(spec, shots: prepared.shotsTotal, device: prepared.device.name) ?? []
+    let causes = approvalCauses(spec, prepared, of: record.principal)
     awaitApproval(
       record, spec, causes.isEmpty ? ["the policy at the time of its submit"] : causes)
   }

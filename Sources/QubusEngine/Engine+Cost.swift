@@ -24,25 +24,12 @@ extension Engine {
   }
 
   /// Sets aside what the job may cost, before it is accepted.
-  /// - Throws: `cost_limit_exceeded`, `budget_exceeded`, `insufficient_credit`. With a key the store
-  ///   has to be asked first: the job may be there already, and paid for.
+  /// Soft caps that are passed become notices of the job.
+  /// - Throws: `cost_limit_exceeded`, `budget_exceeded`, `insufficient_credit`.
   func holdCost(
     of prepared: PreparedJob, for record: inout JobRecord, _ submission: inout Submission
   ) throws(QubusError) {
     guard let ledger, let price = ledger.price(of: prepared.device.name) else { return }
-    do throws(QubusError) {
-      try holdCost(of: prepared, at: price, ledger, for: &record, &submission)
-    } catch {
-      guard !record.idempotencyKey.isEmpty else { throw error }
-      record.costAcceptance = .refused(error)
-    }
-  }
-
-  /// Soft caps that are passed become notices of the job.
-  private func holdCost(
-    of prepared: PreparedJob, at price: Price, _ ledger: LedgerBook, for record: inout JobRecord,
-    _ submission: inout Submission
-  ) throws(QubusError) {
     let forecast = forecast(prepared, price)
     let maxCost = prepared.spec.execution.maxCost
     if let maxCost, forecast.expected > maxCost {

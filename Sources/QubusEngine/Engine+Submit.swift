@@ -93,11 +93,7 @@ extension Engine {
       try submission.takeShots(prepared.shotsTotal)
       var record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       do throws(QubusError) {
-        try holdCost(of: prepared, for: &record, &submission)
-        submission.quota = try quotas.admit(
-          record.id,
-          JobDemand(shots: prepared.shotsTotal, memoryBytes: prepared.memoryBytes),
-          of: record.principal)
+        try reserve(for: prepared, &record, &submission)
         try admit(submission, prepared, now: now)
       } catch {
         submission.giveBack()
@@ -116,6 +112,23 @@ extension Engine {
         })
     } catch {
       submission.completion(.failure(error))
+    }
+  }
+
+  /// Takes what the job counts for, money and quotas, before it is accepted.
+  /// - Throws: `cost_limit_exceeded`, `budget_exceeded`, `insufficient_credit`, `quota_exceeded`.
+  ///   With a key the store has to be asked first: the job may be there already, and counted.
+  private func reserve(
+    for prepared: PreparedJob, _ record: inout JobRecord, _ submission: inout Submission
+  ) throws(QubusError) {
+    do throws(QubusError) {
+      try holdCost(of: prepared, for: &record, &submission)
+      submission.quota = try quotas.admit(
+        record.id, JobDemand(shots: prepared.shotsTotal, memoryBytes: prepared.memoryBytes),
+        of: record.principal)
+    } catch {
+      guard !record.idempotencyKey.isEmpty else { throw error }
+      record.costAcceptance = .refused(error)
     }
   }
 

@@ -70,10 +70,10 @@ package struct CostHold: Sendable, Hashable {
   package var amount: Int64 { parts.total }
 }
 
-/// What an acceptance is told of costs. Behind a pointer: most jobs are free.
+/// What an acceptance is told of costs and quotas. Behind a pointer: most jobs are free.
 package indirect enum CostAcceptance: Sendable, Hashable {
   case held(CostHold)
-  /// There is not enough to spend: only a job that is known under its key is answered.
+  /// There is not enough to spend or to use: only a job that is known under its key is answered.
   case refused(QubusError)
 }
 

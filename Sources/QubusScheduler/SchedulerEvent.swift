@@ -25,8 +25,8 @@ package enum SchedulerDecision: Sendable, Hashable {
   case expire(Identifier)
   /// A running job must stop; its slot stays taken until `finished`.
   case stop(Identifier, StopCause)
-  /// A waiting job's turn came, and its account has as much running as it may: it waits on, ahead of
-  /// those behind it.
+  /// A waiting job's turn came, and its account has as much running as it may: it waits on, ahead
+  /// of those behind it.
   case hold(Identifier)
 }
 

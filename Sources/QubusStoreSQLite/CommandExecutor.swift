@@ -29,7 +29,7 @@ struct CommandExecutor {
     sql = try WriterStatements(db)
     sessions = try SessionStatements(db)
     audit = try AuditWriter(db)
-    ledger = try LedgerWriter(db)
+    ledger = try LedgerWriter(db, vault: vault)
   }
 
   /// Up to here a request lies in the job's own row, which saves a page with every submit; longer

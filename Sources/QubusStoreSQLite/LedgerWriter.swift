@@ -14,12 +14,14 @@ struct LedgerWriter {
   private let setCost: SQLStatement
   private let addSessionCharge: SQLStatement
   private let db: Database
+  private let vault: Vault?
 
-  init(_ db: Database) throws {
+  init(_ db: Database, vault: Vault?) throws {
     func prepare(_ sql: String) throws -> SQLStatement {
       SQLStatement(try db.makeStatement(sql: sql), of: db)
     }
     self.db = db
+    self.vault = vault
     lastMovement = try prepare("SELECT COALESCE(MAX(movement), 0) FROM ledger")
     insertLine = try prepare(
       """
@@ -134,8 +136,10 @@ struct LedgerWriter {
     statement.add(day)
     statement.add(owner)
     statement.add(device)
-    statement.add(hold.experimentClass)
-    statement.add(hold.experiment)
+    let experiment = ChargedExperiment(
+      hold.experimentClass, hold.experiment, key: vault?.openKey(of: owner.tenant))
+    statement.add(experiment.experimentClass)
+    statement.add(experiment.identity)
     statement.add(hold.price.perJob)
     statement.add(hold.price.perShot)
     statement.add(hold.price.perDeviceSecond)

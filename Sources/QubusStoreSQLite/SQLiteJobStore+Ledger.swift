@@ -9,7 +9,9 @@ extension SQLiteJobStore: LedgerStore {
   }
 
   package func usage(_ query: UsageQuery) throws(QubusError) -> UsageReport {
-    try readers.read { db in try UsageReader(db: db, query: query).report() }
+    try readers.read { db in
+      try UsageReader(db: db, query: query, codec: codec, vault: vault).report()
+    }
   }
 
   /// Follows the ledger: every movement sums to zero, every balance is the sum of its entries,

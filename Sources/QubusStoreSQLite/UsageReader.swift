@@ -1,11 +1,15 @@
 internal import GRDB
 internal import QubusCore
+internal import QubusJobs
 internal import QubusTenancy
 
 /// Sums over charges.
 struct UsageReader {
   let db: Database
   let query: UsageQuery
+  let codec: any JobCodec
+  /// Nil: nothing is encrypted, and tags lie as they are.
+  let vault: Vault?
 
   /// Tags begin at the tags: a charge has no index by them.
   private var isByTag: Bool { query.group == .tag || !query.tag.isEmpty }
@@ -27,20 +31,29 @@ struct UsageReader {
     }
   }
 
-  /// Condition and values.
+  /// Columns and what they must be.
   private var conditions: [(sql: String, value: String)] {
-    var conditions: [(sql: String, value: String)] = []
-    if !query.tenant.isEmpty { conditions.append(("c.tenant = ?", query.tenant)) }
-    if !query.project.isEmpty { conditions.append(("c.project = ?", query.project)) }
-    if !query.principal.isEmpty { conditions.append(("c.principal = ?", query.principal)) }
-    if !query.device.isEmpty { conditions.append(("c.device = ?", query.device)) }
-    if !query.experimentClass.isEmpty { conditions.append(("c.class = ?", query.experimentClass)) }
-    if !query.tag.isEmpty { conditions.append(("t.tag = ?", query.tag)) }
-    return conditions
+    [
+      ("c.tenant = ?", query.tenant), ("c.project = ?", query.project),
+      ("c.principal = ?", query.principal), ("c.device = ?", query.device),
+      ("c.class = ?", query.experimentClass),
+    ].filter { !$0.1.isEmpty }
+  }
+
+  /// What the tag may be in its column: itself, and its marks where rows are sealed.
+  private var tags: [String] {
+    guard !query.tag.isEmpty else { return [] }
+    let tenant = query.tenant.isEmpty ? nil : query.tenant
+    return [query.tag] + (vault?.marks(query.tag, of: JobColumns.tagColumn, in: tenant) ?? [])
+  }
+
+  private func isOne(of tags: [String]) -> String {
+    " IN (" + Array(repeating: "?", count: tags.count).joined(separator: ",") + ")"
   }
 
   private func condition(ofGroup: Bool) -> String {
     var all = ["c.held_at >= ?", "c.held_at < ?"] + conditions.map(\.sql)
+    if !query.tag.isEmpty { all.append("t.tag" + isOne(of: tags)) }
     if ofGroup, query.group == .job { all.append("c.day = 0") }
     if ofGroup, query.group == .session { all.append("c.day > 0") }
     return all.joined(separator: " AND ")
@@ -49,7 +62,7 @@ struct UsageReader {
   private func bind(_ statement: SQLStatement) {
     statement.add(query.since)
     statement.add(query.until)
-    for condition in conditions { statement.add(condition.value) }
+    for value in conditions.map(\.value) + tags { statement.add(value) }
   }
 
   private static let sums = """
@@ -77,19 +90,48 @@ struct UsageReader {
   private func rows() throws -> [UsageRow] {
     let select = try db.ready(
       """
-      SELECT \(key), \(Self.sums) FROM \(source) WHERE \(condition(ofGroup: true))
+      SELECT \(key), \(Self.sums), MAX(c.subject) FROM \(source)
+      WHERE \(condition(ofGroup: true))
       GROUP BY 1 ORDER BY 8 DESC, 1 LIMIT ?
       """)
     defer { select.rewind() }
     bind(select)
     select.add(query.limit)
-    var rows: [UsageRow] = []
+    var rows: [(row: UsageRow, job: Identifier?)] = []
     while try select.step() {
-      var row = Self.row(select.row)
+      var columns = select.row
+      var row = Self.row(&columns)
       if query.group == .job || query.group == .session { row.key = Self.hyphenated(row.key) }
-      rows.append(row)
+      rows.append((row, columns.identifier()))
     }
-    return rows
+    guard vault != nil, query.group == .tag else { return rows.map(\.row) }
+    return try opened(rows)
+  }
+
+  /// The rows under the tags that their marks stand for; an erased tenant's stay marks. Equal tags
+  /// of several tenants have several marks and come together here.
+  private func opened(_ rows: [(row: UsageRow, job: Identifier?)]) throws -> [UsageRow] {
+    var sums: [String: UsageRow] = [:]
+    for (marked, job) in rows {
+      var row = marked
+      if let job, let tag = try tag(of: row.key, in: job) { row.key = tag }
+      guard let sum = sums[row.key] else {
+        sums[row.key] = row
+        continue
+      }
+      sums[row.key] = sum.adding(row)
+    }
+    return sums.values.sorted { $0.cost != $1.cost ? $0.cost > $1.cost : $0.key < $1.key }
+  }
+
+  private func tag(of mark: String, in job: Identifier) throws -> String? {
+    let select = try db.ready(RecordReader.byID)
+    defer { select.rewind() }
+    select.add(row: job)
+    guard try select.step() else { return nil }
+    let record = try RecordReader.record(select.row, codec: codec, vault: vault)
+    guard case .open(let key)? = vault?[record.principal.tenant] else { return nil }
+    return record.tags.first { key.mark($0, of: JobColumns.tagColumn) == mark }
   }
 
   /// Every charge once, however many tags it has.
@@ -99,7 +141,8 @@ struct UsageReader {
     defer { select.rewind() }
     bind(select)
     _ = try select.step()
-    return Self.row(select.row)
+    var row = select.row
+    return Self.row(&row)
   }
 
   private func denominators() throws -> UsageDenominators {
@@ -127,16 +170,15 @@ struct UsageReader {
 
   /// Behind `c.held_at >= ?`: the other conditions on charges alone.
   private var selected: String {
-    (["c.held_at < ?"]
-      + conditions.map {
-        $0.sql == "t.tag = ?"
-          ? "c.subject IN (SELECT id FROM job_tags WHERE job_tags.tag = ?)" : $0.sql
-      }).joined(separator: " AND ")
+    var all = ["c.held_at < ?"] + conditions.map(\.sql)
+    if !query.tag.isEmpty {
+      all.append("c.subject IN (SELECT id FROM job_tags WHERE job_tags.tag\(isOne(of: tags)))")
+    }
+    return all.joined(separator: " AND ")
   }
 
-  private static func row(_ columns: SQLRow) -> UsageRow {
-    var row = columns
-    return UsageRow(
+  private static func row(_ row: inout SQLRow) -> UsageRow {
+    UsageRow(
       key: row.text(), jobs: row.unsigned(), succeeded: row.unsigned(), sessions: row.unsigned(),
       shots: row.unsigned(), deviceMicroseconds: row.integer(), held: row.integer(),
       cost: row.integer())
@@ -150,5 +192,19 @@ struct UsageReader {
       text.append(digit)
     }
     return text
+  }
+}
+
+extension UsageRow {
+  fileprivate func adding(_ other: UsageRow) -> UsageRow {
+    var sum = self
+    sum.jobs += other.jobs
+    sum.succeeded += other.succeeded
+    sum.sessions += other.sessions
+    sum.shots += other.shots
+    sum.deviceMicroseconds += other.deviceMicroseconds
+    sum.held += other.held
+    sum.cost += other.cost
+    return sum
   }
 }

@@ -56,6 +56,8 @@ package enum TenancyRules {
       return try tokenRefusal(of: change, in: lookup)
     case .ledger(let change):
       return try ledgerRefusal(of: change, in: lookup)
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy:
+      return try boundRefusal(of: change, in: lookup)
     }
   }
 
@@ -69,6 +71,13 @@ package enum TenancyRules {
       try projectRefusal(entitlement.project.tenant, entitlement.project.project, lookup)
     case .setBudget(let budget):
       try projectRefusal(budget.project.tenant, budget.project.project, lookup)
+    }
+  }
+
+  private static func boundRefusal<Lookup: TenancyLookup>(
+    of change: TenancyChange, in lookup: Lookup
+  ) throws(Lookup.Failure) -> QubusError? {
+    switch change {
     case .setQuota(let scope, let quota, let limit):
       if let error = limit.flatMap({ quota.refusal(of: $0) }) { return error }
       return try scopeRefusal(scope, lookup)
@@ -79,6 +88,7 @@ package enum TenancyRules {
       if let error = try placeRefusal(key.tenant, key.project, lookup) { return error }
       return try lookup.hasApprovalPolicy(key)
         ? nil : .field(.invalidRequest, "policy", "there is no policy for \(key.text)")
+    default: preconditionFailure("not a change of bounds")
     }
   }
 
@@ -95,7 +105,7 @@ package enum TenancyRules {
       (tenant, project, owner) = (ofTenant, name, newOwner)
     case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
-      .issueToken, .revokeToken, .spendToken, .setQuota, .setApprovalPolicy,
+      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setApprovalPolicy,
       .removeApprovalPolicy:
       return nil
     }

@@ -100,7 +100,8 @@ final class Tenancy: Sendable {
       store.change(.ledger(.turn(turn)), audit: entry) { [logger] result in
         // Found again at the next start.
         guard case .failure(let error) = result else { return }
-        logger.error("the end of an entitlement is not written", metadata: ["error": "\(error)"])
+        logger.error(
+          "the end of an entitlement is not written", metadata: ["error": "\(error.logText)"])
       }
     }
   }

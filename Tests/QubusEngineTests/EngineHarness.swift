@@ -23,7 +23,7 @@ final class EngineHarness: Sendable {
     device: FakeDevice = FakeDevice(), store: FakeStore? = nil, codec: FakeCodec = FakeCodec(),
     clock: any Clock = SystemClock(), start: Bool = true,
     programs: ProgramCache = ToyPrograms.cache(), ledger: LedgerBook? = nil,
-    programs: ProgramCache = ToyPrograms.cache(), quotas: QuotaKeeper = QuotaKeeper(),
+    quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(), moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
@@ -41,7 +41,8 @@ final class EngineHarness: Sendable {
       devices: [device] + moreDevices,
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      audit: self.store.memory.audit, ledger: ledger, quotas: quotas, approvalPolicies: approvalPolicies)
+      audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
+      approvalPolicies: approvalPolicies)
     if start { try engine.start() }
   }
 

@@ -52,6 +52,12 @@ struct QuotaTests {
       try await harness.submit(EngineHarness.spec())
     }
     #expect(error?.code == .quotaExceeded && error?.details["used"] == "2000")
+    // Whatever is left: the job is known under its key, another is refused.
+    #expect(try await harness.submit(spec).isDuplicate)
+    let other = await #expect(throws: QubusError.self) {
+      try await harness.submit(EngineHarness.spec { $0.idempotencyKey = "other" })
+    }
+    #expect(other?.code == .quotaExceeded && used(keeper, .shotsPerDay) == 2000)
     // A retry after exactly the time that it names.
     clock.advance(microseconds: Microseconds(error?.retryAfterMilliseconds ?? 0) * 1000)
     _ = try await harness.submitted()

@@ -201,9 +201,11 @@ struct LedgerStoreTests {
     #expect(try fixture.sqlite.ledgerSnapshot().entitlements.isEmpty)
   }
 
-  @Test("usage sums what was charged, by every group, and agrees with the ledger")
-  func usage() async throws {
-    let fixture = try StoreFixture(.sqlite)
+  @Test(
+    "usage sums what was charged, by every group, and agrees with the ledger",
+    arguments: [StoreKind.sqlite, .sealed])
+  func usage(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
     defer { fixture.close() }
     let store = fixture.sqlite
     let first = try await fixture.accept(

@@ -38,6 +38,10 @@ struct SealingTests {
       id: id ?? ids.next(), principal: principal(tenant), request: secret)
     (record.name, record.tags) = (text, [text, "other"])
     (record.annotations, record.notices) = ([text: text], [text])
+    let hold = CostHold(
+      price: Price(perJob: 1), experimentClass: text, experiment: text, heldAt: 1,
+      parts: [CostPart(entitlement: 0, amount: 1)])
+    (record.costAcceptance, record.costHeld) = (.held(hold), 1)
     let time: Microseconds = 17
     let start = [JobStatus.accepted, .queued, .reserved, .running].map {
       NewEvent(time: time, kind: .statusChanged, status: $0, attempt: 1)
@@ -102,6 +106,11 @@ struct SealingTests {
     #expect(try store.jobs(filter).map(\.id) == [id])
     filter.tags = ["none"]
     #expect(try store.jobs(filter).isEmpty)
+    var usage = UsageQuery(group: .tag)
+    #expect(try store.usage(usage).rows.map(\.key).sorted() == ["other", text])
+    (usage.tag, usage.tenant) = (text, job.principal.tenant)
+    let report = try store.usage(usage)
+    #expect(report.total.jobs == 1 && report.denominators.successfulExperiments == 1)
   }
 
   /// Files of the directory that hold the secret as it is.

@@ -29,13 +29,20 @@ struct ApprovalPolicyTests {
       $0.deviceFamilies = ["sim"]
     }
     let cheap = spec { $0.execution.maxCost = 50 }
-    #expect(bounded.causes(cheap, shots: 100, device: "sim.statevector").isEmpty)
-    #expect(bounded.causes(cheap, shots: 101, device: "sim.statevector").count == 1)
-    #expect(bounded.causes(cheap, shots: 1, device: "qpu.mars").count == 1)
-    #expect(bounded.causes(spec(), shots: 1, device: "sim.x").first?.contains("no bound") == true)
+    func causes(
+      _ policy: ApprovalPolicy, _ spec: JobSpec, _ shots: UInt64, _ device: String,
+      isFree: Bool = false
+    ) -> [String] {
+      policy.causes(spec, shots: shots, device: device, isFree: isFree)
+    }
+    #expect(causes(bounded, cheap, 100, "sim.statevector").isEmpty)
+    #expect(causes(bounded, cheap, 101, "sim.statevector").count == 1)
+    #expect(causes(bounded, cheap, 1, "qpu.mars").count == 1)
+    #expect(causes(bounded, spec(), 1, "sim.x").first?.contains("no bound") == true)
+    #expect(causes(bounded, spec(), 1, "sim.x", isFree: true).isEmpty)
     let dear = spec { $0.execution.maxCost = 51 }
-    #expect(bounded.causes(dear, shots: .max, device: "qpu.mars").count == 3)
-    #expect(policy(nil, "demo").causes(dear, shots: .max, device: "qpu.mars").isEmpty)
+    #expect(causes(bounded, dear, .max, "qpu.mars").count == 3)
+    #expect(causes(policy(nil, "demo"), dear, .max, "qpu.mars").isEmpty)
   }
 
   @Test("the policy of the project goes before that of the tenant, the class before all")

@@ -25,7 +25,7 @@ private struct LedgerRun {
     var overrun: Int64 = 0
   }
 
-  var random: SeededRandom
+  var random: SplitMix
   var ledger: Ledger
   var model = LedgerModel()
   var running: [Job] = []
@@ -39,7 +39,7 @@ private struct LedgerRun {
   var overruns: [Int64]
 
   init(seed: UInt64) {
-    random = SeededRandom(seed: seed)
+    random = SplitMix(seed)
     let projects = (0..<4).map { LedgerProject(tenant: "lab", project: "p\($0)") }
     model.prices = ["sim.statevector": Self.price]
     model.grant(

@@ -58,7 +58,7 @@ struct TenancyRequestTests {
     #expect(
       names == [
         "ListTenants", "ListProjects", "ListPrincipals", "ListKeys", "ListAudit", "VerifyAudit",
-        "ExportAuditCheckpoint", "ListBudgets", "GetUsage",
+        "ExportAuditCheckpoint", "ListBudgets", "GetUsage", "GetQuota", "ListQuotas",
       ])
     #expect(try decoder.tenancyChange(.rotateTokenKey, []).order == .rotateTokenKey)
     for method in Method.allCases

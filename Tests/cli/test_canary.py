@@ -97,6 +97,8 @@ def test_no_secret_is_found_after_errors_and_a_crash(short_dir):
     print("seed", seed)
     secrets = Secrets(seed)
     plain = Service(short_dir)
+    priced = plain.ask("admin", "price", "sim.statevector", "--per-job", "1")
+    assert priced.returncode == 0, priced.stderr
     first = plant(plain, secrets, jobs=30, errors=10, tokens=2)
     plain.stop(signal.SIGKILL)
     # What is looked for can be found: it lies there as long as nothing is encrypted.
@@ -117,6 +119,8 @@ def test_no_secret_is_found_after_errors_and_a_crash(short_dir):
     audit = again.ask("audit", "list", "--limit", "1000", "-o", "json")
     health = again.ask("health", "-o", "json")
     assert secrets.leaks({"audit": audit.stdout.encode(), "health": health.stdout.encode()}) == []
+    used = again.ask("usage", "--by", "tag", "-o", "json")
+    assert used.stdout.count(MARK.decode()) == 2 * len(first + second), used.stderr
     shown = again.ask("get", first[0], "-o", "json").stdout + again.ask(
         "get", second[-1], "-o", "json").stdout
     assert shown.count(MARK.decode()) >= 6

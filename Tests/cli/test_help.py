@@ -16,14 +16,14 @@ COMMANDS = [
 ]
 NESTED = [
     "admin tenants", "admin tenants list", "admin tenants create", "admin tenants disable",
-    "admin tenants enable", "admin tenants erase", "admin projects", "admin projects list", "admin projects create",
+    "admin tenants enable", "admin tenants erase", "admin projects", "admin projects list",
+    "admin projects create",
     "admin projects owner", "admin projects disable", "admin projects enable", "admin principals",
     "admin principals list", "admin principals create", "admin principals user",
     "admin principals disable", "admin principals enable", "admin keys", "admin keys list",
     "admin keys add", "admin keys revoke", "admin grant", "admin revoke", "admin invite",
     "admin token", "admin token issue", "admin token revoke", "admin token rotate-key", "admin price",
-    "admin credit", "admin budget", "admin budget list", "admin budget set", 
-    "audit list", "audit verify",
+    "admin credit", "admin budget", "admin budget list", "admin budget set", "audit list", "audit verify",
     "audit export", "admin quota", "admin quota list", "admin quota set", "admin quota lift",
     "admin approval-policy", "admin approval-policy set", "admin approval-policy remove",
     "approvals list", "approvals approve", "approvals refuse", "approvals change-device",

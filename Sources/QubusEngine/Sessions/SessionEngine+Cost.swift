@@ -51,7 +51,7 @@ extension SessionEngine {
       guard let refusal = charge(session, session.usage.read().usage, at: now) else { continue }
       logger.info(
         "a session has nothing left to spend",
-        metadata: ["session_id": "\(session.id)", "error": "\(refusal)"])
+        metadata: ["session_id": "\(session.id)", "error": "\(refusal.logText)"])
       end(session, .budget)
     }
   }
@@ -73,7 +73,7 @@ extension SessionEngine {
         guard case .failure(let error) = result else { return }
         logger.error(
           "what a session cost was not written",
-          metadata: ["session_id": "\(base.id)", "error": "\(error)"])
+          metadata: ["session_id": "\(base.id)", "error": "\(error.logText)"])
       })
     return refusal
   }

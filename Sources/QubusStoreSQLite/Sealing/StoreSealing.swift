@@ -21,6 +21,7 @@ struct StoreSealing {
     var sealed = try sealJobs() + sealRequests() + sealEvents()
     sealed += try sealResults() + sealChunks() + sealFiles()
     sealed += try sealSessions() + sealOptimizations() + sealCheckpoints()
+    sealed += try sealCharges()
     try removeForeignFiles()
     try db.execute(sql: "VACUUM")
     try cutLog()

@@ -43,6 +43,11 @@ final class Vault: Sendable {
     }
   }
 
+  /// Nil for a tenant whose key is gone or broken.
+  func openKey(of tenant: String) -> DataKey? {
+    if case .open(let key)? = self[tenant] { key } else { nil }
+  }
+
   /// What may stand in the column for a text that is looked up: the mark of each tenant asked for,
   /// of all when none is named.
   func marks(_ text: String, of column: String, in tenant: String?) -> [String] {

@@ -28,7 +28,7 @@ package struct ApprovalPolicy: Sendable, Hashable {
   /// Of one job; nil: any number.
   package var maxShots: UInt64?
   /// Micro-units, of the most that a job may cost (`execution.max_cost`); one that names no bound
-  /// may cost anything. Nil: any cost.
+  /// may cost anything, unless its device is free. Nil: any cost.
   package var maxCost: Int64?
   /// That run without approval; empty: all.
   package var deviceFamilies: [String]
@@ -48,12 +48,14 @@ package struct ApprovalPolicy: Sendable, Hashable {
   package static let classLimit = 64
 
   /// Why a job has to be approved, in words; empty: it runs without.
-  package func causes(_ spec: JobSpec, shots: UInt64, device: String) -> [String] {
+  package func causes(
+    _ spec: JobSpec, shots: UInt64, device: String, isFree: Bool
+  ) -> [String] {
     var causes: [String] = []
     if let maxShots, shots > maxShots {
       causes.append("\(shots) shots (without approval: \(maxShots))")
     }
-    if let maxCost {
+    if let maxCost, !isFree {
       switch spec.execution.maxCost {
       case nil: causes.append("no bound of its cost (without approval: \(maxCost) micro-units)")
       case let cost? where cost > maxCost:

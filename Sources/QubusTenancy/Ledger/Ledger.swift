@@ -3,8 +3,8 @@ package import QubusJobs
 
 /// Prices, credit, budgets and what is held: a value, without time, disk or locks.
 ///
-/// Every amount is in micro-units. A hold takes from credit at submit, a settlement charges what was
-/// used and gives the rest back; in between a running job may extend its hold.
+/// Every amount is in micro-units. A hold takes from credit at submit, a settlement charges what
+/// was used and gives the rest back; in between a running job may extend its hold.
 package struct Ledger: Sendable, Hashable {
   struct OpenHold: Sendable, Hashable {
     var project: LedgerProject

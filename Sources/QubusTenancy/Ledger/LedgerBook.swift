@@ -5,8 +5,8 @@ internal import Synchronization
 /// The ledger of the running service: a value behind a lock, made of the store's rows at start and
 /// changed beside them.
 ///
-/// What is held here is a moment ahead of the rows (an acceptance that is still being written), what
-/// is given back a moment behind them; caps are therefore never passed for want of a write.
+/// What is held here is a moment ahead of the rows (an acceptance that is still being written),
+/// what is given back a moment behind them; caps are therefore never passed for want of a write.
 package final class LedgerBook: Sendable {
   private let ledger: Lock<Ledger>
   /// Whether any device has a price: all that a service without prices asks.

@@ -52,6 +52,11 @@ package struct CreditReport: Sendable, Hashable {
   package struct Entry: Sendable, Hashable {
     package var entitlement: Entitlement
     package var balance: Int64
+
+    package init(entitlement: Entitlement, balance: Int64) {
+      self.entitlement = entitlement
+      self.balance = balance
+    }
   }
 
   package var project: LedgerProject
@@ -62,6 +67,18 @@ package struct CreditReport: Sendable, Hashable {
   package var held: Int64
   /// In the order of spending.
   package var entitlements: [Entry]
+
+  package init(
+    project: LedgerProject, isPrepaid: Bool, credit: Int64, owed: Int64, held: Int64,
+    entitlements: [Entry]
+  ) {
+    self.project = project
+    self.isPrepaid = isPrepaid
+    self.credit = credit
+    self.owed = owed
+    self.held = held
+    self.entitlements = entitlements
+  }
 }
 
 /// What a session used and was charged for.

@@ -9,6 +9,7 @@ enum LogField: String, CaseIterable, Sendable {
   case optimizationID = "optimization_id"
   case principal
   case tenant
+  case project
   case uid
   case method
   /// Kind and id of what a method was about.
@@ -38,6 +39,9 @@ enum LogField: String, CaseIterable, Sendable {
   case memoryBytes = "memory_bytes"
   case residentBytes = "resident_bytes"
   case capBytes = "cap_bytes"
+  /// Micro-units of a budget.
+  case cap
+  case used
   // At rest
   case encryption
   case masterKey = "master_key"

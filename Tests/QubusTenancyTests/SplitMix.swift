@@ -1,8 +1,9 @@
-/// Numbers that come again with the seed (SplitMix64, Steele et al. 2014).
-struct SeededRandom {
+/// Numbers that come again with the seed, so that a failing property test can be run again.
+/// - Source: Steele et al. 2014, SplitMix64.
+struct SplitMix: RandomNumberGenerator {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  init(_ seed: UInt64) { state = seed }
 
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
