@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import QubusCore
+internal import QubusEngine
 internal import QubusServer
 internal import QubusTenancy
 
