@@ -104,7 +104,9 @@ extension ActiveJob.State {
       self.result = result
     }
     if update.retention?.removesResult == true { result = nil }
-    if let last = update.retention?.removesEventsThrough { events.removeAll { $0.sequence <= last } }
+    if let last = update.retention?.removesEventsThrough {
+      events.removeAll { $0.sequence <= last }
+    }
     if let last = written.last { record.lastSequence = last.sequence }
     events.append(contentsOf: written)
     if events.count > residentEvents { events.removeFirst(events.count - residentEvents) }

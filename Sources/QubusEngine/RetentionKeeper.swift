@@ -8,8 +8,8 @@ final class RetentionKeeper: Sendable {
   private struct State: Sendable {
     /// Changes of the piece under way that the store has not answered.
     var waiting = 0
-    /// Those it carried out.
-    var done = 0
+    /// Jobs of it that could not be changed.
+    var refused: [Identifier] = []
     var isStopping = false
     /// Jobs from before there was a time for results or events may be left without.
     var mayBeUndated = true
@@ -19,6 +19,8 @@ final class RetentionKeeper: Sendable {
   private static let recordsAtOnce = 200
   /// Rows looked at in one read.
   private static let scanned = 1000
+  /// Jobs that may stay in the way of a pass, because their tenant's key is damaged, say.
+  private static let refusedAtMost = 1000
   /// A piece is followed by a rest of so many times what it took.
   private static let rest: Microseconds = 9
 
@@ -85,9 +87,7 @@ final class RetentionKeeper: Sendable {
         let piece = rest.prefix(Self.jobsAtOnce)
         rest = rest.dropFirst(piece.count)
         let started = engine.clock.monotonic()
-        _ = try change(Array(piece), engine) { (record) throws(QubusError) in
-          engine.dating(record)
-        }
+        _ = change(Array(piece), engine) { (record) throws(QubusError) in engine.dating(record) }
         pause(since: started, engine)
       }
       cursor = scan.next
@@ -98,16 +98,19 @@ final class RetentionKeeper: Sendable {
 
   private func removeExpired(_ engine: Engine) throws(QubusError) {
     var count = 0
-    while !isStopping {
+    // Looked at again at the next pass.
+    var refused: Set<Identifier> = []
+    while !isStopping, refused.count < Self.refusedAtMost {
       let started = engine.clock.monotonic()
-      let ids = try store.expiredJobs(by: engine.clock.now(), limit: Self.jobsAtOnce)
+      let found = try store.expiredJobs(
+        by: engine.clock.now(), limit: Self.jobsAtOnce + refused.count)
+      let ids = found.filter { !refused.contains($0) }
       guard !ids.isEmpty else { break }
-      let done = try change(ids, engine) { (record) throws(QubusError) in
+      let failed = change(ids, engine) { (record) throws(QubusError) in
         try engine.removal(record)
       }
-      // What the store refuses, or another setting keeps, is looked at again at the next pass.
-      guard done > 0 else { break }
-      count += done
+      refused.formUnion(failed)
+      count += ids.count - failed.count
       pause(since: started, engine)
     }
     if count > 0 {
@@ -133,25 +136,36 @@ final class RetentionKeeper: Sendable {
   }
 
   /// Has the jobs changed side by side and waits for all of them.
-  /// - Returns: how many were.
+  /// - Parameter update: nil: there is nothing to change.
+  /// - Returns: those that were not changed.
   private func change(
     _ ids: [Identifier], _ engine: Engine,
     _ update: (JobRecord) throws(QubusError) -> JobUpdate?
-  ) throws(QubusError) -> Int {
-    state.withLock { $0.done = 0 }
+  ) -> [Identifier] {
+    state.withLock { $0.refused = [] }
     for id in ids {
-      let job = try engine.activate(id)
-      guard let update = try update(job.record) else { continue }
-      state.withLock { $0.waiting += 1 }
-      engine.write(update, job) { [state] result in
-        state.signal { state in
-          state.waiting -= 1
-          if case .success = result { state.done += 1 }
+      do throws(QubusError) {
+        let job = try engine.activate(id)
+        guard let update = try update(job.record) else {
+          state.withLock { $0.refused.append(id) }
+          continue
         }
+        state.withLock { $0.waiting += 1 }
+        engine.write(update, job) { [state] result in
+          state.signal { state in
+            state.waiting -= 1
+            if case .failure = result { state.refused.append(id) }
+          }
+        }
+      } catch {
+        engine.logger.warning(
+          "what has expired of a job cannot be removed",
+          metadata: ["job_id": "\(id)", "error": "\(error.logText)"])
+        state.withLock { $0.refused.append(id) }
       }
     }
     // While the store has no room, the engine tries again; a stop need not wait for that.
-    return state.wait { $0.waiting == 0 || $0.isStopping ? $0.done : nil }
+    return state.wait { $0.waiting == 0 || $0.isStopping ? $0.refused : nil }
   }
 
   private func pause(since started: Microseconds, _ engine: Engine) {

@@ -118,16 +118,13 @@ extension SQLiteJobStore: RetentionStore {
     var found: Set<[UInt8]> = []
     var removed = 0
     for name in blobs.names() where try isUnnamed(name) {
-      if !before.contains(name) {
-        found.insert(name)
-      } else if try blobs.claims.unlessClaimed(
-        name,
-        { () throws(QubusError) in
-          try removeUnnamed(name)
-        })
-      {
-        removed += 1
+      let mayGo = before.contains(name)
+      let isOurs = try blobs.claims.unlessClaimed(name) { () throws(QubusError) in
+        guard mayGo else { return true }
+        if try removeUnnamed(name) { removed += 1 }
+        return false
       }
+      if isOurs { found.insert(name) }
     }
     let left = found
     unnamedFiles.withLock { $0 = left }

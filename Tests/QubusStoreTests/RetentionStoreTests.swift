@@ -156,6 +156,7 @@ struct RetentionStoreTests {
     claims.removeLast()
     for _ in 0..<3 { #expect(try fixture.sqlite.removeUnnamedFiles() == 0) }
     claims.removeLast()
+    #expect(try fixture.sqlite.removeUnnamedFiles() == 0)
     #expect(try fixture.sqlite.removeUnnamedFiles() == 1)
     #expect(files(fixture) == 0)
     fixture.close()
