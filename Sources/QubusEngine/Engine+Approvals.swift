@@ -1,6 +1,7 @@
 internal import Logging
 package import QubusCore
-package import QubusJobs
+internal import QubusDevices
+internal import QubusJobs
 internal import QubusScheduler
 package import QubusTenancy
 
@@ -272,7 +273,9 @@ extension Engine {
     }.sorted { $0.key < $1.key }.prefix(max(0, filter.limit))
     var pending: [PendingApproval] = []
     for (id, waiting) in seen {
-      guard let record = try table.job(id)?.record ?? store.job(id) else { continue }
+      var found = table.job(id)?.record
+      if found == nil { found = try store.job(id) }
+      guard let record = found else { continue }
       pending.append(
         PendingApproval(
           job: view(record), experimentClass: waiting.experimentClass, causes: waiting.causes,

@@ -1,5 +1,6 @@
 internal import Logging
 internal import QubusCore
+internal import QubusDevices
 internal import QubusJobs
 internal import QubusTenancy
 

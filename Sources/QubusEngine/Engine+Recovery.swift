@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// What a service does at its start with the jobs of its earlier life.
 extension Engine {

@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// How a job's changes reach the store: in order, and again until they do.
 extension Engine {

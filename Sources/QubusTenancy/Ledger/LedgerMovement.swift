@@ -1,4 +1,4 @@
-package import QubusCore
+internal import QubusCore
 package import QubusJobs
 
 /// A project as the ledger knows it.

@@ -1,5 +1,5 @@
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 
 /// Limits and what is used of them, counted for every principal, its project and its tenant. A pure
 /// value in whole numbers: time is an argument, the same calls give the same answers.
