@@ -13,7 +13,9 @@ enum KeyCommand {
     _ command: String, patienceMilliseconds: Int32 = patienceMilliseconds
   ) throws(QubusError) -> [UInt8] {
     var ends: [Int32] = [-1, -1]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else { throw failure("no pipe: \(systemError())") }
+    guard pipe(&ends) == 0 else { throw failure("no pipe: \(systemError())") }
+    // There is no other thread yet that could start a process in between.
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     defer { close(ends[0]) }
     let started = Result { () throws(QubusError) in try start(command, writing: ends[1]) }
     close(ends[1])
@@ -47,8 +49,9 @@ enum KeyCommand {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var child = pid_t()
-    var arguments: [UnsafeMutablePointer<CChar>?] =
-      ["sh", "-c", command].map { strdup($0) } + [nil]
+    let words = ["sh", "-c", command]
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    arguments.append(nil)
     defer { for argument in arguments { free(argument) } }
     let code = posix_spawn(&child, "/bin/sh", &actions, &attributes, &arguments, environ)
     guard code == 0 else { throw failure(String(cString: strerror(code))) }
