@@ -37,8 +37,7 @@ def start(short_dir):
 
 
 def submitted(service):
-    answer = service.ask("submit", BELL, "--shots", "100")
-    job_id = answer.get("job_id") or answer["job"]["job_id"]
+    job_id = service.ask("submit", BELL, "--shots", "100")["jobs"][0]["job_id"]
     assert service.call("result", job_id, "--timeout", "30").returncode == 0
     return job_id
 
@@ -99,7 +98,7 @@ def test_the_audit_is_cut_and_says_from_where_it_is_verified(start):
     assert service.call("audit", "verify", "--checkpoint", checkpoint).returncode == 0
 
 
-@pytest.mark.parametrize("text", ["", "0s", "-1d", "1.5h", "90", "d", "90x", "36501d", "1 d", "never"])
+@pytest.mark.parametrize("text", ["0s", "-1d", "1.5h", "90", "d", "90x", "36501d", "1 d", "never"])
 def test_a_time_that_is_none_is_refused_with_its_flag(short_dir, text):
     done = run("--data-dir", short_dir, "--check-config", "--result-retention=" + text, binary=QUBUSD)
     assert done.returncode == 78
