@@ -104,7 +104,8 @@ def test_the_memory_of_the_daemon_is_nobody_elses(short_dir):
         child.wait()
 
 
-def test_a_daemon_that_dies_leaves_no_core(short_dir):
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGILL, signal.SIGABRT, signal.SIGSEGV])
+def test_a_daemon_that_crashes_ends_at_once_and_leaves_no_core_or_backtrace(short_dir, number):
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
 
     def allow_cores():
@@ -112,13 +113,18 @@ def test_a_daemon_that_dies_leaves_no_core(short_dir):
 
     child = subprocess.Popen(
         [QUBUSD, "--data-dir", str(short_dir)], cwd=short_dir, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, env=clean_environment(), preexec_fn=allow_cores)
-    assert child.stdout.readline()
-    with open(f"/proc/{child.pid}/limits") as file:
-        limit = next(line for line in file if line.startswith("Max core file size"))
-    assert limit.split()[4:6] == ["0", "0"]
-    # Not SIGQUIT, which whoever runs the tests in the background has ignored for all of them.
-    os.kill(child.pid, signal.SIGABRT)
-    _, status = os.waitpid(child.pid, 0)
-    assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status)
+        stderr=subprocess.PIPE, env=clean_environment(SWIFT_BACKTRACE="enable=yes"),
+        preexec_fn=allow_cores)
+    try:
+        assert child.stdout.readline()
+        with open(f"/proc/{child.pid}/limits") as file:
+            limit = next(line for line in file if line.startswith("Max core file size"))
+        assert limit.split()[4:6] == ["0", "0"]
+        os.kill(child.pid, number)
+        _, err = child.communicate(timeout=10)
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == -number
+    assert b"acktrac" not in err
     assert not [name for name in os.listdir(short_dir) if name.startswith("core")]

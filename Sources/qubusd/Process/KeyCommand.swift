@@ -14,9 +14,8 @@ enum KeyCommand {
   ) throws(QubusError) -> [UInt8] {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw failure("no pipe: \(systemError())") }
-    // There is no other thread yet that could start a process in between.
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     defer { close(ends[0]) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     let started = Result { () throws(QubusError) in try start(command, writing: ends[1]) }
     close(ends[1])
     let child = try started.get()
@@ -49,8 +48,8 @@ enum KeyCommand {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var child = pid_t()
-    let words = ["sh", "-c", command]
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    var arguments: [UnsafeMutablePointer<CChar>?] = []
+    for argument in ["sh", "-c", command] { arguments.append(strdup(argument)) }
     arguments.append(nil)
     defer { for argument in arguments { free(argument) } }
     let code = posix_spawn(&child, "/bin/sh", &actions, &attributes, &arguments, environ)
