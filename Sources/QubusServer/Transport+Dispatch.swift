@@ -64,7 +64,8 @@ extension Transport {
     case .whoAmI, .listTenants, .createTenant, .updateTenant, .eraseTenant, .listProjects,
       .createProject, .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal,
       .grantRole, .revokeRole,
-      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
+      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
+      .listAudit,
       .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget, .listBudgets,
       .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy:
       try dispatchTenancy(call, body)

@@ -46,6 +46,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case createInvitation = "CreateInvitation"
   case issueToken = "IssueToken"
   case revokeToken = "RevokeToken"
+  case rotateTokenKey = "RotateTokenKey"
   case listAudit = "ListAudit"
   case verifyAudit = "VerifyAudit"
   case exportAuditCheckpoint = "ExportAuditCheckpoint"
@@ -145,6 +146,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .issueToken: row(.issueTokens, .engine, idempotent: false)
     // Operators revoke the tokens of others and can issue none.
     case .revokeToken: row(.rotateKeys, .engine)
+    case .rotateTokenKey: row(.manageTenants, .engine, idempotent: false)
     case .listAudit: row(.readAudit, .reader)
     case .verifyAudit: row(.readAudit, .reader)
     case .exportAuditCheckpoint: row(.readAudit, .reader)

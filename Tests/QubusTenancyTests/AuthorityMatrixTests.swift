@@ -151,7 +151,7 @@ struct Expected {
     case .closeSession: .closeSessions
     case .getSession, .listSessions: .readSessions
     case .listTenants, .listProjects, .listPrincipals: .readMembers
-    case .createTenant, .updateTenant, .eraseTenant: .manageTenants
+    case .createTenant, .updateTenant, .eraseTenant, .rotateTokenKey: .manageTenants
     case .createProject, .updateProject: .manageProjects
     case .createPrincipal, .updatePrincipal, .grantRole, .revokeRole, .createInvitation:
       .managePrincipals

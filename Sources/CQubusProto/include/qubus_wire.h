@@ -194,6 +194,7 @@ int32_t qubus_json_read(
   X(revoke_key_request) X(revoke_key_response) X(create_invitation_request)                       \
   X(create_invitation_response) X(issue_token_request) X(issue_token_response)                    \
   X(revoke_token_request) X(revoke_token_response) X(audit_record) X(list_audit_request)          \
+  X(rotate_token_key_request) X(rotate_token_key_response)                                        \
   X(list_audit_response) X(verify_audit_request) X(verify_audit_response)                         \
   X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)                          \
   X(device_price) X(entitlement) X(budget) X(project_credit) X(set_price_request)                 \
