@@ -1,6 +1,7 @@
 internal import Logging
 package import QubusCore
-package import QubusJobs
+internal import QubusDevices
+internal import QubusJobs
 internal import QubusScheduler
 package import QubusTenancy
 
@@ -175,10 +176,11 @@ extension Engine {
     var spec = try spec(of: record)
     switch action {
     case .refuse: return nil
-    case .approve: break
-    case .changeDevice(let name): spec.execution.device = name
+    case .approve: return try preparation.prepare(spec)
+    case .changeDevice(let name):
+      spec.execution.device = name
+      return try preparation.prepare(spec, for: record.principal)
     }
-    return try preparation.prepare(spec)
   }
 
   private func approve(
@@ -272,7 +274,9 @@ extension Engine {
     }.sorted { $0.key < $1.key }.prefix(max(0, filter.limit))
     var pending: [PendingApproval] = []
     for (id, waiting) in seen {
-      guard let record = try table.job(id)?.record ?? store.job(id) else { continue }
+      var found = table.job(id)?.record
+      if found == nil { found = try store.job(id) }
+      guard let record = found else { continue }
       pending.append(
         PendingApproval(
           job: view(record), experimentClass: waiting.experimentClass, causes: waiting.causes,

@@ -4,6 +4,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+internal import QubusTenancy
 
 extension PreparedPub {
   /// True when nothing that the estimate leaves out can take long: few rows, values and gates, no

@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// What a service does at its start with the jobs of its earlier life.
 extension Engine {
@@ -44,7 +45,8 @@ extension Engine {
       let update = JobUpdate.end(record, .expired, reason: reason, error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }
-    quotas.restore(record.id, of: record.principal)
+    quotas.restore(
+      record.id, of: record.principal, on: Resource.family(ofDevice: record.device))
     job.withLock { $0.prepared = table.count <= configuration.residentJobs ? prepared : nil }
     if record.status == .queued, record.reason == JobReason.approval {
       return restoreApproval(record, spec, prepared)

@@ -3,6 +3,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+internal import QubusTenancy
 
 /// What a compute thread does with a job.
 extension Engine {

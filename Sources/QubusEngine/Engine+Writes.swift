@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// How a job's changes reach the store: in order, and again until they do.
 extension Engine {
@@ -79,7 +80,8 @@ extension Engine {
         shared.troubled[job.id] = nil
       }
       quotas.finished(
-        job.id, of: record.principal, deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
+        job.id, of: record.principal, on: Resource.family(ofDevice: record.device),
+        deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
       forgetApproval(job.id)
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])

@@ -119,7 +119,7 @@ struct SealingTests {
     let names = files.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
     return try names.filter { name in
       var isFolder: ObjCBool = false
-      files.fileExists(atPath: path + "/" + name, isDirectory: &isFolder)
+      _ = files.fileExists(atPath: path + "/" + name, isDirectory: &isFolder)
       guard !isFolder.boolValue else { return false }
       let data = try Data(contentsOf: URL(fileURLWithPath: path + "/" + name))
       return data.range(of: Data(secret)) != nil

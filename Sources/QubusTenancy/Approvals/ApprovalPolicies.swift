@@ -1,4 +1,4 @@
-package import QubusCore
+internal import QubusCore
 package import QubusJobs
 
 /// The policies of a running service.

@@ -1,5 +1,5 @@
 package import QubusCore
-package import QubusJobs
+internal import QubusJobs
 
 /// By what usage is summed up.
 package enum UsageGroup: String, Sendable, Hashable, CaseIterable {

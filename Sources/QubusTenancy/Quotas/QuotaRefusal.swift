@@ -1,5 +1,10 @@
-internal import Foundation
 internal import QubusCore
+
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
 
 /// What a quota does not allow, in words and figures.
 struct QuotaRefusal {
@@ -36,6 +41,10 @@ struct QuotaRefusal {
   }
 
   private static func text(_ time: Microseconds) -> String {
-    Date(timeIntervalSince1970: Double(time) / 1e6).formatted(.iso8601)
+    var (seconds, parts) = (time_t(time / 1_000_000), tm())
+    gmtime_r(&seconds, &parts)
+    func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + "\(number)" }
+    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+      + "T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
   }
 }
