@@ -199,7 +199,12 @@ int32_t qubus_json_read(
   X(device_price) X(entitlement) X(budget) X(project_credit) X(set_price_request)                 \
   X(set_price_response) X(grant_credit_request) X(grant_credit_response) X(set_budget_request)    \
   X(set_budget_response) X(list_budgets_request) X(list_budgets_response) X(get_usage_request)    \
-  X(usage_row) X(get_usage_response)                                                                \
+  X(usage_row) X(get_usage_response)                                                              \
+  X(quota_status) X(get_quota_request) X(get_quota_response) X(set_quota_request)                 \
+  X(set_quota_response) X(list_quotas_request) X(list_quotas_response) X(approval_policy)         \
+  X(set_approval_policy_request) X(set_approval_policy_response) X(pending_approval)              \
+  X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
+  X(approve_job_response)\
   X(dedicate_device_request) X(dedicate_device_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
