@@ -126,7 +126,7 @@ struct QuotaTests {
     await harness.stop()
   }
 
-  @Test("a limit for a family holds for its devices alone, is told by a plan and survives a restart")
+  @Test("a limit for a family holds for its devices alone, is told and survives a restart")
   func families() async throws {
     let clock = ManualClock()
     let keeper = QuotaKeeper(

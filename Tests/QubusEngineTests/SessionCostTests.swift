@@ -68,7 +68,7 @@ struct SessionCostTests {
     await harness.stop()
   }
 
-  @Test("the price of a session is that of its first charge; what it used while it was free stays so")
+  @Test("a session keeps the price of its first charge; what it used for free stays free")
   func meters() {
     let old = Price(perJob: 5, perDeviceSecond: 1_000_000)
     var charged = ChargedUsage()

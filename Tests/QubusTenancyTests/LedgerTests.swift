@@ -158,7 +158,7 @@ struct LedgerTests {
     #expect(ledger.credit(of: Self.lab, now: 0).owed == 105)
   }
 
-  @Test("what is refunded of an earlier period of a subscription lapses; of the present one it is back")
+  @Test("what is refunded of an earlier period of a subscription lapses")
   func refundOfAnEarlierPeriod() throws {
     var ledger = Self.ledger([Self.grant(1, 100, expiresAt: 5_000_000, period: 5)])
     _ = try ledger.hold(Self.id(1), Self.request(at: 4_000_000), amount: 80, for: Self.ada)
@@ -222,7 +222,7 @@ struct LedgerTests {
     #expect(ledger.credit(of: Self.lab, now: 0) == before.credit(of: Self.lab, now: 0))
   }
 
-  @Test("a clock that is set back begins no period again, and one that was far ahead forgets nothing")
+  @Test("a clock set back begins no period again, one that was far ahead forgets nothing")
   func clocks() throws {
     let today: Microseconds = 20_000 * Self.day
     var ledger = Self.ledger([
@@ -232,7 +232,7 @@ struct LedgerTests {
     // Two months and more of days that were used.
     for day in 0..<70 {
       _ = try ledger.hold(
-        Self.id(UInt64(day)), Self.request("demo", at: today - 70 * Self.day + Int64(day) * Self.day),
+        Self.id(UInt64(day)), Self.request("demo", at: today + (Int64(day) - 70) * Self.day),
         amount: 5, for: Self.ada)
     }
     _ = try ledger.hold(Self.id(100), Self.request(at: today), amount: 100, for: Self.ada)
@@ -245,7 +245,7 @@ struct LedgerTests {
     #expect(ahead.budgets(of: Self.lab, now: today).map(\.used) == month)
   }
 
-  @Test("credit that expires under a clock that jumps ahead is granted no second time when it is back")
+  @Test("a clock that jumps ahead ends credit once and grants none twice when it is back")
   func jumpingCredit() throws {
     var ledger = Self.ledger([
       Self.grant(1, 100, expiresAt: 5_000_000), Self.grant(2, 10, expiresAt: 5_000_000, period: 5),

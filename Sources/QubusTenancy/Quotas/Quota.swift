@@ -52,7 +52,7 @@ package enum Quota: String, Sendable, Hashable, CaseIterable {
   }
 
   /// Why the scope can have no limit of it; nil when it can.
-  func refusal(for scope: QuotaScope) -> QubusError? {
+  package func refusal(for scope: QuotaScope) -> QubusError? {
     guard scope.deviceFamily != nil, !isOfFamilies else { return nil }
     return .field(
       .invalidRequest, "device_family", "\(rawValue) is not counted by families of devices",
