@@ -99,6 +99,8 @@ extension Engine {
     }
   }
 
+  package var deviceNames: [String] { installedDevices.map(\.name) }
+
   package func devices(context: CallContext) -> [DeviceReport] {
     let (load, owners) = (load(), ledger?.dedicated ?? [:])
     let seesAll = Authority.allows(

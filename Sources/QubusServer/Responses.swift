@@ -2,6 +2,7 @@ internal import CQubusProto
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
 
 /// Bodies of the answers about jobs. `Responses+Service.swift` has those about the service.

@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
 
 extension Transport {

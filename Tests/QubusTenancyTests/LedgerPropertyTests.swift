@@ -39,7 +39,7 @@ private struct LedgerRun {
   var overruns: [Int64]
 
   init(seed: UInt64) {
-    random = SplitMix(seed)
+    random = SplitMix(state: seed)
     let projects = (0..<4).map { LedgerProject(tenant: "lab", project: "p\($0)") }
     model.prices = ["sim.statevector": Self.price]
     model.grant(
@@ -214,8 +214,8 @@ struct LedgerPropertyTests {
       case .issued, .invoice: #expect(balance <= 0, "\(account.text)")
       }
     }
-    let spent = model.charges.values.reduce(0) { $0 + ($1.cost ?? 0) }
-    let accounts = model.balances.reduce(0) { sum, entry in
+    let spent = model.charges.values.reduce(Int64(0)) { $0 + ($1.cost ?? 0) }
+    let accounts = model.balances.reduce(Int64(0)) { sum, entry in
       if case .spent = entry.key { sum + entry.value } else { sum }
     }
     #expect(spent == accounts)

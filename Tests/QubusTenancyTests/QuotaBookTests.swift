@@ -243,7 +243,7 @@ struct QuotaBookTests {
   @Test(
     "counts agree with a plain account of any history; limits are never passed", arguments: 1...40)
   func property(seed: UInt64) throws {
-    var random = SplitMix(seed)
+    var random = SplitMix(state: seed)
     let people = [Self.alice, Self.bob, Self.nina]
     let scopes = Array(Set(people.flatMap { QuotaScope.all(of: $0) }))
     var book = QuotaBook(now: Self.morning)

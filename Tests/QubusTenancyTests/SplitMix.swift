@@ -1,9 +1,7 @@
 /// Numbers that come again with the seed, so that a failing property test can be run again.
-/// - Source: Steele et al. 2014, SplitMix64.
+/// - Source: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators".
 struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
+  var state: UInt64
 
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15

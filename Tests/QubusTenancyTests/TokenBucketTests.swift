@@ -17,7 +17,7 @@ struct TokenBucketTests {
 
   @Test("the time that is named holds to the microsecond, for any rate", arguments: 1...200)
   func retry(seed: UInt64) {
-    var random = SplitMix(seed)
+    var random = SplitMix(state: seed)
     let rate = Int64.random(in: 1...(seed % 2 == 0 ? 7 : 2_000_000), using: &random)
     var bucket = TokenBucket(now: 0)
     var now: Microseconds = 0
@@ -37,7 +37,7 @@ struct TokenBucketTests {
 
   @Test("over any time no more is taken than the burst and the rate give", arguments: 1...50)
   func never(seed: UInt64) {
-    var random = SplitMix(seed)
+    var random = SplitMix(state: seed)
     let rate = Int64.random(in: 1...1000, using: &random)
     var bucket = TokenBucket(now: 0)
     var (taken, latest, now): (Int64, Microseconds, Microseconds) = (0, 0, 0)
