@@ -8,6 +8,7 @@ internal import QubusJobs
 internal import QubusQASM
 internal import QubusServer
 internal import QubusStoreSQLite
+internal import QubusTenancy
 internal import QubusWire
 
 /// The parts of the service, put together: store, engine with its devices, server.

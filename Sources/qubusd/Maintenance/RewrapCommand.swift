@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import QubusCore
 internal import QubusStoreSQLite
+internal import QubusTenancy
 
 struct RewrapCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

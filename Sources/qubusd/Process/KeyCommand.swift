@@ -13,8 +13,9 @@ enum KeyCommand {
     _ command: String, patienceMilliseconds: Int32 = patienceMilliseconds
   ) throws(QubusError) -> [UInt8] {
     var ends: [Int32] = [-1, -1]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else { throw failure("no pipe: \(systemError())") }
+    guard pipe(&ends) == 0 else { throw failure("no pipe: \(systemError())") }
     defer { close(ends[0]) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     let started = Result { () throws(QubusError) in try start(command, writing: ends[1]) }
     close(ends[1])
     let child = try started.get()
@@ -47,8 +48,9 @@ enum KeyCommand {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var child = pid_t()
-    var arguments: [UnsafeMutablePointer<CChar>?] =
-      ["sh", "-c", command].map { strdup($0) } + [nil]
+    var arguments: [UnsafeMutablePointer<CChar>?] = []
+    for argument in ["sh", "-c", command] { arguments.append(strdup(argument)) }
+    arguments.append(nil)
     defer { for argument in arguments { free(argument) } }
     let code = posix_spawn(&child, "/bin/sh", &actions, &attributes, &arguments, environ)
     guard code == 0 else { throw failure(String(cString: strerror(code))) }
