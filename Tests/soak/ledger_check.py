@@ -110,6 +110,9 @@ class Rows:
         self.charges = list(database.execute(
             "SELECT subject, day, tenant || '/' || project, class, held_at, held, cost, per_job, "
             "per_shot, per_device_second FROM charges"))
+        #: Place, class, period and hard cap.
+        self.budgets: list[tuple[str, str, str, int | None]] = list(database.execute(
+            "SELECT tenant || '/' || project, class, period, hard_cap FROM budgets"))
         self.prices = {name(row[0]): Price(*row[7:]) for row in self.charges}
         self.tags = collections.defaultdict(set)
         for id, tag in database.execute("SELECT id, tag FROM job_tags"):
@@ -131,11 +134,6 @@ class Rows:
                 found[number] = Movement(time, kind, subject and name(subject))
             found[number].lines.append((account, amount))
         return list(found.values())
-
-    def budgets(self) -> list[tuple[str, str, str, int | None]]:
-        """Place, class, period and hard cap."""
-        return list(self.database.execute(
-            "SELECT tenant || '/' || project, class, period, hard_cap FROM budgets"))
 
 
 def window_of(period: str, time: int) -> Any:
@@ -309,7 +307,7 @@ class Check:
     def caps(self) -> None:
         """Follows each budget through the movements: no acceptance passes a cap, and a job that runs
         passes it by one chunk at most, a session with its last charge at most."""
-        for place, experiment_class, period, cap in self.rows.budgets():
+        for place, experiment_class, period, cap in self.rows.budgets:
             if cap is None or (place, experiment_class) in self.raised:
                 continue
             self.cap(place, experiment_class, period, cap)
@@ -345,127 +343,3 @@ class Check:
             elif over > self.chunk(job):
                 self.problems.append(
                     f"{what} was passed by {over} by job {id}, a chunk is {self.chunk(job)}")
-
-
-#: Changes of rows that a check has to find. Each on a copy of its own.
-ALTERATIONS = {
-    "an entry is one unit larger":
-        "UPDATE ledger SET amount = amount + 1 WHERE movement = "
-        "(SELECT MAX(movement) FROM ledger WHERE kind = 'settle') AND line = 0",
-    "two entries of a movement are a unit larger and smaller":
-        "UPDATE ledger SET amount = amount + CASE line WHEN 0 THEN 1 ELSE -1 END WHERE line < 2 AND "
-        "movement = (SELECT MAX(movement) FROM ledger WHERE kind = 'settle')",
-    "a balance is one unit larger":
-        "UPDATE accounts SET balance = balance + 1 WHERE name = "
-        "(SELECT MAX(name) FROM accounts WHERE name LIKE 'spent %')",
-    "a settlement is missing":
-        "DELETE FROM ledger WHERE movement = "
-        "(SELECT MAX(movement) FROM ledger WHERE kind = 'settle')",
-    "a settlement is there twice":
-        "INSERT INTO ledger SELECT movement + 1000000000, line, time, kind, subject, account, amount "
-        "FROM ledger WHERE movement = (SELECT MAX(movement) FROM ledger WHERE kind = 'settle')",
-    "a charge is one unit larger":
-        "UPDATE charges SET cost = cost + 1 WHERE subject = "
-        "(SELECT MAX(subject) FROM charges WHERE cost > 0)",
-    "a job cost one unit more, with its charge, entries and balances":
-        "consistent",
-}
-
-
-def alter(database: sqlite3.Connection, statement: str) -> None:
-    """The product's own triggers are dropped first: whoever edits the file can do so too."""
-    for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        database.execute(f"DROP TRIGGER {trigger}")
-    if statement != "consistent":
-        if database.execute(statement).rowcount < 1:
-            raise ValueError(f"nothing to alter: {statement}")
-        return
-    movement, subject = database.execute(
-        "SELECT movement, subject FROM ledger JOIN jobs ON jobs.id = subject "
-        "WHERE kind = 'settle' AND account LIKE 'spent %' AND jobs.status = 6 LIMIT 1").fetchone()
-    (source,) = database.execute(
-        "SELECT account FROM ledger WHERE subject = ? AND kind = 'hold' AND amount < 0",
-        (subject,)).fetchone()
-    (spent,) = database.execute(
-        "SELECT account FROM ledger WHERE movement = ? AND account LIKE 'spent %'",
-        (movement,)).fetchone()
-    for line, (account, change) in enumerate(((spent, 1), (source, -1)), 100):
-        database.execute(
-            "INSERT INTO ledger SELECT movement, ?, time, kind, subject, ?, ? FROM ledger "
-            "WHERE movement = ? LIMIT 1", (line, account, change, movement))
-        database.execute(
-            "UPDATE accounts SET balance = balance + ? WHERE name = ?", (change, account))
-    database.execute("UPDATE charges SET cost = cost + 1 WHERE subject = ?", (subject,))
-    database.execute("UPDATE jobs SET cost = cost + 1 WHERE id = ?", (subject,))
-
-
-class Sums:
-    """What `qubus usage` has to tell, from the entries of jobs and sessions."""
-
-    COLUMNS = ("jobs", "jobs_succeeded", "sessions", "cost", "held")
-
-    def __init__(self, rows: Rows, spent: collections.Counter[str]):
-        self.rows, self.spent = rows, spent
-        self.held: collections.Counter[str] = collections.Counter()
-        for movement in rows.movements:
-            if movement.subject:
-                self.held[movement.subject] += movement.amount("held ")
-        self.session_times: dict[str, set[int]] = collections.defaultdict(set)
-        for subject, _, _, _, held_at, *_ in rows.charges:
-            if name(subject) in rows.sessions:
-                self.session_times[name(subject)].add(held_at)
-
-    def priced_jobs(self) -> Iterator[Job]:
-        return (job for job in self.rows.jobs.values() if job.cost_held is not None)
-
-    def by(self, group: str, since: int = 0, until: int | None = None) -> dict[str, dict[str, int]]:
-        """The sums by the keys of a group. Sessions of several days are left out of windows."""
-        found: dict[str, dict[str, int]] = collections.defaultdict(
-            lambda: dict.fromkeys(self.COLUMNS, 0))
-        for job in self.priced_jobs():
-            if job.accepted_at < since or (until is not None and job.accepted_at >= until):
-                continue
-            for each in self.keys(group, job):
-                row = found[each]
-                row["jobs"] += 1
-                row["jobs_succeeded"] += job.status == SUCCEEDED
-                row["cost"] += self.spent[job.id]
-                row["held"] += self.held[job.id]
-        for id, (place, principal, device) in self.rows.sessions.items():
-            times = self.session_times.get(id)
-            if not times or min(times) < since or (until is not None and max(times) >= until):
-                continue
-            each = {"session": id, "project": place, "principal": f"{place}/{principal}",
-                    "device": device, "class": "", "total": ""}.get(group)
-            if each is None:
-                continue
-            found[each]["sessions"] += 1
-            found[each]["cost"] += self.spent[id]
-        return dict(found)
-
-    def keys(self, group: str, job: Job) -> list[str]:
-        match group:
-            case "job": return [job.id]
-            case "tag": return sorted(self.rows.tags[job.id])
-            case "project": return [job.place]
-            case "principal": return [f"{job.place}/{job.principal}"]
-            case "device": return [job.device]
-            case "class": return [frame(job.key)[0]]
-            case "total": return [""]
-        return []
-
-    def denominators(self) -> dict[str, Any]:
-        """Those of the metrics, by their names."""
-        done = [job for job in self.priced_jobs() if job.status == SUCCEEDED]
-
-        def experiments(jobs: list[Job]) -> int:
-            return len({(job.place, frame(job.key)[1] or job.id) for job in jobs})
-
-        waited = sum(
-            max(0, job.started_at - job.queued_at) for job in self.priced_jobs()
-            if not job.is_live and job.started_at is not None and job.queued_at is not None)
-        return {
-            "cost_per_queue_minute": waited / 60e6, "cost_per_successful_job": len(done),
-            "cost_per_successful_experiment": experiments(done),
-            "cost_per_validated_benchmark": experiments(
-                [job for job in done if frame(job.key)[0] == "validation"])}

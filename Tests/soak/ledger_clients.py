@@ -50,7 +50,7 @@ LONG_SHOTS = 4000
 CLASSES = ["", "", "validation", "comparison", "calibration", "demo"]
 TAGS = ["a", "b", "c=1", "with, comma", 'and "quotes"']
 #: Kinds of jobs and how often they come.
-KINDS = {"bell": 78, "broken": 8, "long": 2, "hurried": 2, "capped": 2, "brief": 4, "dear": 4}
+KINDS = {"bell": 80, "broken": 8, "long": 1, "hurried": 2, "capped": 1, "brief": 4, "dear": 4}
 
 
 class Counts:
