@@ -105,16 +105,22 @@ extension Engine {
     }
   }
 
-  package func devices() -> [DeviceReport] {
-    let load = load()
-    return installedDevices.map { device in
+  package var deviceNames: [String] { installedDevices.map(\.name) }
+
+  package func devices(context: CallContext) -> [DeviceReport] {
+    let (load, owners) = (load(), ledger?.dedicated ?? [:])
+    let seesAll = Authority.allows(
+      context.identity, .manageDevices, on: Resource(tenant: "", project: ""), now: clock.now())
+    let seen = seesAll ? installedDevices : installedDevices.open(to: context.principal, ledger)
+    return seen.map { device in
       DeviceReport(
         name: device.name, summary: device.summary, qubitCount: UInt32(device.target.qubitCount),
         isSimulator: device.name.hasPrefix("sim."), isIdeal: device.target.isIdeal,
         jobsQueued: load.jobsQueued, jobsRunning: load.jobsRunning,
         memoryLimitBytes: configuration.memoryBytes, instructionSet: device.instructionSet,
         supportsMidCircuitMeasurement: device.target.supportsMidCircuitMeasurement,
-        nativeGates: device.target.nativeGates, outputs: OutputKind.allCases)
+        nativeGates: device.target.nativeGates, outputs: OutputKind.allCases,
+        tenant: owners[device.name])
     }
   }
 

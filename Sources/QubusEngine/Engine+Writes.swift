@@ -82,7 +82,8 @@ extension Engine {
         shared.troubled[job.id] = nil
       }
       quotas.finished(
-        job.id, of: record.principal, deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
+        job.id, of: record.principal, on: Resource.family(ofDevice: record.device),
+        deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
       forgetApproval(job.id)
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])

@@ -96,7 +96,7 @@ package final class Engine: Sendable {
     self.approvalPolicies = approvalPolicies
     self.programs = programs
     preparation = JobPreparation(
-      configuration: configuration, devices: devices, programs: programs)
+      configuration: configuration, devices: devices, programs: programs, ledger: ledger)
     table = JobTable(
       residentJobs: configuration.residentJobs, recentJobs: configuration.recentJobs)
     retention = retentionStore.flatMap { store in
@@ -134,7 +134,7 @@ package final class Engine: Sendable {
     sessions = SessionEngine(
       configuration: configuration, store: sessionStore, codec: sessionCodec,
       preparation: SessionPreparation(
-        configuration: configuration, devices: devices, programs: programs),
+        configuration: configuration, devices: devices, programs: programs, ledger: ledger),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
       ledger: ledger,
       quotas: quotas,

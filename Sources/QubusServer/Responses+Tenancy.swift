@@ -48,6 +48,7 @@ extension Responses {
     case .price(let device, let price): self.price(device, price)
     case .entitlement(let entry): entitlement(entry)
     case .budget(let report): budget(report)
+    case .dedication(let device, let tenant): dedication(device, tenant)
     case .budgets(let reports, let credits, let prices): budgets(reports, credits, prices)
     case .usage(let report): usage(report)
     case .quotas(let statuses, let next): quotas(statuses, next: next)

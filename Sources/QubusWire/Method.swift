@@ -53,6 +53,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case setPrice = "SetPrice"
   case grantCredit = "GrantCredit"
   case setBudget = "SetBudget"
+  case dedicateDevice = "DedicateDevice"
   case listBudgets = "ListBudgets"
   case getUsage = "GetUsage"
   case getQuota = "GetQuota"
@@ -153,6 +154,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .setPrice: row(.manageCredit, .engine)
     case .grantCredit: row(.manageCredit, .engine, idempotent: false)
     case .setBudget: row(.manageBudgets, .engine)
+    case .dedicateDevice: row(.manageDevices, .engine)
     // Whoever may see jobs may see what they cost.
     case .listBudgets: row(.readJobs, .reader)
     case .getUsage: row(.readJobs, .reader)

@@ -32,6 +32,7 @@ extension RequestDecoder {
     case .setPrice: try setPrice(body)
     case .grantCredit: try grantCredit(body)
     case .setBudget: try setBudget(body)
+    case .dedicateDevice: try dedicateDevice(body)
     case .setQuota: try setQuota(body)
     case .setApprovalPolicy: try setApprovalPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")

@@ -271,7 +271,7 @@ final class FakeService: JobService {
     return token
   }
 
-  func devices() -> [DeviceReport] {
+  func devices(context: CallContext) -> [DeviceReport] {
     [
       DeviceReport(
         name: "sim.statevector", summary: "s", qubitCount: 24, isSimulator: true, isIdeal: true,

@@ -114,6 +114,7 @@ struct TenancyTests {
     return [
       (.price(device: "sim", Price(perJob: 1, perShot: 2, perDeviceSecond: 3)), [.setPrice]),
       (.entitlement(entry), [.grantCredit]), (.budget(budget), [.setBudget]),
+      (.dedication(device: "sim", tenant: "lab"), [.dedicateDevice]),
       (.budgets([budget], [credit], prices: ["sim": Price(perJob: 1)]), [.listBudgets]),
       (
         .usage(UsageReport(rows: [row], total: row, denominators: UsageDenominators())),

@@ -161,6 +161,7 @@ struct Expected {
     case .listAudit, .verifyAudit, .exportAuditCheckpoint: .readAudit
     case .setPrice, .grantCredit: .manageCredit
     case .setBudget: .manageBudgets
+    case .dedicateDevice: .manageDevices
     case .listBudgets, .getUsage: .readJobs
     // One's own; those of others take readMembers besides.
     case .getQuota: .connect

@@ -61,6 +61,7 @@ package enum TenancyAnswer: Sendable, Hashable {
   case price(device: String, Price)
   case entitlement(CreditReport.Entry)
   case budget(BudgetReport)
+  case dedication(device: String, tenant: String?)
   case budgets([BudgetReport], [CreditReport], prices: [String: Price])
   case usage(UsageReport)
   /// Of a change: the one that was set.
