@@ -70,8 +70,13 @@ extension Transport {
       logMalformed("a message without our mark of admission is dropped", now)
       return nil
     }
+    var isCurve = false
+    if case .key = credential { isCurve = true }
+    let descriptor = socket.descriptor
     let connection = Connection(
-      key: key, routingID: [UInt8](id), credential: credential, mark: userID, now: now)
+      key: key, routingID: [UInt8](id), credential: credential, mark: userID,
+      descriptor: descriptor,
+      inbound: descriptor.flatMap { unfinished.account($0, isCurve: isCurve) }, now: now)
     if connections.count >= configuration.connections { forgetSilent() }
     guard connections.count < configuration.connections else {
       refuse(
