@@ -41,7 +41,7 @@ final class Connection {
 
   init(
     key: UInt32, routingID: [UInt8], credential: Credential, mark: UnsafePointer<CChar>,
-    descriptor: Int32?, inbound: InboundBytes?, now: Microseconds
+    descriptor: Int32? = nil, inbound: InboundBytes? = nil, now: Microseconds
   ) {
     self.key = key
     self.routingID = routingID

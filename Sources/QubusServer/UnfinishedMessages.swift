@@ -94,7 +94,13 @@ final class UnfinishedMessages {
   }
 
   /// Ends a connection: ZeroMQ sees that the peer has gone, and frees what it holds.
-  static func cutOff(_ descriptor: Int32) { shutdown(descriptor, Int32(SHUT_RDWR)) }
+  static func cutOff(_ descriptor: Int32) {
+    // The close is a reset: a peer that waits for room to send hears of it.
+    var lingers = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(
+      descriptor, SOL_SOCKET, SO_LINGER, &lingers, socklen_t(MemoryLayout<linger>.size))
+    shutdown(descriptor, Int32(SHUT_RDWR))
+  }
 
   private static func peer(_ descriptor: Int32) -> qubus_tcp_peer? {
     var peer = qubus_tcp_peer()

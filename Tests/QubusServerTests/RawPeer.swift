@@ -76,6 +76,9 @@ final class RawPeer {
     [0xFF] + [UInt8](repeating: 0, count: 8) + [0x7F, 3, 0] + Array("NULL".utf8)
     + [UInt8](repeating: 0, count: 16 + 32)
 
+  /// Of the server's greeting and its READY: "ROUTER" is as long as "DEALER".
+  static let serverBytes = greeting.count + ready.count
+
   /// READY of a DEALER.
   static let ready: [UInt8] = {
     func property(_ name: String, _ value: String) -> [UInt8] {

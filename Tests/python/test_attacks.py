@@ -99,11 +99,12 @@ def test_no_way_to_ask_for_a_result_gives_a_chunk_of_another_tenant(ada, raw):
         assert isinstance(stream, Refusal) and stream.name == "job_not_found"
 
 
-def test_tokens_that_are_signed_with_the_services_own_key_and_wrong_are_refused(attacked, raw):
+def test_tokens_that_are_signed_with_the_services_own_key_and_wrong_are_refused(
+        attacked, mallory, raw):
     issuer = attacked.member("rival/qc/issuer", "submitter")
     bound = raw.call("WhoAmI")
     with attacked.connect(issuer) as client:
-        credential = "key:" + raw.socket.curve_publickey.decode()
+        credential = "key:" + pair(mallory)[0]
         assert credential.encode() in bound
         good = client.call("IssueToken", {"bound_to": credential, "actions": ["jobs.read"]})["token"]
     tokens = forged(good, signing_key(attacked.data))
