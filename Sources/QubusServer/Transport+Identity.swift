@@ -189,9 +189,16 @@ extension Transport {
   ) throws(QubusError) -> Identity {
     guard let identity = connection.identity else { throw Self.unauthenticated }
     if let bearer = connection.bearer, bearer.token == token { return bearer.identity }
-    let bearer = try admission.identity(presenting: token, over: identity)
-    connection.bearer = Bearer(token: token, identity: bearer)
-    return bearer
+    let now = clock.monotonic()
+    try badTokens.check(connection.credential, now)
+    do throws(QubusError) {
+      let bearer = try admission.identity(presenting: token, over: identity)
+      connection.bearer = Bearer(token: token, identity: bearer)
+      return bearer
+    } catch {
+      badTokens.add(connection.credential, now)
+      throw error
+    }
   }
 
   /// Whether the caller may use the method anywhere at all; on what, is asked where it is known.

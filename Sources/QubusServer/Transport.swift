@@ -43,6 +43,7 @@ final class Transport {
   var generator = SystemRandomNumberGenerator()
   var malformedLog = LogRateLimit()
   var refusals = RefusalTally()
+  var badTokens = BadTokens()
   /// Of the directory, as of the last look at all connections.
   var reviewedVersion: UInt64
   /// Whether anybody was let in since the start: from then on memory is watched.

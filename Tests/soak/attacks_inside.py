@@ -13,7 +13,7 @@ from wire import message
 
 #: Seconds for an answer, on a machine that is busy with all this.
 PATIENCE = 60.0
-TOKEN_ERRORS = {"token_invalid", "token_expired"}
+TOKEN_ERRORS = {"token_invalid", "token_expired", "rate_limited"}
 #: The attachment of a step of one parameter, 0.
 NUMBER = wire.descriptor(wire.FLOAT64, (1,), bytes(8))
 

@@ -135,15 +135,19 @@ def _record(attack: Attack) -> bytes:
         selector = selectors.DefaultSelector()
         for end in (inner, outer):
             selector.register(end, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select():
-                data = key.fileobj.recv(1 << 16)
-                if not data:
-                    outer.close()
-                    return
-                if key.fileobj is inner:
-                    recorded.extend(data)
-                (outer if key.fileobj is inner else inner).sendall(data)
+        try:
+            while True:
+                for key, _ in selector.select():
+                    data = key.fileobj.recv(1 << 16)
+                    if not data:
+                        return
+                    if key.fileobj is inner:
+                        recorded.extend(data)
+                    (outer if key.fileobj is inner else inner).sendall(data)
+        except OSError:
+            return  # either side has closed
+        finally:
+            outer.close()
 
     threading.Thread(target=forward, daemon=True).start()
     context = zmq.Context()
