@@ -31,8 +31,8 @@ extension Transport {
     logger.warning(
       "connections cut off: their messages do not end, or they read no answers",
       metadata: [
-        "count": "\(offenders.count)", "principals": "\(names.joined(separator: " "))",
-        "resident_bytes": "\(look.resident)", "limit_bytes": "\(configuration.unfinishedBytes)",
+        "count": "\(offenders.count)", "principal": "\(names.joined(separator: " "))",
+        "resident_bytes": "\(look.resident)", "limit": "\(configuration.unfinishedBytes)",
       ])
     for descriptor in offenders { UnfinishedMessages.cutOff(descriptor) }
     memoryWatch.freesSome()
