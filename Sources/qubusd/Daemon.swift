@@ -90,6 +90,7 @@ final class Daemon: Sendable {
     serverConfiguration.socketGroup = configuration.socketGroup
     serverConfiguration.keyDirectory = configuration.dataDirectory
     serverConfiguration.memoryCapBytes = configuration.residentMemoryCap
+    serverConfiguration.unadmittedAtOnce = 1024
     serverConfiguration.limits = limits
     serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
