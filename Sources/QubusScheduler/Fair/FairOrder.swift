@@ -80,7 +80,7 @@ package struct FairOrder: SchedulingPolicy {
     guard let place = queue.jobs.place(of: id) else { return nil }
     let (inLane, overall, work) = queue.position(of: place)
     return QueuePosition(
-      inLane: UInt64(inLane), overall: UInt64(overall), microsecondsAhead: Microseconds(work * 1e6))
+      inLane: UInt64(inLane), overall: UInt64(overall), microsecondsAhead: Microseconds(work))
   }
 
   package func count(in lane: Lane) -> Int { queue.count(in: lane) }
@@ -90,13 +90,12 @@ package struct FairOrder: SchedulingPolicy {
     let submittedAt = job.id.time.map { min($0, queue.now) } ?? queue.now
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
-      id: job.id, submittedAt: submittedAt, dueAt: 0,
+      id: job.id, submittedAt: submittedAt,
       overdueAt: queue.overdueTime(job.lane, submittedAt: submittedAt),
       expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, expiresAt: job.expiresAt ?? .max,
       runLimit: job.runLimitMicroseconds ?? .max, cores: UInt32(cores),
-      leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all,
-      leastCores: UInt32(cores), leastLong: 0, work: 0)
+      leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
   }
 
   private func described(_ job: QueuedJob) -> SchedulerJob {

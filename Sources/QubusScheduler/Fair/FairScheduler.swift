@@ -132,13 +132,12 @@ package struct FairScheduler: Sendable {
       overdueAt = min(overdueAt, max(job.submittedAt, deadline - rest))
     }
     var queued = QueuedJob(
-      id: job.id, submittedAt: job.submittedAt, dueAt: 0, overdueAt: overdueAt,
+      id: job.id, submittedAt: job.submittedAt, overdueAt: overdueAt,
       expected: job.expectedMicroseconds,
       long: job.longMicroseconds > 0 ? job.longMicroseconds : .max / 4,
       attained: job.attainedMicroseconds,
       memoryBytes: occupancy.memoryBytes == 0 ? 0 : job.memoryBytes, cores: UInt32(job.cores),
-      leaf: leaf, lane: job.lane, isPreemptible: job.isPreemptible,
-      leastCores: UInt32(job.cores), leastLong: 0, work: 0)
+      leaf: leaf, lane: job.lane, isPreemptible: job.isPreemptible)
     if job.isPreemptible {
       // As many slices as it would have had by now.
       let first = policy.slice(0, in: job.lane)

@@ -24,11 +24,11 @@ struct ShareTree: Sendable {
   // MARK: - Waiting or not
 
   /// Counts jobs in or out of a node and all above it.
-  mutating func count(_ jobs: Int, work: Double, at node: UInt32) {
+  mutating func count(_ jobs: Int, work: Int64, at node: UInt32) {
     var at = node
     while at != JobSlab.none {
       self[at].count += jobs
-      self[at].work = self[at].count == 0 ? 0 : max(0, self[at].work + work)
+      self[at].work += work
       at = self[at].parent
     }
   }
@@ -133,7 +133,7 @@ struct ShareTree: Sendable {
   /// Visits the children of `node` that wait, smallest tag first, until `visit` answers true.
   func visitInOrder(below node: UInt32, _ visit: (UInt32) -> Bool) -> Bool {
     let heap = self[node].waiting
-    if heap.isEmpty { return false }
+    if heap.count < 2 { return heap.first.map(visit) ?? false }
     // Places of the heap whose parents were visited, largest tag first.
     var frontier = [0]
     while let place = frontier.popLast() {
