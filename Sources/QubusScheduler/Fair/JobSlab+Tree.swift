@@ -59,7 +59,8 @@ extension JobSlab {
     } else {
       links[Int(root)].right = remove(place, from: links[Int(root)].right)
     }
-    let (cores, long) = (slots[Int(place)].cores, slots[Int(place)].long)
+    let cores = slots[Int(place)].cores
+    let long = JobLink.milliseconds(slots[Int(place)].long)
     if links[Int(root)].leastCores < cores, links[Int(root)].leastLong < long {
       // Another has the least of both: the children need no look.
       links[Int(root)].size -= 1
@@ -86,7 +87,7 @@ extension JobSlab {
   private mutating func sum(_ place: UInt32) {
     let job = slots[Int(place)]
     var (size, work) = (UInt32(1), job.work)
-    var (cores, long) = (job.cores, job.long)
+    var (cores, long) = (job.cores, JobLink.milliseconds(job.long))
     let (left, right) = (links[Int(place)].left, links[Int(place)].right)
     if left != Self.none {
       size += links[Int(left)].size

@@ -11,9 +11,6 @@ struct QueuedJob: Sendable {
   var long: Microseconds
   var attained: Microseconds
   var memoryBytes: UInt64
-  /// Kept for the owner; `.max` for none.
-  var expiresAt: Microseconds = .max
-  var runLimit: Microseconds = .max
   var cores: UInt32
   /// The node of its principal in its own lane.
   var leaf: UInt32
@@ -42,11 +39,12 @@ struct JobLink: Sendable {
   var priority: UInt32
   var left = JobSlab.none
   var right = JobSlab.none
-  /// Of the tree below, this one included: jobs, core-microseconds, smallest demands.
+  /// Of the tree below, this one included: jobs, smallest demands, core-microseconds.
   var size: UInt32 = 1
   var leastCores: UInt32
+  /// In milliseconds, rounded down: half the room, and good enough to leave a tree out.
+  var leastLong: UInt32
   var work: Int64
-  var leastLong: Microseconds
 
   init(_ job: QueuedJob, dueAt: Microseconds) {
     self.dueAt = dueAt
@@ -56,7 +54,13 @@ struct JobLink: Sendable {
     priority = UInt32(truncatingIfNeeded: z >> 32)
     leastCores = job.cores
     work = job.work
-    leastLong = job.long
+    leastLong = Self.milliseconds(job.long)
+  }
+}
+
+extension JobLink {
+  static func milliseconds(_ time: Microseconds) -> UInt32 {
+    UInt32(clamping: time / 1000)
   }
 }
 
@@ -79,6 +83,6 @@ struct Room: Sendable {
   /// False when nothing below this one can fit.
   func mayTakeSome(below link: JobLink) -> Bool {
     Int(link.leastCores) <= cores
-      && (link.leastLong <= window || Int(link.leastCores) <= spareCores)
+      && (Microseconds(link.leastLong) * 1000 <= window || Int(link.leastCores) <= spareCores)
   }
 }
