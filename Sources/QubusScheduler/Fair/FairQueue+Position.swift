@@ -23,7 +23,7 @@ extension FairQueue {
 
   /// What the others that wait beside a node get while it gets 1.
   private func othersShare(of node: UInt32) -> Double {
-    let own = weight(tree[node])
+    let own = history.weight(of: tree[node])
     return max(0, tree[tree[node].parent].waitingWeight - own) / own
   }
 }

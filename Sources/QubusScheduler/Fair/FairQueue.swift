@@ -101,10 +101,6 @@ struct FairQueue: Sendable {
     return account
   }
 
-  func weight(_ node: ShareNode) -> Double {
-    node.account.map { history.weight($0) } ?? node.fixedWeight
-  }
-
   /// With what the past makes of it.
   func currentWeight(_ node: UInt32) -> Double {
     guard let account = tree[node].account else { return tree[node].fixedWeight }
@@ -188,18 +184,14 @@ struct FairQueue: Sendable {
     let wasEmpty = tree[node].jobs == JobSlab.none
     tree[node].jobs = jobs.insert(place, dueAt: due(jobs[place]), into: tree[node].jobs)
     tree.count(1, work: jobs[place].work, at: node)
-    guard wasEmpty else { return }
-    let history = self.history
-    tree.wake(node) { node in node.account.map { history.weight($0) } ?? node.fixedWeight }
+    if wasEmpty { tree.wake(node, history) }
   }
 
   private mutating func unhang(_ place: UInt32) {
     let node = home(jobs[place])
     tree[node].jobs = jobs.remove(place, from: tree[node].jobs)
     tree.count(-1, work: -jobs[place].work, at: node)
-    guard tree[node].jobs == JobSlab.none else { return }
-    let history = self.history
-    tree.sleep(node) { node in node.account.map { history.weight($0) } ?? node.fixedWeight }
+    if tree[node].jobs == JobSlab.none { tree.sleep(node, history) }
   }
 
   /// Jobs that one call moves to the overdue lane; every job comes by several calls, so that no

@@ -140,13 +140,14 @@ package struct FairScheduler: Sendable {
       leaf: leaf, lane: job.lane, isPreemptible: job.isPreemptible)
     if job.isPreemptible {
       // As many slices as it would have had by now.
-      let first = policy.slice(0, in: job.lane)
+      let first = queue.policy.slice(0, in: job.lane)
       var attained = job.attainedMicroseconds
-      while attained >= policy.slice(Int(queued.slices), in: job.lane), queued.slices < 32 {
-        attained -= policy.slice(Int(queued.slices), in: job.lane)
+      while attained >= queue.policy.slice(Int(queued.slices), in: job.lane), queued.slices < 32 {
+        attained -= queue.policy.slice(Int(queued.slices), in: job.lane)
         queued.slices += 1
       }
-      queued.long = min(queued.long, max(first, policy.slice(Int(queued.slices), in: job.lane)))
+      queued.long = min(
+        queued.long, max(first, queue.policy.slice(Int(queued.slices), in: job.lane)))
     }
     if let checkpoint = job.checkpoint { checkpoints[job.id] = checkpoint }
     queue.add(queued)
@@ -166,7 +167,7 @@ package struct FairScheduler: Sendable {
     var job = ended.job
     job.attained += now - ended.startedAt
     if let end = ended.sliceEndsAt, now >= end { job.slices = min(32, job.slices + 1) }
-    job.long = policy.slice(Int(job.slices), in: job.lane)
+    job.long = queue.policy.slice(Int(job.slices), in: job.lane)
     checkpoints[id] = checkpoint ?? ended.checkpoint
     if ended.isYielding { preemptions += 1 }
     queue.add(job)
