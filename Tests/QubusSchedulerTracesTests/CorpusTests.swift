@@ -1,0 +1,68 @@
+import Foundation
+import QubusCore
+import QubusSchedulerTraces
+import Testing
+
+/// Traces of real and modelled machines, and the figures that an independent simulator gave.
+private let corpus = ProcessInfo.processInfo.environment["QUBUS_CORPUS"]
+
+@Suite("The workload traces", .enabled(if: corpus != nil, "QUBUS_CORPUS is not set"))
+struct CorpusTests {
+  private func trace(_ name: String) throws -> Trace {
+    let folder = URL(fileURLWithPath: try #require(corpus)).appendingPathComponent("workloads")
+    let text = try String(
+      contentsOf: folder.appendingPathComponent("\(name).swf"), encoding: .utf8)
+    return try SWFReader(skipsInvalidJobs: true).read(text, name: name)
+  }
+
+  private func report(
+    _ trace: Trace, _ policy: ReplayPolicy, _ settings: Replay.Settings = Replay.Settings()
+  ) throws -> ReplayReport {
+    ReplayReport(
+      try Replay.run(
+        trace, through: policy.scheduler(for: trace, settings: settings), settings: settings),
+      of: trace, policy: policy.name, starvedAfterSeconds: 86_400)
+  }
+
+  /// Mean bounded slowdown and longest wait in hours, within 15 %.
+  private func expect(
+    _ report: ReplayReport, _ slowdown: Double, _ hours: Double,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    #expect(
+      abs(report.meanBoundedSlowdown / slowdown - 1) < 0.15,
+      "\(report.policy) on \(report.trace)", sourceLocation: sourceLocation)
+    #expect(
+      abs(report.maxWaitSeconds / 3600 / hours - 1) < 0.15,
+      "\(report.policy) on \(report.trace)", sourceLocation: sourceLocation)
+  }
+
+  @Test("jobs are counted as published")
+  func counts() throws {
+    let hpc2n = try trace("hpc2n")
+    #expect(hpc2n.jobs.count == 3145)
+    #expect(hpc2n.processors == 240)
+    let lublin = try trace("lublin")
+    #expect(lublin.jobs.count == 10_000)
+    #expect(lublin.processors == 256)
+    #expect(lublin.userCount == 1)
+  }
+
+  @Test("the baselines reproduce the reference figures on hpc2n")
+  func hpc2n() throws {
+    let trace = try trace("hpc2n")
+    expect(try report(trace, .fifo), 47.2, 22)
+    expect(try report(trace, .easy), 16.5, 23)
+    expect(try report(trace, .classic), 10.7, 28)
+    expect(try report(trace, .shortestFirst), 12.1, 28)
+  }
+
+  @Test("the baselines reproduce the reference figures on lublin")
+  func lublin() throws {
+    let trace = try trace("lublin")
+    expect(try report(trace, .fifo), 66_503, 1322)
+    expect(try report(trace, .easy), 590, 286)
+    expect(try report(trace, .classic), 590, 286)
+    expect(try report(trace, .shortestFirst), 40.5, 2519)
+  }
+}
