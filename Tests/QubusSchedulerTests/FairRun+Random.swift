@@ -16,7 +16,7 @@ extension FairRun {
     policy.stretch = [0, 1, 32, 1e6][Int.random(in: 0..<4, using: &random)]
     policy.usageHalfLife = Bool.random(using: &random) ? nil : 1_000_000
     policy.overdueAfter = [
-      .reserved: 50_000, .interactive: 100_000, .batch: 1_000_000, .long: 3_000_000,
+      .reserved: 20_000, .interactive: 40_000, .batch: 200_000, .long: 400_000,
     ]
     for tenant in 0..<3 {
       let weight = Double.random(in: 0.1...8, using: &random)
@@ -27,7 +27,7 @@ extension FairRun {
     var time: Microseconds = 0
     for number in 1...jobs {
       if Int.random(in: 0..<3, using: &random) > 0 {
-        time += Microseconds.random(in: 0...60_000, using: &random)
+        time += Microseconds.random(in: 0...25_000, using: &random)
       }
       lives.append(
         Self.life(
@@ -86,10 +86,13 @@ extension FairRun {
     }
     let busy =
       memoryBytes > 0 ? leastBusyByMemory : Double(cores - widest + 1) / Double(cores)
-    return max(0, Double(own - life.arrivesAt) * 1e-6)
+    return patience(of: life)
       + WaitBound(longestRun: Double(longest) * 1e-6, busy: busy).lane(.overdue, policy)
       .seconds(ahead: ahead)
   }
+
+  /// Seconds after which a job is overdue.
+  func patience(of life: Life) -> Double { max(0, Double(due(life) - life.arrivesAt) * 1e-6) }
 
   /// With memory as well, all that is sure is that one job runs while another waits.
   private var leastBusyByMemory: Double { lives.values.map(part).min() ?? 1 }

@@ -28,6 +28,7 @@ struct FairRun {
   private var attained: [Identifier: Microseconds] = [:]
   private var shots: [Identifier: UInt64] = [:]
   private var pending: [(time: Microseconds, id: Identifier)] = []
+  private var cancels: [(time: Microseconds, id: Identifier)] = []
   private(set) var now: Microseconds = 0
   private(set) var decisions: [FairDecision] = []
   private(set) var violations: [String] = []
@@ -42,8 +43,8 @@ struct FairRun {
     self.cores = cores
     self.memoryBytes = memoryBytes
     for life in all { lives[life.job.id] = life }
-    pending = all.map { ($0.arrivesAt, $0.job.id) }
-      .sorted { $0.0 != $1.0 ? $0.0 < $1.0 : $0.1 < $1.1 }.reversed()
+    pending = all.map { ($0.arrivesAt, $0.job.id) }.sorted { $0 > $1 }
+    cancels = all.compactMap { life in life.cancelsAt.map { ($0, life.job.id) } }.sorted { $0 > $1 }
   }
 
   /// Until nothing is left, or until a time.
@@ -59,10 +60,9 @@ struct FairRun {
 
   private var nextTime: Microseconds? {
     let stop = running.values.map(\.stopsAt).min()
-    let cancel = lives.values.compactMap { $0.cancelsAt }.filter { $0 > now }.min()
     let isWaiting = scheduler.queuedCount > 0
     let own = isWaiting ? scheduler.nextTime.map { max($0, now + 1) } : nil
-    return [pending.last?.time, stop, cancel, own].compactMap { $0 }.min()
+    return [pending.last?.time, stop, cancels.last?.time, own].compactMap { $0 }.min()
   }
 
   private mutating func step() {
@@ -72,8 +72,9 @@ struct FairRun {
       pending.removeLast()
       apply(.submitted(life.job))
     }
-    for (id, life) in lives.sorted(by: { $0.key < $1.key })
-    where life.cancelsAt == now && life.firstStart == nil && life.arrivesAt <= now {
+    while let (time, id) = cancels.last, time <= now {
+      cancels.removeLast()
+      guard lives[id]?.firstStart == nil else { continue }
       lives[id]?.isCanceled = true
       apply(.canceled(id))
     }

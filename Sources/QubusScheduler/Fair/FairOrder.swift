@@ -9,7 +9,14 @@ package struct FairOrder: SchedulingPolicy {
     var charge: Charge
     var at: Microseconds
   }
+  /// Times that the scheduler minds and this order does not; `.max` for none.
+  private struct Limits: Sendable {
+    var expiresAt: Microseconds = .max
+    var runLimit: Microseconds = .max
+  }
   private var queue: FairQueue
+  /// By the job's place.
+  private var limits: [Limits] = []
   private var running: [Identifier: Started] = [:]
 
   /// - Throws: `invalid_configuration` for rules that cannot be, naming the field.
@@ -34,20 +41,28 @@ package struct FairOrder: SchedulingPolicy {
 
   package mutating func advance(to now: Microseconds) { queue.advance(to: now) }
 
-  package mutating func insert(_ job: SchedulerJob) { queue.add(queued(job)) }
+  package mutating func insert(_ job: SchedulerJob) {
+    let place = Int(queue.add(queued(job)))
+    while limits.count <= place { limits.append(Limits()) }
+    limits[place] = Limits(
+      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max)
+  }
 
   package mutating func remove(_ id: Identifier) -> SchedulerJob? {
-    queue.jobs.place(of: id).map { described(queue.take($0)) }
+    guard let place = queue.jobs.place(of: id) else { return nil }
+    let job = described(place)
+    _ = queue.take(place)
+    return job
   }
 
   package func next(for slot: SlotClass) -> SchedulerJob? {
     switch slot {
-    case .compute: return queue.head.map { described(queue.jobs[$0]) }
+    case .compute: return queue.head.map { described($0) }
     case .express:
       if let due = queue.head(in: .overdue), queue.jobs[due].lane == .interactive {
-        return described(queue.jobs[due])
+        return described(due)
       }
-      return queue.head(in: .interactive).map { described(queue.jobs[$0]) }
+      return queue.head(in: .interactive).map { described($0) }
     }
   }
 
@@ -73,14 +88,14 @@ package struct FairOrder: SchedulingPolicy {
   }
 
   package func waiting(_ id: Identifier) -> SchedulerJob? {
-    queue.jobs.place(of: id).map { described(queue.jobs[$0]) }
+    queue.jobs.place(of: id).map { described($0) }
   }
 
   package func position(of id: Identifier) -> QueuePosition? {
     guard let place = queue.jobs.place(of: id) else { return nil }
     let (inLane, overall, work) = queue.position(of: place)
     return QueuePosition(
-      inLane: UInt64(inLane), overall: UInt64(overall), microsecondsAhead: Microseconds(work * 1e6))
+      inLane: UInt64(inLane), overall: UInt64(overall), microsecondsAhead: Microseconds(work))
   }
 
   package func count(in lane: Lane) -> Int { queue.count(in: lane) }
@@ -90,23 +105,23 @@ package struct FairOrder: SchedulingPolicy {
     let submittedAt = job.id.time.map { min($0, queue.now) } ?? queue.now
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
-      id: job.id, submittedAt: submittedAt, dueAt: 0,
+      id: job.id, submittedAt: submittedAt,
       overdueAt: queue.overdueTime(job.lane, submittedAt: submittedAt),
       expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
-      memoryBytes: job.memoryBytes, expiresAt: job.expiresAt ?? .max,
-      runLimit: job.runLimitMicroseconds ?? .max, cores: UInt32(cores),
-      leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all,
-      leastCores: UInt32(cores), leastLong: 0, work: 0)
+      memoryBytes: job.memoryBytes, cores: UInt32(cores),
+      leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
   }
 
-  private func described(_ job: QueuedJob) -> SchedulerJob {
+  private func described(_ place: UInt32) -> SchedulerJob {
+    let job = queue.jobs[place]
+    let (expiresAt, runLimit) = (limits[Int(place)].expiresAt, limits[Int(place)].runLimit)
     let path = queue.path(of: job.leaf)
     return SchedulerJob(
       id: job.id, tenant: path.tenant, project: path.project ?? "",
       principal: path.principal ?? "", lane: job.lane, cores: job.takesAll ? .all : .one,
       memoryBytes: job.memoryBytes, predictedMicroseconds: job.expected,
-      expiresAt: job.expiresAt == .max ? nil : job.expiresAt,
-      runLimitMicroseconds: job.runLimit == .max ? nil : job.runLimit)
+      expiresAt: expiresAt == .max ? nil : expiresAt,
+      runLimitMicroseconds: runLimit == .max ? nil : runLimit)
   }
 }
 

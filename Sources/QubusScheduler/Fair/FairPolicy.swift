@@ -28,7 +28,7 @@ package struct FairPolicy: Sendable, Hashable {
     .long: 7 * 86_400_000_000,
   ]
   /// Trees and jobs looked at behind a head that does not fit, at most.
-  package var backfillLooks = 512
+  package var backfillLooks = 128
 
   /// Slices are at least this many times as long as a switch, so that switching costs under 5 %.
   package static let slicePerSwitch: Microseconds = 20

@@ -34,19 +34,23 @@ extension FairQueue {
 
   /// The first in fair order that fits, with at most so many looks.
   func first(fitting room: Room, looks: inout Int) -> UInt32? {
-    var found: UInt32?
-    _ = search(Self.device, room, &looks, &found)
-    return found
+    first(below: Self.device, fitting: room, looks: &looks)
   }
 
-  private func search(
-    _ node: UInt32, _ room: Room, _ looks: inout Int, _ found: inout UInt32?
-  ) -> Bool {
+  private func first(below node: UInt32, fitting room: Room, looks: inout Int) -> UInt32? {
     if tree[node].jobs != JobSlab.none {
-      found = jobs.first(in: tree[node].jobs, fitting: room, looks: &looks)
-      return found != nil || looks <= 0
+      return jobs.first(in: tree[node].jobs, fitting: room, looks: &looks)
     }
-    return tree.visitInOrder(below: node) { child in search(child, room, &looks, &found) }
+    guard let child = tree.first(below: node) else { return nil }
+    if tree[node].waiting.count == 1 { return first(below: child, fitting: room, looks: &looks) }
+    // Places of the heap whose parents were visited, largest tag first.
+    var frontier = [0]
+    while looks > 0, let place = frontier.popLast() {
+      let child = tree[node].waiting[place]
+      if let found = first(below: child, fitting: room, looks: &looks) { return found }
+      tree.visited(place, below: node, &frontier)
+    }
+    return nil
   }
 
   /// Takes a job out to be run and charges those it belongs to.

@@ -69,16 +69,16 @@ struct FairQueue: Sendable {
   // MARK: - Accounts
 
   /// The node of a principal in a lane.
-  mutating func leaf(of account: AccountPath, in lane: Lane) -> UInt32 {
+  mutating func leaf(of principal: AccountPath, in lane: Lane) -> UInt32 {
     let lane: Lane = lane == .overdue ? .batch : lane
     let path = AccountPath(
-      tenant: account.tenant, project: account.project ?? "",
-      principal: account.principal ?? "")
+      tenant: principal.tenant, project: principal.project ?? "",
+      principal: principal.principal ?? "")
     let key = LeafKey(lane: lane, path: path)
     if let leaf = leaves[key] { return leaf }
     var node = node(of: lane)
     for part in path.levels {
-      let account = account(of: part)
+      let account = enter(part)
       let key = NodeKey(parent: node, account: account)
       if let known = nodes[key] {
         node = known
@@ -93,16 +93,12 @@ struct FairQueue: Sendable {
   }
 
   /// Account 0 is the sum of all tenants.
-  private mutating func account(of path: AccountPath) -> Int {
+  private mutating func enter(_ path: AccountPath) -> Int {
     if let known = accounts[path] { return known }
-    let parent = path.parent.map { account(of: $0) } ?? 0
+    let parent = path.parent.map { enter($0) } ?? 0
     let account = history.addAccount(parent: parent, weight: policy.weights[path] ?? 1)
     accounts[path] = account
     return account
-  }
-
-  func weight(_ node: ShareNode) -> Double {
-    node.account.map { history.weight($0) } ?? node.fixedWeight
   }
 
   /// With what the past makes of it.
@@ -114,12 +110,12 @@ struct FairQueue: Sendable {
   /// - Throws: `invalid_configuration` for a weight that is not above 0.
   mutating func setWeight(_ weight: Double, of path: AccountPath) throws(QubusError) {
     try FairPolicy.checkWeight(weight, of: path)
-    let account = account(of: path)
+    let account = enter(path)
     let change = weight - history.weight(account)
     for lane in lanes {
       var node: UInt32? = lane
       for part in path.levels {
-        node = node.flatMap { nodes[NodeKey(parent: $0, account: self.account(of: part))] }
+        node = node.flatMap { nodes[NodeKey(parent: $0, account: enter(part))] }
       }
       if let node, tree[node].isWaiting { tree[tree[node].parent].waitingWeight += change }
     }
@@ -132,7 +128,7 @@ struct FairQueue: Sendable {
 
   /// Enters use of an earlier life of the service, already worth less by its age.
   mutating func restoreUse(_ deviceSeconds: Double, of principal: AccountPath) {
-    for part in principal.levels { history.add(deviceSeconds, to: account(of: part)) }
+    for part in principal.levels { history.add(deviceSeconds, to: enter(part)) }
   }
 
   // MARK: - Jobs
@@ -160,7 +156,6 @@ struct FairQueue: Sendable {
   mutating func add(_ new: QueuedJob) -> UInt32 {
     var job = new
     job.isOverdue = job.overdueAt <= now
-    job.dueAt = due(job)
     let place = jobs.add(job)
     countByLane[job.lane.index] += 1
     hang(place)
@@ -187,28 +182,32 @@ struct FairQueue: Sendable {
   private mutating func hang(_ place: UInt32) {
     let node = home(jobs[place])
     let wasEmpty = tree[node].jobs == JobSlab.none
-    tree[node].jobs = jobs.insert(place, into: tree[node].jobs)
-    tree.count(1, work: jobs[place].ownWork, at: node)
-    guard wasEmpty else { return }
-    let history = self.history
-    tree.wake(node) { node in node.account.map { history.weight($0) } ?? node.fixedWeight }
+    tree[node].jobs = jobs.insert(place, dueAt: due(jobs[place]), into: tree[node].jobs)
+    tree.count(1, work: jobs[place].work, at: node)
+    if wasEmpty { tree.wake(node, history) }
   }
 
   private mutating func unhang(_ place: UInt32) {
     let node = home(jobs[place])
     tree[node].jobs = jobs.remove(place, from: tree[node].jobs)
-    tree.count(-1, work: -jobs[place].ownWork, at: node)
-    guard tree[node].jobs == JobSlab.none else { return }
-    let history = self.history
-    tree.sleep(node) { node in node.account.map { history.weight($0) } ?? node.fixedWeight }
+    tree.count(-1, work: -jobs[place].work, at: node)
+    if tree[node].jobs == JobSlab.none { tree.sleep(node, history) }
   }
+
+  /// Jobs that one call moves to the overdue lane; every job comes by several calls, so that no
+  /// more wait for it than were restored at once.
+  private static let movesPerCall = 4
 
   /// Time goes on; an earlier time than one seen before changes nothing.
   mutating func advance(to time: Microseconds) {
-    guard time > now else { return }
-    now = time
-    history.advance(to: time)
-    while let entry = overdueTimes.min, entry.time <= time {
+    guard time >= now else { return }
+    if time > now {
+      now = time
+      history.advance(to: time)
+    }
+    var moves = 0
+    while moves < Self.movesPerCall, let entry = overdueTimes.min, entry.time <= time {
+      moves += 1
       overdueTimes.removeMin()
       let place = entry.place
       guard Int(place) < jobs.slots.count, !jobs[place].isOverdue,
@@ -216,7 +215,6 @@ struct FairQueue: Sendable {
       else { continue }
       unhang(place)
       jobs[place].isOverdue = true
-      jobs[place].dueAt = entry.time
       hang(place)
     }
   }

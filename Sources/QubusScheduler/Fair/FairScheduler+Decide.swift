@@ -32,12 +32,12 @@ extension FairScheduler {
     var sliceEndsAt: Microseconds?
     var time = waiting.expected
     if waiting.isPreemptible {
-      let slice = policy.slice(Int(waiting.slices), in: waiting.lane)
+      let slice = queue.policy.slice(Int(waiting.slices), in: waiting.lane)
       sliceEndsAt = now + slice
       let left = waiting.expected - waiting.attained
       time = left > 0 ? min(left, slice) : slice
     } else if time == 0 {
-      time = policy.slice(0, in: waiting.lane)
+      time = queue.policy.slice(0, in: waiting.lane)
     }
     let (job, charge) = queue.serve(place, for: time, inTurn: inTurn)
     occupancy.start(
@@ -54,7 +54,7 @@ extension FairScheduler {
   ) {
     guard occupancy.freeCores > 0, queue.count > 1 else { return }
     var room = occupancy.room(beside: head, now: now)
-    var looks = policy.backfillLooks
+    var looks = queue.policy.backfillLooks
     while room.cores > 0, let place = queue.first(fitting: room, looks: &looks) {
       let job = queue.jobs[place]
       room.cores -= Int(job.cores)
@@ -99,11 +99,13 @@ extension FairScheduler {
   /// Who may be asked: long before batch, the latest started first, none before its start has paid
   /// for the switch.
   private func candidates(now: Microseconds) -> [RunningJob] {
-    occupancy.running.values.filter { mayYield($0) && now - $0.startedAt >= policy.leastSlice }
-      .sorted { a, b in
-        if a.job.lane != b.job.lane { return a.job.lane == .long }
-        return a.startedAt != b.startedAt ? a.startedAt > b.startedAt : a.job.id < b.job.id
-      }
+    occupancy.running.values.filter {
+      mayYield($0) && now - $0.startedAt >= queue.policy.leastSlice
+    }
+    .sorted { a, b in
+      if a.job.lane != b.job.lane { return a.job.lane == .long }
+      return a.startedAt != b.startedAt ? a.startedAt > b.startedAt : a.job.id < b.job.id
+    }
   }
 
   private func mayYield(_ running: RunningJob) -> Bool {
@@ -115,7 +117,7 @@ extension FairScheduler {
   /// be asked to make room.
   package var nextTime: Microseconds? {
     let yields = occupancy.running.values.filter(mayYield)
-      .map { $0.startedAt + policy.leastSlice }.filter { $0 > queue.now }
+      .map { $0.startedAt + queue.policy.leastSlice }.filter { $0 > queue.now }
     return [queue.nextOverdue, queue.count > 0 ? yields.min() : nil].compactMap { $0 }.min()
   }
 

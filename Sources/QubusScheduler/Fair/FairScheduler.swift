@@ -132,22 +132,22 @@ package struct FairScheduler: Sendable {
       overdueAt = min(overdueAt, max(job.submittedAt, deadline - rest))
     }
     var queued = QueuedJob(
-      id: job.id, submittedAt: job.submittedAt, dueAt: 0, overdueAt: overdueAt,
+      id: job.id, submittedAt: job.submittedAt, overdueAt: overdueAt,
       expected: job.expectedMicroseconds,
       long: job.longMicroseconds > 0 ? job.longMicroseconds : .max / 4,
       attained: job.attainedMicroseconds,
       memoryBytes: occupancy.memoryBytes == 0 ? 0 : job.memoryBytes, cores: UInt32(job.cores),
-      leaf: leaf, lane: job.lane, isPreemptible: job.isPreemptible,
-      leastCores: UInt32(job.cores), leastLong: 0, work: 0)
+      leaf: leaf, lane: job.lane, isPreemptible: job.isPreemptible)
     if job.isPreemptible {
       // As many slices as it would have had by now.
-      let first = policy.slice(0, in: job.lane)
+      let first = queue.policy.slice(0, in: job.lane)
       var attained = job.attainedMicroseconds
-      while attained >= policy.slice(Int(queued.slices), in: job.lane), queued.slices < 32 {
-        attained -= policy.slice(Int(queued.slices), in: job.lane)
+      while attained >= queue.policy.slice(Int(queued.slices), in: job.lane), queued.slices < 32 {
+        attained -= queue.policy.slice(Int(queued.slices), in: job.lane)
         queued.slices += 1
       }
-      queued.long = min(queued.long, max(first, policy.slice(Int(queued.slices), in: job.lane)))
+      queued.long = min(
+        queued.long, max(first, queue.policy.slice(Int(queued.slices), in: job.lane)))
     }
     if let checkpoint = job.checkpoint { checkpoints[job.id] = checkpoint }
     queue.add(queued)
@@ -167,7 +167,7 @@ package struct FairScheduler: Sendable {
     var job = ended.job
     job.attained += now - ended.startedAt
     if let end = ended.sliceEndsAt, now >= end { job.slices = min(32, job.slices + 1) }
-    job.long = policy.slice(Int(job.slices), in: job.lane)
+    job.long = queue.policy.slice(Int(job.slices), in: job.lane)
     checkpoints[id] = checkpoint ?? ended.checkpoint
     if ended.isYielding { preemptions += 1 }
     queue.add(job)

@@ -1,11 +1,13 @@
 internal import QubusCore
 
-/// All waiting jobs in one array; places of jobs that left are used again.
+/// All waiting jobs in one array, and their places in search trees in another; places of jobs that
+/// left are used again.
 struct JobSlab: Sendable {
   /// No job, no node.
   static let none = UInt32.max
 
   private(set) var slots: [QueuedJob] = []
+  var links: [JobLink] = []
   private var freeSlots: [UInt32] = []
   private var places: [Identifier: UInt32] = [:]
 
@@ -23,9 +25,11 @@ struct JobSlab: Sendable {
     if let free = freeSlots.popLast() {
       place = free
       slots[Int(free)] = job
+      links[Int(free)] = JobLink(job, dueAt: 0)
     } else {
       place = UInt32(slots.count)
       slots.append(job)
+      links.append(JobLink(job, dueAt: 0))
     }
     places[job.id] = place
     return place
@@ -35,10 +39,12 @@ struct JobSlab: Sendable {
   mutating func drop(_ place: UInt32) {
     places[slots[Int(place)].id] = nil
     freeSlots.append(place)
-    if places.isEmpty {
-      // Room for a burst is given back once it is over.
-      freeSlots.removeAll(keepingCapacity: slots.count < 4096)
-      slots.removeAll(keepingCapacity: slots.count < 4096)
-    }
+    guard places.isEmpty else { return }
+    // Room for a burst is given back once it is over.
+    let isSmall = slots.count < 4096
+    freeSlots.removeAll(keepingCapacity: isSmall)
+    slots.removeAll(keepingCapacity: isSmall)
+    links.removeAll(keepingCapacity: isSmall)
+    if !isSmall { places = [:] }
   }
 }

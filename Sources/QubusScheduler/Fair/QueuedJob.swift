@@ -1,20 +1,16 @@
 internal import QubusCore
 
-/// A waiting job as the queue keeps it: numbers only, with its place in a search tree, 152 bytes.
+/// A waiting job as the queue keeps it: numbers only.
 struct QueuedJob: Sendable {
   var id: Identifier
   var submittedAt: Microseconds
-  /// Order in its tree, earliest first; jobs of one time go by id.
-  var dueAt: Microseconds
   /// When it goes to the overdue lane.
   var overdueAt: Microseconds
   var expected: Microseconds
+  /// Longest that it holds its cores before it ends or can be asked to go, as far as is known.
   var long: Microseconds
   var attained: Microseconds
   var memoryBytes: UInt64
-  /// Kept for the owner; `.max` for none.
-  var expiresAt: Microseconds = .max
-  var runLimit: Microseconds = .max
   var cores: UInt32
   /// The node of its principal in its own lane.
   var leaf: UInt32
@@ -26,27 +22,45 @@ struct QueuedJob: Sendable {
   /// It was submitted for all cores, however many there are.
   var takesAll = false
 
+  /// Core-microseconds that are left, as far as is known; cut at 1,200 core-hours, so that sums over
+  /// a million jobs hold.
+  var work: Int64 {
+    let left = max(0, expected - attained)
+    let work = left.multipliedReportingOverflow(by: Int64(cores))
+    return work.overflow ? 1 << 42 : min(work.partialValue, 1 << 42)
+  }
+}
+
+/// A waiting job's place in a search tree, apart from the rest, so that a walk touches little.
+struct JobLink: Sendable {
+  /// Order in the tree, earliest first; jobs of one time go by id.
+  var dueAt: Microseconds
+  /// Trees are balanced by a hash of the id, which the service draws.
+  var priority: UInt32
   var left = JobSlab.none
   var right = JobSlab.none
-  /// Of the tree below, this one included: jobs, core-seconds, smallest demands.
+  /// Of the tree below, this one included: jobs, smallest demands, core-microseconds.
   var size: UInt32 = 1
   var leastCores: UInt32
-  var leastLong: Microseconds
-  var work: Double
+  /// In milliseconds, rounded down: half the room, and good enough to leave a tree out.
+  var leastLong: UInt32
+  var work: Int64
 
-  /// Core-seconds that are left, as far as is known.
-  var ownWork: Double { Double(max(0, expected - attained)) * 1e-6 * Double(cores) }
-
-  /// Jobs in a tree are balanced by a hash of their ids, which the service draws.
-  var priority: UInt64 {
-    var z = id.low &+ id.high &* 0x9E37_79B9_7F4A_7C15
+  init(_ job: QueuedJob, dueAt: Microseconds) {
+    self.dueAt = dueAt
+    var z = job.id.low &+ job.id.high &* 0x9E37_79B9_7F4A_7C15
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
+    priority = UInt32(truncatingIfNeeded: z >> 32)
+    leastCores = job.cores
+    work = job.work
+    leastLong = Self.milliseconds(job.long)
   }
+}
 
-  func isBefore(_ other: QueuedJob) -> Bool {
-    dueAt != other.dueAt ? dueAt < other.dueAt : id < other.id
+extension JobLink {
+  static func milliseconds(_ time: Microseconds) -> UInt32 {
+    UInt32(clamping: time / 1000)
   }
 }
 
@@ -67,8 +81,8 @@ struct Room: Sendable {
   }
 
   /// False when nothing below this one can fit.
-  func mayTakeSome(below job: QueuedJob) -> Bool {
-    Int(job.leastCores) <= cores
-      && (job.leastLong <= window || Int(job.leastCores) <= spareCores)
+  func mayTakeSome(below link: JobLink) -> Bool {
+    Int(link.leastCores) <= cores
+      && (Microseconds(link.leastLong) * 1000 <= window || Int(link.leastCores) <= spareCores)
   }
 }

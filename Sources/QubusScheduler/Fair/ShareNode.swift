@@ -19,9 +19,9 @@ struct ShareNode: Sendable {
   var waitingWeight = 0.0
   /// Tree of the jobs that wait right here: of a principal, or of the overdue lane.
   var jobs = JobSlab.none
-  /// Everything that waits below: jobs and their core-seconds.
+  /// Everything that waits below: jobs and their core-microseconds.
   var count = 0
-  var work = 0.0
+  var work: Int64 = 0
 
   var isWaiting: Bool { place != JobSlab.none }
 }

@@ -24,23 +24,23 @@ struct ShareTree: Sendable {
   // MARK: - Waiting or not
 
   /// Counts jobs in or out of a node and all above it.
-  mutating func count(_ jobs: Int, work: Double, at node: UInt32) {
+  mutating func count(_ jobs: Int, work: Int64, at node: UInt32) {
     var at = node
     while at != JobSlab.none {
       self[at].count += jobs
-      self[at].work = self[at].count == 0 ? 0 : max(0, self[at].work + work)
+      self[at].work += work
       at = self[at].parent
     }
   }
 
   /// Something waits at this node from now on: it and those above take their turn again, not before
   /// where the others are by now, so that nobody saves up what it does not use.
-  mutating func wake(_ node: UInt32, weight: (ShareNode) -> Double) {
+  mutating func wake(_ node: UInt32, _ history: UsageHistory) {
     var at = node
     while self[at].parent != JobSlab.none, !self[at].isWaiting {
       let parent = self[at].parent
       self[at].tag = max(self[at].tag, self[parent].virtualTime)
-      self[parent].waitingWeight += weight(self[at])
+      self[parent].waitingWeight += history.weight(of: self[at])
       self[at].place = UInt32(self[parent].waiting.count)
       self[parent].waiting.append(at)
       rise(at)
@@ -49,7 +49,7 @@ struct ShareTree: Sendable {
   }
 
   /// Nothing waits at this node any more.
-  mutating func sleep(_ node: UInt32, weight: (ShareNode) -> Double) {
+  mutating func sleep(_ node: UInt32, _ history: UsageHistory) {
     var at = node
     while self[at].parent != JobSlab.none, self[at].isWaiting, self[at].waiting.isEmpty,
       self[at].jobs == JobSlab.none
@@ -64,7 +64,7 @@ struct ShareTree: Sendable {
         rise(last)
         sink(last)
       }
-      let left = self[parent].waitingWeight - weight(self[at])
+      let left = self[parent].waitingWeight - history.weight(of: self[at])
       self[parent].waitingWeight = self[parent].waiting.isEmpty ? 0 : max(0, left)
       at = parent
     }
@@ -130,19 +130,18 @@ struct ShareTree: Sendable {
 
   // MARK: - In order
 
-  /// Visits the children of `node` that wait, smallest tag first, until `visit` answers true.
-  func visitInOrder(below node: UInt32, _ visit: (UInt32) -> Bool) -> Bool {
-    let heap = self[node].waiting
-    if heap.isEmpty { return false }
-    // Places of the heap whose parents were visited, largest tag first.
-    var frontier = [0]
-    while let place = frontier.popLast() {
-      if visit(heap[place]) { return true }
-      for child in [2 * place + 1, 2 * place + 2] where child < heap.count {
-        let index = frontier.lastIndex { !isBefore(heap[$0], heap[child]) }.map { $0 + 1 } ?? 0
-        frontier.insert(child, at: index)
+  /// Carries a walk over the children of `node` on, smallest tag first: `place` of its heap was
+  /// visited; those below it come into the frontier, which has the next one last.
+  func visited(_ place: Int, below node: UInt32, _ frontier: inout [Int]) {
+    let count = self[node].waiting.count
+    for child in 2 * place + 1...2 * place + 2 where child < count {
+      var index = frontier.count
+      while index > 0,
+        isBefore(self[node].waiting[frontier[index - 1]], self[node].waiting[child])
+      {
+        index -= 1
       }
+      frontier.insert(child, at: index)
     }
-    return false
   }
 }

@@ -38,6 +38,11 @@ struct UsageHistory: Sendable {
 
   func weight(_ account: Int) -> Double { accounts[account].weight }
 
+  /// Without what the past makes of it.
+  func weight(of node: ShareNode) -> Double {
+    node.account.map { accounts[$0].weight } ?? node.fixedWeight
+  }
+
   mutating func setWeight(_ weight: Double, of account: Int) {
     let used = accounts[account].used
     if let parent = accounts[account].parent {

@@ -1,4 +1,4 @@
-package import QubusCore
+internal import QubusCore
 
 /// The longest that a job can wait, as a formula: docs/scheduling.md derives it.
 ///
