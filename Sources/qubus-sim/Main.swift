@@ -53,7 +53,7 @@ struct QubusSim: ParsableCommand {
     let clock = ContinuousClock()
     let start = clock.now
     let result = try Replay.run(
-      trace, through: policy.scheduler(for: trace, settings: settings), settings: settings)
+      trace, through: try policy.scheduler(for: trace, settings: settings), settings: settings)
     let elapsed = (clock.now - start) / .seconds(1)
     var report = ReplayReport(
       result, of: trace, policy: policy.name, starvedAfterSeconds: replay.starvedAfter)

@@ -20,7 +20,7 @@ struct CorpusTests {
   ) throws -> ReplayReport {
     ReplayReport(
       try Replay.run(
-        trace, through: policy.scheduler(for: trace, settings: settings), settings: settings),
+        trace, through: try policy.scheduler(for: trace, settings: settings), settings: settings),
       of: trace, policy: policy.name, starvedAfterSeconds: 86_400)
   }
 

@@ -1,4 +1,5 @@
 import QubusCore
+import QubusScheduler
 import QubusSchedulerTraces
 
 /// Small traces with every awkward case: ties, bursts, jobs as large as the machine, estimates that
@@ -28,14 +29,15 @@ func randomTrace(
 
 /// Policies with all that is special about them switched on.
 let allPolicies: [ReplayPolicy] = {
-  var bounded = BoundedSlowdownOrder.Settings()
-  bounded.boundSeconds = 200
-  bounded.ageWeight = 0.5
-  bounded.sizeWeight = 0.3
-  var preempting = bounded
-  preempting.preemptionMargin = 1
+  var order = FairBandOrder.Settings()
+  order.bandSeconds = 20
+  order.longestDueSeconds = 200
+  var preempting = order
+  preempting.preempts = true
+  let lanes = ServiceReplay.Lanes(interactiveUpTo: 5_000_000, longFrom: 30_000_000)
   return [
-    .fifo, .easy, .classic, .shortestFirst, .leastUsed, .boundedSlowdown(bounded),
-    .boundedSlowdown(preempting),
+    .fifo, .easy, .classic, .shortestFirst, .clairvoyant, .leastUsed, .fairBand(order),
+    .service(FairPolicy(), lanes: lanes, isPreemptible: false),
+    .service(FairPolicy(), lanes: lanes, isPreemptible: true), .fairBand(preempting),
   ]
 }()

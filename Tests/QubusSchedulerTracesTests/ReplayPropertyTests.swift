@@ -9,7 +9,7 @@ struct ReplayPropertyTests {
 
   private func replay(_ trace: Trace, _ policy: ReplayPolicy) throws -> ReplayResult {
     try Replay.run(
-      trace, through: policy.scheduler(for: trace, settings: Self.settings),
+      trace, through: try policy.scheduler(for: trace, settings: Self.settings),
       settings: Self.settings)
   }
 
@@ -110,7 +110,7 @@ struct ReplayPropertyTests {
     for seed in Self.seeds {
       let trace = try randomTrace(seed: seed)
       let result = try Replay.run(
-        trace, through: ReplayPolicy.easy.scheduler(for: trace, settings: Replay.Settings()))
+        trace, through: try ReplayPolicy.easy.scheduler(for: trace, settings: Replay.Settings()))
       #expect(
         result.outcomes.map(\.firstStart) == referenceBackfillStarts(trace), "seed \(seed)")
     }

@@ -19,7 +19,7 @@ struct ReplayReportTests {
   ) throws -> ReplayReport {
     ReplayReport(
       try Replay.run(
-        trace, through: policy.scheduler(for: trace, settings: Replay.Settings())),
+        trace, through: try policy.scheduler(for: trace, settings: Replay.Settings())),
       of: trace, policy: policy.name, starvedAfterSeconds: starvedAfter)
   }
 
@@ -77,19 +77,19 @@ struct ReplayReportTests {
   func preemption() throws {
     let trace = try Trace(
       name: "preempted", processors: 1, jobs: [job(1, at: 0, runs: 100), job(2, at: 10, runs: 5)])
-    var order = BoundedSlowdownOrder.Settings()
-    order.preemptionMargin = 1
+    var order = FairBandOrder.Settings()
+    order.preempts = true
     let settings = Replay.Settings(chunk: 3 * Self.second, switchCost: Self.second)
     let result = try Replay.run(
       trace,
-      through: ReplayPolicy.boundedSlowdown(order).scheduler(for: trace, settings: settings),
+      through: try ReplayPolicy.fairBand(order).scheduler(for: trace, settings: settings),
       settings: settings)
     // The border after 10 s is at 12 s; the long job comes back at 17 s and serves from 18 s.
     #expect(
       result.outcomes.map(\.end) == [106 * Self.second, 17 * Self.second])
     #expect(result.outcomes.map(\.preemptions) == [1, 0])
     let report = ReplayReport(
-      result, of: trace, policy: "bounded", starvedAfterSeconds: 1000)
+      result, of: trace, policy: "fair-band", starvedAfterSeconds: 1000)
     #expect(report.maxWaitSeconds == 6)
     #expect(report.preemptionsPerJob == 0.5)
   }
@@ -115,7 +115,7 @@ struct ReplayReportTests {
     let trace = try Trace(
       name: "t", processors: 1, jobs: [job(1, at: 0, runs: 100), job(2, at: 0, runs: 9)])
     let result = try Replay.run(
-      trace, through: ReplayPolicy.easy.scheduler(for: trace, settings: Replay.Settings()))
+      trace, through: try ReplayPolicy.easy.scheduler(for: trace, settings: Replay.Settings()))
     var plot = SurvivalPlot(title: "a < b & c")
     plot.add("easy", ReplaySamples(result, of: trace))
     plot.add("<other>", ReplaySamples(result, of: trace))

@@ -45,9 +45,9 @@ package struct BackfillScheduler<Order: QueueOrder>: ReplayScheduler {
       precondition(job.index == jobs.count, "jobs arrive in the order of the trace")
       jobs.append(OrderedJob(job: job))
       enqueue(job.index, now: now)
-    case .finished(let index): release(index, isDone: true, now: now)
+    case .finished(let index): release(index, now: now)
     case .stopped(let index, let served):
-      release(index, isDone: false, now: now)
+      release(index, now: now)
       jobs[index].served = served
       enqueue(index, now: now)
     }
@@ -132,26 +132,26 @@ package struct BackfillScheduler<Order: QueueOrder>: ReplayScheduler {
 
   private mutating func start(_ entry: Entry, now: Microseconds) -> ReplayDecision {
     let index = entry.key.index
-    let slice = order.slice(of: jobs[index])
     freeProcessors -= entry.processors
     jobs[index].started = now
     let end = now + entry.remaining
     running[index] = Running(estimatedEnd: end)
     profile.insert(index, processors: entry.processors, end: end)
     order.started(jobs[index].job, now: now)
-    return .start(index, slice: slice)
+    return .start(index, slice: nil)
   }
 
-  private mutating func release(_ index: Int, isDone: Bool, now: Microseconds) {
+  private mutating func release(_ index: Int, now: Microseconds) {
     guard let entry = running.removeValue(forKey: index) else { return }
     freeProcessors += jobs[index].job.processors
     profile.remove(index, end: entry.estimatedEnd)
     let ran = now - (jobs[index].started ?? now)
     jobs[index].started = nil
-    order.stopped(jobs[index].job, ran: ran, isDone: isDone, now: now)
+    order.stopped(jobs[index].job, ran: ran, now: now)
   }
 
   private mutating func enqueue(_ index: Int, now: Microseconds) {
+    order.waits(jobs[index].job, now: now)
     let entry = Entry(
       key: order.key(of: jobs[index], now: now), processors: jobs[index].job.processors,
       remaining: jobs[index].remaining)

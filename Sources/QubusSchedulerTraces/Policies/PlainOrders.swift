@@ -10,12 +10,15 @@ package struct ArrivalOrder: QueueOrder {
   }
 }
 
-/// The job that will run shortest, known in advance.
+/// The job that is believed to run shortest, or that will: the first is what a scheduler can do, the
+/// second what it could do if it knew.
 package struct ShortestOrder: QueueOrder {
   package static var isFixed: Bool { true }
-  package init() {}
+  private let isClairvoyant: Bool
+  package init(isClairvoyant: Bool) { self.isClairvoyant = isClairvoyant }
   package func key(of job: OrderedJob, now: Microseconds) -> OrderKey {
-    OrderKey(value: Double(job.job.runTime - job.served), index: job.job.index)
+    let left = isClairvoyant ? job.job.runTime - job.served : job.remaining
+    return OrderKey(value: Double(left), index: job.job.index)
   }
 }
 
@@ -31,9 +34,7 @@ package struct LeastUsedOrder: QueueOrder {
   package mutating func started(_ job: ReplayJob, now: Microseconds) {
     book.change(user: job.user, processors: job.processors)
   }
-  package mutating func stopped(
-    _ job: ReplayJob, ran: Microseconds, isDone: Bool, now: Microseconds
-  ) {
+  package mutating func stopped(_ job: ReplayJob, ran: Microseconds, now: Microseconds) {
     book.change(user: job.user, processors: -job.processors)
   }
   package func key(of job: OrderedJob, now: Microseconds) -> OrderKey {
@@ -56,9 +57,7 @@ package struct ClassicOrder: QueueOrder {
   package mutating func started(_ job: ReplayJob, now: Microseconds) {
     book.change(user: job.user, processors: job.processors)
   }
-  package mutating func stopped(
-    _ job: ReplayJob, ran: Microseconds, isDone: Bool, now: Microseconds
-  ) {
+  package mutating func stopped(_ job: ReplayJob, ran: Microseconds, now: Microseconds) {
     book.change(user: job.user, processors: -job.processors)
   }
   package func key(of job: OrderedJob, now: Microseconds) -> OrderKey {

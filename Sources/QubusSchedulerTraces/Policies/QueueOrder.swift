@@ -39,12 +39,12 @@ package protocol QueueOrder: Sendable {
   static var preempts: Bool { get }
   /// Called before keys are asked for, when time has passed or something happened.
   mutating func advance(to now: Microseconds)
+  /// A job came, or waits again.
+  mutating func waits(_ job: ReplayJob, now: Microseconds)
   mutating func started(_ job: ReplayJob, now: Microseconds)
-  /// A job gave its processors back: it is done, or waits again.
-  mutating func stopped(_ job: ReplayJob, ran: Microseconds, isDone: Bool, now: Microseconds)
+  /// A job gave its processors back after it held them for `ran`.
+  mutating func stopped(_ job: ReplayJob, ran: Microseconds, now: Microseconds)
   func key(of job: OrderedJob, now: Microseconds) -> OrderKey
-  /// How long a job may run before the order wants to look again; nil is until it is done.
-  func slice(of job: OrderedJob) -> Microseconds?
   /// Whether a job that is first in the queue and does not fit may take the place of a running one.
   func mayPreempt(_ first: OrderedJob, _ running: OrderedJob, now: Microseconds) -> Bool
 }
@@ -52,11 +52,9 @@ package protocol QueueOrder: Sendable {
 extension QueueOrder {
   package static var preempts: Bool { false }
   package mutating func advance(to now: Microseconds) {}
+  package mutating func waits(_ job: ReplayJob, now: Microseconds) {}
   package mutating func started(_ job: ReplayJob, now: Microseconds) {}
-  package mutating func stopped(
-    _ job: ReplayJob, ran: Microseconds, isDone: Bool, now: Microseconds
-  ) {}
-  package func slice(of job: OrderedJob) -> Microseconds? { nil }
+  package mutating func stopped(_ job: ReplayJob, ran: Microseconds, now: Microseconds) {}
   package func mayPreempt(
     _ first: OrderedJob, _ running: OrderedJob, now: Microseconds
   ) -> Bool { false }
