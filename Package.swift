@@ -198,6 +198,11 @@ let package = Package(
       name: "tenancy-bench", dependencies: ["QubusCore", "QubusJobs", "QubusTenancy"],
       path: "Benchmarks/tenancy", swiftSettings: swiftSettings),
 
+    // What deciding costs with a million waiting jobs; not installed.
+    .executableTarget(
+      name: "scheduler-bench", dependencies: ["QubusCore", "QubusScheduler"],
+      path: "Benchmarks/scheduler", swiftSettings: swiftSettings),
+
     // Counts allocations of a thread, for tests of paths that must make none.
     .target(
       name: "CAllocationCounter", path: "Tests/CAllocationCounter",
