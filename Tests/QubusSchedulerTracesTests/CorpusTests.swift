@@ -27,7 +27,7 @@ struct CorpusTests {
   /// Mean bounded slowdown and longest wait in hours, within 15 %.
   private func expect(
     _ report: ReplayReport, _ slowdown: Double, _ hours: Double,
-    sourceLocation: SourceLocation = #_sourceLocation
+    sourceLocation: Testing.SourceLocation = #_sourceLocation
   ) {
     #expect(
       abs(report.meanBoundedSlowdown / slowdown - 1) < 0.15,

@@ -1,3 +1,4 @@
+import Foundation
 import QubusCore
 import QubusSchedulerTraces
 import Testing
@@ -30,12 +31,14 @@ struct ReplayReportTests {
       jobs: [job(1, at: 0, runs: 100), job(2, at: 10, runs: 5), job(3, at: 205, runs: 20)])
     let report = try report(trace, starvedAfter: 50)
     // The second waits 90 s: (90 + 5) / 10.
-    #expect(report.meanBoundedSlowdown == (1 + 9.5 + 1) / 3)
+    let mean: Double = (1 + 9.5 + 1) / 3
+    #expect(report.meanBoundedSlowdown == mean)
     #expect(report.maxBoundedSlowdown == 9.5)
     #expect(report.p95BoundedSlowdown == 9.5)
     #expect(report.meanWaitSeconds == 30)
     #expect(report.maxWaitSeconds == 90)
-    #expect(report.utilisation == 125.0 / 225)
+    let used: Double = 125.0 / 225
+    #expect(report.utilisation == used)
     #expect(report.starvedJobs == 1)
     #expect(report.preemptionsPerJob == 0)
     #expect(report.decisions == 3)

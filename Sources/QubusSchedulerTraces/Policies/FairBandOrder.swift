@@ -14,7 +14,7 @@ package struct FairBandOrder: QueueOrder {
     /// served, large is shortest first.
     package var stretch = 128.0
     /// No job is due later than this after its submission.
-    package var longestDueSeconds = 10 * 24 * 3600.0
+    package var longestDueSeconds = 300 * 3600.0
     /// How much more than the one furthest behind a user may have had and still compete, in seconds
     /// of the whole machine.
     package var bandSeconds = 2.5 * 3600
