@@ -61,6 +61,7 @@ import Testing
     let cores = [1, 2, 4][Int(seed) % 3]
     var policy = FairPolicy()
     policy.stretch = 1e6
+    policy.overdueStretch = nil
     policy.overdueAfter = [.batch: Self.wait]
     let busy = 1 / Double(cores)
     let bound = WaitBound.seconds(

@@ -38,6 +38,8 @@ import Testing
       ("usage_factor", { $0.usageFactor = 0.5 }),
       ("switch_cost", { $0.switchCost = -1 }),
       ("stretch", { $0.stretch = -0.1 }),
+      ("overdue_stretch", { $0.overdueStretch = 0 }),
+      ("shortest", { $0.shortest = -1 }),
       ("backfill_looks", { $0.backfillLooks = -1 }),
     ]
     for (field, breakIt) in broken {

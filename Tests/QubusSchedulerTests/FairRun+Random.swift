@@ -22,6 +22,8 @@ extension FairRun {
       let weight = Double.random(in: 0.1...8, using: &random)
       policy.weights[AccountPath(tenant: "t\(tenant)")] = weight
     }
+    policy.overdueStretch = [nil, 2, 20][Int.random(in: 0..<3, using: &random)]
+    policy.shortest = 1000
     let isPreemptible = Bool.random(using: &random)
     var lives: [Life] = []
     var time: Microseconds = 0
@@ -98,7 +100,7 @@ extension FairRun {
   private var leastBusyByMemory: Double { lives.values.map(part).min() ?? 1 }
 
   private func due(_ life: Life) -> Microseconds {
-    let wait = scheduler.policy.overdueAfter[life.job.lane] ?? 0
+    let wait = scheduler.policy.patience(life.job.expectedMicroseconds, in: life.job.lane) ?? 0
     let byDeadline = life.job.deadline.map { max(life.arrivesAt, $0 - life.job.longMicroseconds) }
     return min(life.arrivesAt + wait, byDeadline ?? .max)
   }

@@ -30,6 +30,7 @@ import Testing
     policy.weights = weights
     policy.usageHalfLife = nil
     policy.overdueAfter = [:]
+    policy.overdueStretch = nil
     return policy
   }
 

@@ -106,7 +106,8 @@ package struct FairOrder: SchedulingPolicy {
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
       id: job.id, submittedAt: submittedAt,
-      overdueAt: queue.overdueTime(job.lane, submittedAt: submittedAt),
+      overdueAt: queue.overdueTime(
+        job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
       expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, cores: UInt32(cores),
       leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all)

@@ -21,12 +21,17 @@ package struct FairPolicy: Sendable, Hashable {
   package var longestSlice: Microseconds = 60_000_000
   /// Inside a principal a job is due `stretch` times its expected time after its submit, and the
   /// earliest due goes first: 0 is first come first served, large is shortest first.
-  package var stretch: Double = 32
+  package var stretch: Double = 1000
   /// Wait after which a job goes to the overdue lane.
   package var overdueAfter: [Lane: Microseconds] = [
     .reserved: 60_000_000, .interactive: 60_000_000, .batch: 86_400_000_000,
     .long: 7 * 86_400_000_000,
   ]
+  /// A job is overdue earlier if it waited this many times its expected time, which counts as
+  /// `shortest` at least; nil: only the lane decides.
+  package var overdueStretch: Double? = 150
+  /// Run time below which a shorter one is no reason to be served sooner.
+  package var shortest: Microseconds = 10_000_000
   /// Trees and jobs looked at behind a head that does not fit, at most.
   package var backfillLooks = 128
 
@@ -55,6 +60,8 @@ package struct FairPolicy: Sendable, Hashable {
     try Self.check(usageFactor, "usage_factor", atLeast: 1)
     try Self.check(Double(switchCost), "switch_cost", atLeast: 0)
     try Self.check(stretch, "stretch", atLeast: 0)
+    try Self.check(overdueStretch ?? 1, "overdue_stretch")
+    try Self.check(Double(shortest), "shortest", atLeast: 0)
     try Self.check(Double(backfillLooks), "backfill_looks", atLeast: 0)
   }
 
@@ -81,6 +88,16 @@ package struct FairPolicy: Sendable, Hashable {
     let longest = max(longestSlice, leastSlice)
     let doubled = first.multipliedReportingOverflow(by: 1 << Microseconds(min(slices, 32)))
     return doubled.overflow ? longest : min(longest, doubled.partialValue)
+  }
+
+  /// Wait after which a job of this lane is overdue; nil: never.
+  /// - Parameter expected: its run time, 0 when nothing is known.
+  package func patience(_ expected: Microseconds, in lane: Lane) -> Microseconds? {
+    guard lane != .overdue else { return 0 }
+    let byLane = overdueAfter[lane]
+    guard let overdueStretch, expected > 0 else { return byLane }
+    let byLength = overdueStretch * Double(max(expected, shortest))
+    return byLength < Double(byLane ?? .max) ? Microseconds(byLength) : byLane
   }
 
   package var leastSlice: Microseconds { Self.slicePerSwitch * switchCost }

@@ -144,10 +144,11 @@ struct FairQueue: Sendable {
     return later < 0x1p62 ? Microseconds(later) : 1 << 62
   }
 
-  /// Wait after which a job of this lane is overdue.
-  func overdueTime(_ lane: Lane, submittedAt: Microseconds) -> Microseconds {
-    let wait = lane == .overdue ? 0 : policy.overdueAfter[lane] ?? .max
-    let time = submittedAt.addingReportingOverflow(wait)
+  /// When a job is overdue; `.max`: never.
+  func overdueTime(
+    _ lane: Lane, expected: Microseconds, submittedAt: Microseconds
+  ) -> Microseconds {
+    let time = submittedAt.addingReportingOverflow(policy.patience(expected, in: lane) ?? .max)
     return time.overflow ? .max : time.partialValue
   }
 

@@ -126,7 +126,8 @@ package struct FairScheduler: Sendable {
 
   private mutating func submit(_ job: FairJob) {
     let leaf = queue.leaf(of: job.account, in: job.lane)
-    var overdueAt = queue.overdueTime(job.lane, submittedAt: job.submittedAt)
+    var overdueAt = queue.overdueTime(
+      job.lane, expected: job.expectedMicroseconds, submittedAt: job.submittedAt)
     if let deadline = job.deadline {
       let rest = max(0, job.longMicroseconds - job.attainedMicroseconds)
       overdueAt = min(overdueAt, max(job.submittedAt, deadline - rest))
