@@ -1,5 +1,6 @@
 import Foundation
 import QubusCore
+import QubusScheduler
 import QubusSchedulerTraces
 import Testing
 
@@ -64,5 +65,35 @@ struct CorpusTests {
     expect(try report(trace, .easy), 590, 286)
     expect(try report(trace, .classic), 590, 286)
     expect(try report(trace, .shortestFirst), 40.5, 2519)
+  }
+
+  @Test("on hpc2n shortest due within a fair band beats classic fair share, its waits bounded")
+  func fairBandOnHPC2N() throws {
+    let trace = try trace("hpc2n")
+    let ours = try report(trace, .fairBand(FairBandOrder.Settings()))
+    let classic = try report(trace, .classic)
+    let easy = try report(trace, .easy)
+    #expect(ours.meanBoundedSlowdown <= 0.95 * classic.meanBoundedSlowdown)
+    #expect(ours.maxWaitSeconds <= 1.25 * easy.maxWaitSeconds)
+  }
+
+  @Test("on lublin a longest due time gives most of the slowdown of shortest first, waits bounded")
+  func longestDueOnLublin() throws {
+    let trace = try trace("lublin")
+    let settings = Replay.Settings(estimates: .actual)
+    let easy = try report(trace, .easy, settings)
+    var rules = FairPolicy()
+    rules.stretch = 128
+    rules.longestDue = 300 * 3_600_000_000
+    rules.overdueAfter[.batch] = 10_000 * 3_600_000_000
+    rules.overdueStretch = nil
+    for policy in [
+      .fairBand(FairBandOrder.Settings()),
+      ReplayPolicy.service(rules, lanes: ServiceReplay.Lanes(), isPreemptible: false),
+    ] {
+      let ours = try report(trace, policy, settings)
+      #expect(ours.meanBoundedSlowdown <= 0.4 * easy.meanBoundedSlowdown, "\(policy.name)")
+      #expect(ours.maxWaitSeconds <= 1.5 * easy.maxWaitSeconds, "\(policy.name)")
+    }
   }
 }
