@@ -1,13 +1,13 @@
 package import QubusCore
 
-/// Shortest jobs first among users who are about equally far, and no job after its bound: an order
-/// that keeps the mean slowdown low, every wait bounded and shares fair up to a band.
+/// Shortest jobs first among users who are about equally far, and no job due later than a bound: an
+/// order that keeps the mean slowdown low, every wait bounded and shares fair up to a band.
 ///
-/// Users carry the tags of start-time fair queueing: what they used over their weight. Jobs of users
-/// whose tag is within `bandSeconds` of the smallest go by the time at which they are due, their
-/// submission + min(stretch · remaining estimate, longest due time); other users come after them, by
-/// their tags. A job that has not ended is not charged yet, so that estimates that are too long cost
-/// nobody his turn.
+/// Users carry the tags of start-time fair queueing: what they used over their weight. Jobs of
+/// users whose tag is within `bandSeconds` of the smallest go by the time at which they are due,
+/// their submission + min(stretch · remaining estimate, longest due time); other users come after
+/// them, by their tags. What a job uses is charged when it is over, so that estimates that are too
+/// long cost nobody his turn.
 package struct FairBandOrder: QueueOrder {
   package struct Settings: Sendable, Hashable {
     /// A job is due this many times its estimate after its submission; 0 is first come, first

@@ -10,8 +10,8 @@ package struct ArrivalOrder: QueueOrder {
   }
 }
 
-/// The job that is believed to run shortest, or that will: the first is what a scheduler can do, the
-/// second what it could do if it knew.
+/// The job that is believed to run shortest, or that will: the first is what a scheduler can do,
+/// the second what it could do if it knew.
 package struct ShortestOrder: QueueOrder {
   package static var isFixed: Bool { true }
   private let isClairvoyant: Bool

@@ -78,8 +78,9 @@ package struct Replay {
     spans.reserveCapacity(trace.jobs.count)
   }
 
-  /// - Throws: `invalid_request` for settings without sense; `internal_error` when the policy starts
-  ///   what does not wait, takes more processors than are free, or leaves jobs waiting for ever.
+  /// - Throws: `invalid_request` for settings without sense; `internal_error` when the policy
+  ///   starts what does not wait, takes more processors than are free, or leaves jobs waiting for
+  ///   ever.
   package static func run(
     _ trace: Trace, through scheduler: any ReplayScheduler, settings: Settings = Settings()
   ) throws(QubusError) -> ReplayResult {

@@ -29,8 +29,8 @@ package enum ReplayDecision: Sendable, Hashable {
   case preempt(Int)
 }
 
-/// A policy as the replay drives it: events in, decisions out, in virtual time; a value that answers
-/// the same events alike.
+/// A policy as the replay drives it: events in, decisions out, in virtual time; a value that
+/// answers the same events alike.
 package protocol ReplayScheduler: Sendable {
   /// - Throws: what the policy answers to an event that cannot be.
   mutating func apply(_ event: ReplayEvent, now: Microseconds) throws(QubusError)
