@@ -45,8 +45,9 @@ package struct FairScheduler: Sendable {
   }
 
   /// - Throws: `invalid_request` for what cannot be, with the state as it was: a time before the
-  ///   last one, a job that waits or runs already, a deadline before the submit; `no_acceptable_device`
-  ///   for a job that is larger than the device; `job_not_found`; `illegal_transition`;
+  ///   last one, a job that waits or runs already, a deadline before the submit;
+  ///   `no_acceptable_device` for a job that is larger than the device; `job_not_found`;
+  ///   `illegal_transition`;
   ///   `invalid_configuration` for a weight that is not above 0.
   package mutating func apply(_ event: FairEvent, now: Microseconds) throws(QubusError) {
     guard now >= queue.now else {
