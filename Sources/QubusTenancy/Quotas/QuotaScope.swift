@@ -42,14 +42,14 @@ package struct QuotaScope: Sendable, Hashable {
 
   /// - Parameter placeText: as `placeText` writes it; nil when it names none.
   package init?(placeText: String, deviceFamily: String? = nil) {
-    let parts = placeText.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-      .map(String.init)
+    let parts = placeText.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     guard parts.allSatisfy({ !$0.isEmpty }) else { return nil }
     self.deviceFamily = deviceFamily
     switch parts.count {
     case 1: place = .tenant(parts[0])
     case 2: place = .project(tenant: parts[0], parts[1])
-    default: place = .principal(Principal(tenant: parts[0], project: parts[1], name: parts[2]))
+    case 3: place = .principal(Principal(tenant: parts[0], project: parts[1], name: parts[2]))
+    default: return nil
     }
   }
 
