@@ -141,7 +141,7 @@ extension TenancyFields {
   ) throws(QubusError) -> QuotaScope {
     let text = String(wire: pointer)
     guard !text.isEmpty else { throw .field(.missingField, field, "is required") }
-    let parts = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     guard text.utf8.count <= tokenBytes, let scope = QuotaScope(text: text),
       parts.prefix(2).allSatisfy({ TenancyName.isValid(String($0)) })
     else {

@@ -62,7 +62,7 @@ struct TenancyQuotaTests {
       Issue.record("another answer")
       return
     }
-    #expect(own.count == 3 * Quota.allCases.count && own.first?.scope == Self.lab)
+    #expect(own.count == 3 * Quota.allCases.count && own.first?.scope == Self.sam)
     for scope in [Self.lab, Self.qc, Self.sam] {
       #expect(try harness.refusal(.quota(scope), as: H.sam) == nil)
       #expect(try harness.refusal(.quota(scope), as: H.tia) == nil)

@@ -8,10 +8,9 @@ extension TenancyEngine {
   /// administrators', a principal its project's.
   private func manager(of scope: QuotaScope) -> (action: Action, place: Resource) {
     switch scope {
-    case .tenant(let tenant): (.manageTenants, Resource(tenant: tenant, project: ""))
-    case .project(let tenant, let project):
-      (.manageProjects, Resource(tenant: tenant, project: project))
-    case .principal(let principal): (.managePrincipals, place(principal))
+    case .tenant: (.manageTenants, scope.resource)
+    case .project: (.manageProjects, scope.resource)
+    case .principal: (.managePrincipals, scope.resource)
     }
   }
 

@@ -18,13 +18,13 @@ package enum QuotaScope: Sendable, Hashable {
 
   /// - Parameter text: as `text` writes it; nil when it names none.
   package init?(text: String) {
-    let parts = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-      .map(String.init)
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     guard parts.allSatisfy({ !$0.isEmpty }) else { return nil }
     switch parts.count {
     case 1: self = .tenant(parts[0])
     case 2: self = .project(tenant: parts[0], parts[1])
-    default: self = .principal(Principal(tenant: parts[0], project: parts[1], name: parts[2]))
+    case 3: self = .principal(Principal(tenant: parts[0], project: parts[1], name: parts[2]))
+    default: return nil
     }
   }
 
