@@ -66,7 +66,36 @@ struct MigrationTests {
     #expect(ledger.entitlements.map { $0.balance } == (version >= 4 ? [50] : []))
     #expect(ledger.budgets.map(\.hardCap) == (version >= 4 ? [9] : []))
     #expect(try store.verifyLedger().isEmpty)
+    let snapshot = try store.snapshot()
+    #expect(snapshot.quotas.map(\.limit) == (version >= 6 ? [7] : []))
+    #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
+    let fresh = try StoreFixture(.sqlite)
+    #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
+    fresh.close()
   }
+
+  /// What the database says of its own tables, indexes and triggers.
+  private static func schema(of store: SQLiteJobStore) throws -> [String] {
+    let found = Lock<[String]>([])
+    try store.control { db in
+      let rows = try String.fetchAll(
+        db,
+        sql: """
+          SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master ORDER BY 1
+          """)
+      found.withLock { $0 = rows }
+    }
+    return found.withLock { $0 }
+  }
+
+  private static let bounds: [TenancyChange] = {
+    var policy = ApprovalPolicy(
+      key: .init(tenant: "default", project: nil, experimentClass: "demo"))
+    policy.maxShots = 8
+    return [
+      .setQuota(.tenant("default"), .sessions, limit: 7), .setApprovalPolicy(policy),
+    ]
+  }()
 
   private static let money: [LedgerChange] = [
     .setPrice(
@@ -106,7 +135,8 @@ struct MigrationTests {
     _ = try await fixture.finish(large.id, with: [Array(repeating: 8, count: 9000)])
     try await writeSession(fixture)
     try await fixture.sqlite.change(
-      all: TenancyFixture.lab + Self.money.map { .ledger($0) }, audit: .sample("tenant lab"))
+      all: TenancyFixture.lab + Self.money.map { .ledger($0) } + Self.bounds,
+      audit: .sample("tenant lab"))
     try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(

@@ -49,7 +49,7 @@ struct SealingTests {
     _ = try await store.accept(record, start)
     var told = JobUpdate(jobID: record.id, attempt: 1)
     var body = JobEventBody()
-    body.details = ["said": text]
+    body.device = text
     told.events = [NewEvent(time: 18, kind: .notice, status: .running, attempt: 1, body: body)]
     told.annotations = ["again": text]
     _ = try await store.update(told)
@@ -90,7 +90,7 @@ struct SealingTests {
     #expect(job.annotations == ["again": text] && job.notices == [text])
     #expect(job.error?.message == text)
     let told = try store.events(id, after: 0, limit: 100).filter { $0.kind == .notice }
-    #expect(told.map(\.body.details) == [["said": text]])
+    #expect(told.map(\.body.device) == [text])
     let (manifest, _) = try #require(try store.result(id))
     let expected = result(id).data
     for (item, bytes) in expected.enumerated() {

@@ -55,7 +55,9 @@ final class StoreFixture: Sendable {
     let store = try SQLiteJobStore(
       directory: directory.path, codec: TestCodec(), clock: clock, options: options)
     // Of jobs and sessions whose tenant no test makes.
-    store.vault?.set(.open(DataKey(Array(repeating: 9, count: 32))), of: "t")
+    for tenant in ["t", "other"] {
+      store.vault?.set(.open(DataKey(Array(repeating: 9, count: 32))), of: tenant)
+    }
     return store
   }
 

@@ -286,10 +286,10 @@ struct QuotaBookTests {
           plain.shots[who, default: 0] += Int64(shots)
         }
       case 6, 7:
-        guard let (owner, shots, day) = tickets.popLast() else { continue }
+        guard let (owner, shots, day) = tickets.popLast() else { break }
         book.leaveQueue(owner, monotonic: 0)
         plain.queued[owner, default: 0] -= 1
-        guard Bool.random(using: &random) else { continue }
+        guard Bool.random(using: &random) else { break }
         book.giveBack(shots: shots, of: owner, day: day, time)
         if day == plain.day { plain.shots[owner, default: 0] -= Int64(shots) }
       case 8, 9:
@@ -300,7 +300,7 @@ struct QuotaBookTests {
           (refusal { try book.openSession(of: who, time) } == nil) == fits, "seed \(seed)")
         if fits { plain.sessions[who, default: 0] += 1 }
       default:
-        guard plain.sessions[who, default: 0] > 0 else { continue }
+        guard plain.sessions[who, default: 0] > 0 else { break }
         book.closeSession(who, monotonic: 0)
         plain.sessions[who, default: 0] -= 1
       }
