@@ -99,8 +99,8 @@ extension Transport {
 
   // MARK: Chunks
 
-  /// Reads the next chunk as soon as it may be sent: what waits for credit, or for a client that does
-  /// not read, would wait in memory.
+  /// Reads the next chunk as soon as it may be sent: what waits for credit, or for a client that
+  /// does not read, would wait in memory.
   func pumpChunks(_ call: Call) {
     guard case .sendingResult(var stream) = call.state,
       let connection = connections[call.key.connection]
@@ -150,8 +150,8 @@ extension Transport {
     }
   }
 
-  /// Whether the client has read enough of what was sent before: half of what it may leave unread is
-  /// for the answers to other calls. Otherwise its streams go on when it has.
+  /// Whether the client has read enough of what was sent before: half of what it may leave unread
+  /// is for the answers to other calls. Otherwise its streams go on when it has.
   private func hasRoom(_ connection: Connection) -> Bool {
     guard connection.unread.count > configuration.unreadBytes / 2 else { return true }
     if crowded.isEmpty { nextCrowdedLook = clock.monotonic() + Self.crowdedMicroseconds }
