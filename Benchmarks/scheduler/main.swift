@@ -1,5 +1,5 @@
-// What the scheduler costs with a million waiting jobs. The issue asks for at least 100,000 decisions
-// a second on one core, p99 of one decision ≤ 50 µs, and ≤ 256 bytes a waiting job.
+// What the scheduler costs with a million waiting jobs. The issue asks for at least 100,000
+// decisions a second on one core, p99 of one decision ≤ 50 µs, and ≤ 256 bytes a waiting job.
 // Run: swift run -c release scheduler-bench [JOBS]
 internal import QubusCore
 internal import QubusScheduler

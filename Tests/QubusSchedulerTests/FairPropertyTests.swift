@@ -4,8 +4,8 @@ import Testing
 
 @testable import QubusScheduler
 
-/// Random lives of a device. `scripts/soak scheduler` runs a million of them; here are enough to find
-/// a mistake in seconds.
+/// Random lives of a device. `scripts/soak scheduler` runs a million of them; here are enough to
+/// find a mistake in seconds.
 @Suite struct FairPropertyTests {
   static let runs = ProcessInfo.processInfo.environment["QUBUS_SCHEDULER_RUNS"].flatMap { Int($0) }
   static let firstSeed =
@@ -42,8 +42,8 @@ import Testing
       #expect(run.slicesShort == 0, "seed \(seed)")
     }
     print(
-      "scheduler lives: \(starts) starts, \(preemptions) stops, \(overdue) overdue, the longest wait "
-        + "\(closest) of its bound")
+      "scheduler lives: \(starts) starts, \(preemptions) stops, \(overdue) overdue, the longest "
+        + "wait \(closest) of its bound")
     #expect(preemptions > 0 && overdue > 0, "the random lives are too easy")
   }
 

@@ -22,6 +22,9 @@ package struct FairPolicy: Sendable, Hashable {
   /// Inside a principal a job is due `stretch` times its expected time after its submit, and the
   /// earliest due goes first: 0 is first come first served, large is shortest first.
   package var stretch: Double = 1000
+  /// No job is due later than this after its submit: longer ones take their turn as they come, so
+  /// that none of them waits for all that is shorter.
+  package var longestDue: Microseconds = .max
   /// Wait after which a job goes to the overdue lane.
   package var overdueAfter: [Lane: Microseconds] = [
     .reserved: 60_000_000, .interactive: 60_000_000, .batch: 86_400_000_000,
@@ -60,6 +63,7 @@ package struct FairPolicy: Sendable, Hashable {
     try Self.check(usageFactor, "usage_factor", atLeast: 1)
     try Self.check(Double(switchCost), "switch_cost", atLeast: 0)
     try Self.check(stretch, "stretch", atLeast: 0)
+    try Self.check(Double(longestDue), "longest_due", atLeast: 0)
     try Self.check(overdueStretch ?? 1, "overdue_stretch")
     try Self.check(Double(shortest), "shortest", atLeast: 0)
     try Self.check(Double(backfillLooks), "backfill_looks", atLeast: 0)

@@ -67,8 +67,8 @@ extension FairQueue {
   }
 
   /// Charges for a job whether or not it waits here. One that fills what would stay idle costs its
-  /// principal and nothing else: its lane pays no turn for it, or narrow jobs could put off the turn
-  /// of a wide one for ever, and no virtual time goes on.
+  /// principal and nothing else: its lane pays no turn for it, or narrow jobs could put off the
+  /// turn of a wide one for ever, and no virtual time goes on.
   mutating func charge(
     _ job: QueuedJob, for time: Microseconds, inTurn: Bool = true
   ) -> Charge {

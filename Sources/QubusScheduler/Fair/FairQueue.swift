@@ -134,13 +134,15 @@ struct FairQueue: Sendable {
   // MARK: - Jobs
 
   /// The order of a job in its principal's tree: its submit, and `stretch` times what is expected
-  /// of it. One that ran past its estimate is expected to run as long again.
+  /// of it, but `longestDue` at most. One that ran past its estimate is expected to run as long
+  /// again.
   func due(_ job: QueuedJob) -> Microseconds {
     if job.isOverdue { return job.overdueAt }
     let first = policy.firstSlice[job.lane] ?? policy.defaultFirstSlice
     let known = job.expected > 0 ? job.expected : first
     let left = known > job.attained ? known - job.attained : job.attained
-    let later = Double(job.submittedAt) + policy.stretch * Double(left)
+    let patience = min(policy.stretch * Double(left), Double(policy.longestDue))
+    let later = Double(job.submittedAt) + patience
     return later < 0x1p62 ? Microseconds(later) : 1 << 62
   }
 

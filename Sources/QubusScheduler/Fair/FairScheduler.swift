@@ -37,7 +37,8 @@ package struct FairScheduler: Sendable {
   /// Device-seconds of an account, worth what its half-life left of them.
   package func used(by account: AccountPath) -> Double { queue.used(by: account) }
 
-  /// What the store kept of an earlier life: use of principals, as `used(by:)` told it, already aged.
+  /// What the store kept of an earlier life: use of principals, as `used(by:)` told it, already
+  /// aged.
   package mutating func restoreUse(_ use: [AccountPath: Double], now: Microseconds) {
     queue.advance(to: now)
     for path in use.keys.sorted(by: { $0.description < $1.description }) {
@@ -45,9 +46,10 @@ package struct FairScheduler: Sendable {
     }
   }
 
-  /// - Throws: `invalid_request` for what cannot be, with the state as it was: a time before the last
-  ///   one, a job that waits or runs already, a deadline before the submit; `no_acceptable_device`
-  ///   for a job that is larger than the device; `job_not_found`; `illegal_transition`;
+  /// - Throws: `invalid_request` for what cannot be, with the state as it was: a time before the
+  ///   last one, a job that waits or runs already, a deadline before the submit;
+  ///   `no_acceptable_device` for a job that is larger than the device; `job_not_found`;
+  ///   `illegal_transition`;
   ///   `invalid_configuration` for a weight that is not above 0.
   package mutating func apply(_ event: FairEvent, now: Microseconds) throws(QubusError) {
     guard now >= queue.now else {

@@ -1,7 +1,7 @@
 internal import QubusCore
 
-/// Search trees over jobs by due time, balanced by a hash of the id (treaps). Every change takes the
-/// root and answers the new one; O(log n) expected.
+/// Search trees over jobs by due time, balanced by a hash of the id (treaps). Every change takes
+/// the root and answers the new one; O(log n) expected.
 /// - Source: Seidel & Aragon 1996, "Randomized search trees".
 extension JobSlab {
   private func isBefore(_ a: UInt32, _ b: UInt32) -> Bool {

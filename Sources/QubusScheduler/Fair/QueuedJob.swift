@@ -22,8 +22,8 @@ struct QueuedJob: Sendable {
   /// It was submitted for all cores, however many there are.
   var takesAll = false
 
-  /// Core-microseconds that are left, as far as is known; cut at 1,200 core-hours, so that sums over
-  /// a million jobs hold.
+  /// Core-microseconds that are left, as far as is known; cut at 1,200 core-hours, so that sums
+  /// over a million jobs hold.
   var work: Int64 {
     let left = max(0, expected - attained)
     let work = left.multipliedReportingOverflow(by: Int64(cores))

@@ -2,10 +2,11 @@ internal import QubusCore
 
 /// The longest that a job can wait, as a formula: docs/scheduling.md derives it.
 ///
-/// A flow of weight w among siblings of weights W in all, below a flow that is sure of the rate R of
-/// the device with a delay of at most D device-seconds, is itself sure of the rate r = R·w/W with a
-/// delay of d = D·w/W + (n + 1)·L, n siblings and L the longest run in device-seconds. Its next job
-/// starts once q device-seconds of its own, queued before, and d are through: within (q + d)/r.
+/// A flow of weight w among siblings of weights W in all, below a flow that is sure of the rate R
+/// of the device with a delay of at most D device-seconds, is itself sure of the rate r = R·w/W
+/// with a delay of d = D·w/W + (n + 1)·L, n siblings and L the longest run in device-seconds. Its
+/// next job starts once q device-seconds of its own, queued before, and d are through: within (q +
+/// d)/r.
 /// - Source: Goyal, Vin & Cheng 1996, theorems 2 to 5.
 package struct WaitBound: Sendable, Hashable {
   /// Part of the device that the flow is sure of, 0 to 1.
@@ -43,8 +44,8 @@ package struct WaitBound: Sendable, Hashable {
   /// - Parameter ahead: device-seconds of the same flow that are served before.
   package func seconds(ahead: Double) -> Double { (ahead + delay) / rate }
 
-  /// Of any job of a lane, whoever else submits what: after `overdueAfter` it is in the overdue lane,
-  /// where only those that were due earlier are before it.
+  /// Of any job of a lane, whoever else submits what: after `overdueAfter` it is in the overdue
+  /// lane, where only those that were due earlier are before it.
   /// - Parameter ahead: device-seconds of those.
   package static func seconds(
     in lane: Lane, policy: FairPolicy, longestRun: Double, busy: Double = 1, ahead: Double
