@@ -55,6 +55,9 @@ let package = Package(
       name: "CAccept",
       cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-O2"])]),
     .target(
+      name: "CProcess",
+      cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2"])]),
+    .target(
       name: "CQubusKernels",
       exclude: [
         "gates.inc", "gates_builder.inc", "gates_dense_2.inc", "gates_diagonal.inc",
@@ -166,7 +169,7 @@ let package = Package(
       name: "qubusd",
       dependencies: [
         "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusJobs", "QubusTenancy",
-        "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer",
+        "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer", "CProcess",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),

@@ -394,9 +394,12 @@ void connection_timers(qubus_client *client) {
     if (client->patience > attempt_milliseconds) client->patience = attempt_milliseconds;
     connection_lost(client, QUBUS_E_CONNECTION_FAILED, "no answer to HELLO");
   }
-  if (client->direct.descriptor >= 0 && now >= direct_next_beat(&client->direct) &&
-      !direct_beat(&client->direct, now)) {
-    connection_lost(client, QUBUS_E_CONNECTION_LOST, "the server fell silent");
+  if (client->direct.descriptor >= 0 && now >= direct_next_beat(&client->direct)) {
+    if (!direct_beat(&client->direct, now)) {
+      connection_lost(client, QUBUS_E_CONNECTION_LOST, "the server fell silent");
+    } else if (client->direct.is_doubted) {
+      client->needs_drain = 1;
+    }
   }
   if (client->connection == connection_down && now >= client->next_attempt) {
     connection_start(client);

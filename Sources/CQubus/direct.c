@@ -45,7 +45,8 @@ static int32_t reserve(
     *end = kept;
     if (*room - kept >= bytes) return 1;
   }
-  size_t wanted = *room * 2 > kept + bytes ? *room * 2 : kept + bytes;
+  size_t wanted = kept + bytes;
+  if (wanted < kept_bytes && wanted < *room * 2) wanted = *room * 2;
   uint8_t *grown = realloc(*buffer, wanted);
   if (grown == NULL) return 0;
   *buffer = grown;
@@ -92,12 +93,23 @@ static int32_t keep_rest(direct *d, const struct iovec *parts, size_t count, siz
   return 1;
 }
 
-static int32_t send_parts(direct *d, struct iovec *parts, size_t count, int32_t may_go) {
+static void cut(direct *d) {
+  d->is_cut = 1;
+  d->out_start = d->out_end = 0;
+}
+
+static void send_parts(direct *d, struct iovec *parts, size_t count, int32_t may_go) {
   size_t written = 0, total = 0;
   for (size_t i = 0; i < count; i++) total += parts[i].iov_len;
-  if (d->out_start < d->out_end) direct_flush(d);
-  if (may_go && d->out_start == d->out_end && !write_some(d, parts, count, &written)) return 0;
-  return written == total || keep_rest(d, parts, count, written);
+  direct_flush(d);
+  if (d->is_cut) return;
+  if (may_go && d->out_start == d->out_end && !write_some(d, parts, count, &written)) {
+    cut(d);
+  } else if (written < total && !keep_rest(d, parts, count, written)) {
+    // A torn message cannot be mended.
+    cut(d);
+    d->is_broken = 1;
+  }
 }
 
 static size_t write_header(uint8_t *header, uint8_t flags, uint64_t bytes) {
@@ -120,7 +132,8 @@ int32_t direct_send(direct *d, const void *const *frames, const size_t *sizes, s
     parts[2 * i] = (struct iovec){headers[i], bytes};
     parts[2 * i + 1] = (struct iovec){(void *)(uintptr_t)frames[i], sizes[i]};
   }
-  return send_parts(d, parts, 2 * count, d->state == direct_open);
+  send_parts(d, parts, 2 * count, d->state == direct_open);
+  return 1;
 }
 
 int32_t direct_has_rest(const direct *d) {
@@ -131,17 +144,19 @@ void direct_flush(direct *d) {
   if (d->descriptor < 0 || !direct_has_rest(d)) return;
   struct iovec part = {d->out + d->out_start, d->out_end - d->out_start};
   size_t written = 0;
-  // What breaks it is seen by whoever reads next.
-  if (!write_some(d, &part, 1, &written)) return;
+  if (!write_some(d, &part, 1, &written)) {
+    cut(d);
+    return;
+  }
   d->out_start += written;
   settle(&d->out, &d->out_room, &d->out_start, &d->out_end);
 }
 
-static int32_t send_command(direct *d, const void *data, size_t bytes) {
+static void send_command(direct *d, const void *data, size_t bytes) {
   uint8_t header[header_maximum];
   struct iovec parts[2] = {{header, write_header(header, flag_command, bytes)},
                            {(void *)(uintptr_t)data, bytes}};
-  return send_parts(d, parts, 2, 1);
+  send_parts(d, parts, 2, 1);
 }
 
 // Connecting
@@ -167,13 +182,14 @@ int direct_connect(direct *d, const char *endpoint) {
   static const char ready[] = "\5READY\13Socket-Type\0\0\0\6DEALER";
   struct iovec part = {(void *)(uintptr_t)greeting, sizeof greeting};
   int failure = connect(d->descriptor, (struct sockaddr *)&address, length) < 0 ? errno : 0;
-  if (failure == 0 && (!send_parts(d, &part, 1, 1) ||
-                       !send_command(d, ready, sizeof ready - 1))) {
-    failure = ECONNRESET;
+  if (failure == 0) {
+    send_parts(d, &part, 1, 1);
+    send_command(d, ready, sizeof ready - 1);
+    // They fit into every socket's buffer.
+    if (d->is_cut || d->out_start < d->out_end) failure = ECONNREFUSED;
   }
   if (failure != 0) direct_close(d, 0);
   d->heard = monotonic_now();
-  d->next_ping = d->heard + beat_nanoseconds;
   return failure;
 }
 
@@ -231,7 +247,8 @@ static int read_place(const direct *d, size_t at, frame_place *out, size_t *miss
 /// Reads what the socket has, of which `missing` bytes make the next frame whole; 0 when it has none.
 static int32_t fill(direct *d, size_t missing) {
   if (!d->may_hold_more || d->is_broken) return 0;
-  size_t room = missing > in_bytes ? missing : in_bytes;
+  // Of a large frame no more than its rest, or its last piece would double the buffer.
+  size_t room = missing > in_bytes || d->in_end - d->in_start > in_bytes ? missing : in_bytes;
   if (!reserve(&d->in, &d->in_room, &d->in_start, &d->in_end, room)) {
     d->is_broken = 1;
     return 0;
@@ -248,6 +265,7 @@ static int32_t fill(direct *d, size_t missing) {
   d->may_hold_more = (size_t)count == d->in_room - d->in_end;
   d->in_end += (size_t)count;
   d->heard = monotonic_now();
+  d->is_doubted = 0;
   return 1;
 }
 
@@ -268,6 +286,7 @@ static void take_command(direct *d, const uint8_t *data, size_t bytes) {
   }
   if (is_command(data, bytes, "READY")) {
     d->state = direct_open;
+    d->next_ping = monotonic_now() + beat_nanoseconds;
     direct_flush(d);
   } else if (is_command(data, bytes, "ERROR")) {
     uint32_t status = 0;
@@ -294,6 +313,16 @@ static int32_t take_greeting(direct *d) {
   return 1;
 }
 
+/// libzmq puts its heartbeats between the frames of a message, too: they are taken out.
+static void remove_bytes(direct *d, size_t start, size_t end) {
+  if (start == d->in_start) {
+    d->in_start = end;
+    return;
+  }
+  memmove(d->in + start, d->in + end, d->in_end - end);
+  d->in_end -= end - start;
+}
+
 /// Works commands off until a message lies at the front, whole; counts its frames.
 static int32_t find_message(direct *d) {
   size_t at = d->in_start, missing;
@@ -307,20 +336,18 @@ static int32_t find_message(direct *d) {
       at = d->in_start + offset;
       continue;
     }
-    // Commands stand between messages, messages behind the handshake.
-    int32_t is_in_place = there > 0 && (place.flags & flag_command ? frames == 0
-                                                                   : d->state == direct_open);
-    if (!is_in_place) {
+    if (there < 0 || (!(place.flags & flag_command) && d->state != direct_open)) {
       break_handshake(d, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, 0);
       return 0;
     }
-    at = place.end;
     if (place.flags & flag_command) {
       take_command(d, d->in + place.start, place.end - place.start);
-      d->in_start = at;
+      remove_bytes(d, at, place.end);
+      if (frames == 0) at = d->in_start;
       if (d->is_broken) return 0;
       continue;
     }
+    at = place.end;
     frames++;
     if (place.flags & flag_more) continue;
     d->frames_left = frames;
@@ -344,6 +371,7 @@ int32_t direct_receive(direct *d, zmq_msg_t *frame, int32_t *more) {
   if (zmq_msg_init_size(frame, bytes) != 0) {
     zmq_msg_init(frame);
     d->is_broken = 1;
+    d->in_start = d->in_end = 0;
     d->frames_left = 0;
     return 0;
   }
@@ -357,19 +385,18 @@ int32_t direct_receive(direct *d, zmq_msg_t *frame, int32_t *more) {
 // Signs of life
 
 int64_t direct_next_beat(const direct *d) {
-  int64_t silent = d->heard + silence_nanoseconds;
-  return d->next_ping < silent ? d->next_ping : silent;
+  return d->state == direct_open ? d->next_ping : time_never;
 }
 
 int32_t direct_beat(direct *d, int64_t now) {
   if (now >= d->heard + silence_nanoseconds) {
-    // This process may have slept while the server did not.
-    d->may_hold_more = 1;
-    return fill(d, 0);
+    // This process may have slept while the server did not: one more chance.
+    if (d->is_doubted) return 0;
+    d->is_doubted = 1;
   }
-  if (d->state != direct_open || now < d->next_ping) return 1;
   // The server counts us as gone after ten seconds (RFC 37: tenths of a second).
   static const uint8_t ping[] = {4, 'P', 'I', 'N', 'G', 0, 100};
   d->next_ping = now + beat_nanoseconds;
-  return send_command(d, ping, sizeof ping);
+  send_command(d, ping, sizeof ping);
+  return 1;
 }

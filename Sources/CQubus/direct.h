@@ -22,6 +22,8 @@ typedef struct direct {
   int32_t is_broken;          ///< nothing more comes; what was received whole is still there
   uint16_t failure;           ///< of a broken handshake: ZMQ_EVENT_HANDSHAKE_FAILED_*
   uint32_t failure_value;     ///< as the monitor of a libzmq socket tells it
+  int32_t is_cut;             ///< nothing can be sent any more
+  int32_t is_doubted;         ///< a PING asks whether a silent server lives
   int32_t may_hold_more;      ///< the socket was not read empty since it was last looked at
   uint32_t frames_left;       ///< of the message whose frames are being handed out
   uint8_t *in;                ///< what was received; not yet handed out: [in_start, in_end)
@@ -37,8 +39,10 @@ int32_t direct_serves(const char *endpoint);
 int direct_connect(direct *d, const char *endpoint);
 /// Ends it; what is not sent yet gets `linger_milliseconds` to leave.
 void direct_close(direct *d, int linger_milliseconds);
-/// Sends a message whole, or keeps what the socket does not take now (`direct_has_rest`).
-/// - Returns: 0 when the connection is gone or there is no memory.
+/// Sends a message whole, or keeps what the socket does not take now (`direct_has_rest`). What a
+/// connection does not take that the server has ended is dropped: what the server sent before comes
+/// first, then its end.
+/// - Returns: 0 when there is no connection.
 int32_t direct_send(direct *d, const void *const *frames, const size_t *sizes, size_t count);
 int32_t direct_has_rest(const direct *d);
 /// Sends what is left, as far as the socket takes it.
@@ -46,9 +50,10 @@ void direct_flush(direct *d);
 /// The next frame into an initialised `frame`, and whether others of its message follow; 0 when there
 /// is none. Frames come once their message is whole.
 int32_t direct_receive(direct *d, zmq_msg_t *frame, int32_t *more);
-/// When `direct_beat` is due.
+/// When `direct_beat` is due; never before the handshake is over.
 int64_t direct_next_beat(const direct *d);
-/// Sends a PING when it is time; 0 when the server has been silent for too long.
+/// Sends a PING; 0 when the server has been silent for too long. What has come meanwhile has to be
+/// received before the next one.
 int32_t direct_beat(direct *d, int64_t now);
 
 #endif

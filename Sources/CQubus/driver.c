@@ -2,8 +2,8 @@
 /// its monitor without the mutex, then takes the mutex and receives. One caller drives at a time; the
 /// others sleep on conditions, and one takes over when the driver leaves. The I/O thread drives only
 /// while no caller waits. It exists once a readiness descriptor was asked for, and then takes over at
-/// once; and for a direct connection, where it stands in for libzmq's thread and takes over when
-/// nobody has driven for a second, so that no caller ever wakes it.
+/// once; and for a direct connection, where it stands in for libzmq's thread: it looks now and then
+/// and takes over when nobody has driven since, so that no caller has to wake it.
 ///
 /// libzmq's descriptor signals edges: it may stay silent about messages that were there when it was
 /// last looked at. So whoever uses the socket sets `needs_drain`, and nobody sleeps while it is set; a
@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ enum {
   longest_rest = 1023,         ///< waits that may go by without a look
   lost_nanoseconds = 60000,    ///< a message's whole way there and back takes less of a processor
   slice_nanoseconds = 500000,  ///< only a thread that computes keeps a processor so long
-  rest_milliseconds = 1000,    ///< of the I/O thread of a direct connection, once nobody drives
+  shortest_park = 20,          ///< ms between looks of the I/O thread at whether anybody drives
+  longest_park = 1000,         ///< ms, while one caller waits for long
 };
 
 /// What became of looking.
@@ -179,7 +181,9 @@ static void hand_over(qubus_client *client) {
   if (client->waiters != NULL) {
     client->waiters->is_woken = 1;
     pthread_cond_signal(&client->waiters->condition);
-  } else if (client->io_is_parked && client->readiness >= 0) {
+  } else if (client->io_is_parked &&
+             (client->readiness >= 0 || client->park_milliseconds > shortest_park ||
+              direct_has_rest(&client->direct))) {
     pthread_cond_signal(&client->io_condition);
   }
 }
@@ -218,6 +222,8 @@ void driver_after_send(qubus_client *client) {
   // Without a sleeper the next one to wait drains first, so that a lone caller pays nothing here.
   if (client->driver_sleeps || client->io_sleeps) {
     receive_all(client);
+    // Of what is left the descriptors say nothing.
+    if (client->needs_drain) driver_interrupt(client);
     // A new deadline may lie before the moment at which the sleeper wakes by itself.
     if (connection_next_timer(client) < client->sleeps_until) driver_interrupt(client);
   }
@@ -235,7 +241,7 @@ static void park(qubus_client *client) {
   if (client->readiness >= 0) {
     pthread_cond_wait(&client->io_condition, &client->mutex);
   } else {
-    monotonic end = deadline_after(rest_milliseconds);
+    monotonic end = deadline_after(client->park_milliseconds);
     struct timespec until = {end / 1000000000, end % 1000000000};
     pthread_cond_timedwait(&client->io_condition, &client->mutex, &until);
   }
@@ -246,6 +252,7 @@ static void *io_main(void *argument) {
   qubus_client *client = argument;
   pthread_mutex_lock(&client->mutex);
   uint64_t quiet_since = client->drives - 1;
+  client->park_milliseconds = shortest_park;
   while (!client->io_must_end && !client->is_closed && !client->is_orphaned) {
     int32_t may_rest = client->readiness < 0 && !client->io_is_called;
     if (client->has_driver || client->waiters != NULL ||
@@ -253,8 +260,12 @@ static void *io_main(void *argument) {
       uint64_t before = client->drives;
       park(client);
       if (client->drives == before) quiet_since = before;
+      int64_t longer = client->drives == before && client->has_driver
+                           ? client->park_milliseconds * 2 : shortest_park;
+      client->park_milliseconds = longer < longest_park ? longer : longest_park;
       continue;
     }
+    client->park_milliseconds = shortest_park;
     drive(client, time_never, client->io_wakeup, &client->io_sleeps);
     client->io_is_called = direct_has_rest(&client->direct);
   }
@@ -286,7 +297,13 @@ int32_t driver_start_io(qubus_client *client, qubus_error *error) {
   if (client->io_wakeup < 0) {
     return error_set(error, QUBUS_E_OUT_OF_MEMORY, "no event descriptor is to be had");
   }
-  if (pthread_create(&client->io_thread, NULL, io_main, client) != 0) {
+  // Signals are for the threads of the program.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int problem = pthread_create(&client->io_thread, NULL, io_main, client);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (problem != 0) {
     return error_set(error, QUBUS_E_OUT_OF_MEMORY, "the I/O thread cannot be started");
   }
   client->has_io_thread = 1;

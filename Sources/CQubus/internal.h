@@ -202,6 +202,7 @@ struct qubus_client {
   // driver.c
   int32_t has_driver, driver_sleeps;
   uint64_t drives;          ///< by callers, so far
+  int64_t park_milliseconds;  ///< for which the I/O thread looks away
   monotonic sleeps_until;   ///< of the thread that fell asleep last
   uint32_t spin_misses;     ///< after a spin in vain: waits that go to sleep at once
   uint32_t spin_rests;      ///< of them left

@@ -30,6 +30,8 @@ final class RouterSocket {
   /// The first frames of the message being taken, routing id first.
   private let head: UnsafeMutablePointer<zmq_msg_t>
   private(set) var headCount = 0
+  /// What was taken of the message so far.
+  private(set) var wireFrames = WireFrames()
   /// For the frames after those, and for admission.
   let frame: UnsafeMutablePointer<zmq_msg_t>
 
@@ -137,8 +139,11 @@ final class RouterSocket {
       zmq_msg_init(head + index)
     }
     headCount = 0
+    wireFrames = WireFrames()
     repeat {
       guard receive(head + headCount) else { return headCount > 0 }
+      // The routing id comes from ZeroMQ itself.
+      if headCount > 0 { wireFrames.add(zmq_msg_size(head + headCount)) }
       headCount += 1
     } while hasMore && headCount < Self.headFrames
     return true
@@ -159,6 +164,7 @@ final class RouterSocket {
     guard hasMore else { return }
     repeat {
       guard receive(frame) else { return }
+      wireFrames.add(zmq_msg_size(frame))
       if message.frames.count < maximumFrames {
         message.frames.append([UInt8](Self.bytes(frame)))
       } else {
@@ -171,6 +177,7 @@ final class RouterSocket {
     guard hasMore else { return }
     repeat {
       guard receive(frame) else { return }
+      wireFrames.add(zmq_msg_size(frame))
     } while zmq_msg_more(frame) != 0
   }
 
@@ -192,6 +199,12 @@ final class RouterSocket {
     return true
   }
 
+  /// The descriptor of the connection that the message came by; nil: it is no longer known.
+  var descriptor: Int32? {
+    guard headCount > 0, let text = zmq_msg_gets(head + headCount - 1, "__fd") else { return nil }
+    return Int32(String(cString: text))
+  }
+
   static func bytes(
     _ message: UnsafeMutablePointer<zmq_msg_t>
   ) -> UnsafeRawBufferPointer {
@@ -200,11 +213,17 @@ final class RouterSocket {
 
   // MARK: Sending
 
-  func send(_ routingID: [UInt8], _ frames: [[UInt8]]) -> Delivery {
+  /// - Parameter unread: counts what ZeroMQ holds of large frames.
+  func send(_ routingID: [UInt8], _ frames: [[UInt8]], _ unread: UnreadBytes) -> Delivery {
     let delivery = begin(routingID)
     guard delivery == .queued else { return delivery }
     for (index, bytes) in frames.enumerated() {
-      let isSent = bytes.withUnsafeBytes { send($0, hasMore: index + 1 < frames.count) }
+      let hasMore = index + 1 < frames.count
+      let isSent = bytes.withUnsafeBytes { bytes in
+        bytes.count < Self.sharedFrameBytes
+          ? send(bytes, hasMore: hasMore)
+          : share(HeldFrame(copying: bytes, unread), hasMore: hasMore)
+      }
       guard isSent else { return .unreachable }
     }
     return .queued

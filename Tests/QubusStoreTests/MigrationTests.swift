@@ -61,7 +61,25 @@ struct MigrationTests {
     #expect(try await store.update(again).map(\.sequence) == [3])
     if version >= 2 { try checkSession(store) }
     try await checkTenancy(store, version)
+    let ledger = try store.ledgerSnapshot()
+    #expect(ledger.prices.count == (version >= 4 ? 1 : 0))
+    #expect(ledger.entitlements.map { $0.balance } == (version >= 4 ? [50] : []))
+    #expect(ledger.budgets.map(\.hardCap) == (version >= 4 ? [9] : []))
+    #expect(try store.verifyLedger().isEmpty)
   }
+
+  private static let money: [LedgerChange] = [
+    .setPrice(
+      device: "sim.statevector", Price(perJob: 1, perShot: 2, perDeviceSecond: 3)),
+    .grant(
+      Entitlement(
+        number: 1, project: LedgerProject(tenant: "default", project: "default"), amount: 50,
+        createdAt: 1)),
+    .setBudget(
+      Budget(
+        project: LedgerProject(tenant: "default", project: "default"), experimentClass: .demo,
+        period: .month, hardCap: 9)),
+  ]
 
   @Test(
     "writes the fixture of the present schema",
@@ -87,7 +105,8 @@ struct MigrationTests {
     _ = try await fixture.store.update(fixture.move(large.id, .reserved, .running))
     _ = try await fixture.finish(large.id, with: [Array(repeating: 8, count: 9000)])
     try await writeSession(fixture)
-    try await fixture.sqlite.change(all: TenancyFixture.lab, audit: .sample("tenant lab"))
+    try await fixture.sqlite.change(
+      all: TenancyFixture.lab + Self.money.map { .ledger($0) }, audit: .sample("tenant lab"))
     try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(
