@@ -23,6 +23,8 @@ package struct ServerConfiguration: Sendable {
   package var descriptorLimit: Int?
   /// Bytes up to which a result comes whole with its FINAL.
   package var inlineResultBytes = 64 << 10
+  /// Between heartbeats of clients, as HELLO tells them, and of the system's looks for peers that
+  /// are gone.
   package var heartbeatMilliseconds: Int32 = 5000
   /// A peer that has not introduced itself after this long is cut off.
   package var handshakeMilliseconds: Int32 = 3000

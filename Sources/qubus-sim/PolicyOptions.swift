@@ -8,8 +8,8 @@ struct PolicyOptions: ParsableArguments {
   @Option(
     name: [.customShort("p"), .long],
     help: """
-      Comma-separated: fifo, easy, classic, sjf, clairvoyant, least-used, fair-band, \
-      fair-band-preempting, qubus, qubus-preempting.
+      Comma-separated: fifo, easy, classic, sjf, clairvoyant, least-used, usage-weighted, \
+      fair-band, fair-band-preempting, qubus, qubus-preempting.
       """)
   var policy = "fifo,easy,classic,sjf,clairvoyant,fair-band,qubus"
   @Option(help: "fair-band, qubus: a job is due this many times its estimate after its submission.")
@@ -48,6 +48,7 @@ struct PolicyOptions: ParsableArguments {
       case "sjf": return .shortestFirst
       case "clairvoyant": return .clairvoyant
       case "least-used": return .leastUsed
+      case "usage-weighted": return .usageWeighted
       case "fair-band": return fairBand(preempts: false)
       case "fair-band-preempting": return fairBand(preempts: true)
       case "qubus": return service(isPreemptible: false)

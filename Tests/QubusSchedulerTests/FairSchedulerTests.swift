@@ -169,6 +169,25 @@ import Testing
     #expect((places[0] ?? 99) < (places[1] ?? 99))
   }
 
+  @Test("a job of an earlier life of the service comes back with its time, slices and checkpoint")
+  func restoredJob() throws {
+    var policy = FairPolicy()
+    policy.defaultFirstSlice = 100_000
+    var scheduler = try FairScheduler(policy: policy, cores: 1)
+    var restored = fair(1, expected: 0, preemptible: true)
+    restored.attainedMicroseconds = 300_000
+    restored.checkpoint = Checkpoint(shotsDone: 77, streamPosition: 5, calibrationEpoch: 3)
+    try scheduler.apply(.submitted(restored), now: 10)
+    #expect(scheduler.progress(of: id(1))?.checkpoint == restored.checkpoint)
+    // After slices of 100 and 200 ms comes one of 400.
+    #expect(scheduler.decide(now: 10) == [.start(id(1), until: 400_010)])
+    #expect(scheduler.progress(of: id(1))?.checkpoint == restored.checkpoint)
+    try scheduler.apply(.yielded(id(1), nil), now: 400_010)
+    #expect(scheduler.progress(of: id(1))?.attainedMicroseconds == 700_000)
+    #expect(scheduler.progress(of: id(1))?.checkpoint == restored.checkpoint)
+    #expect(scheduler.progress(of: id(2)) == nil)
+  }
+
   @Test("use of an earlier life of the service counts on")
   func restoredUse() throws {
     var scheduler = try FairScheduler(cores: 1)

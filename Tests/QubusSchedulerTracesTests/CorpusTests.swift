@@ -67,10 +67,12 @@ struct CorpusTests {
     expect(try report(trace, .shortestFirst), 40.5, 2519)
   }
 
-  @Test("on hpc2n shortest due within a fair band beats classic fair share, its waits bounded")
-  func fairBandOnHPC2N() throws {
+  @Test(
+    "on hpc2n both fair orders beat classic fair share, their waits bounded",
+    arguments: [ReplayPolicy.fairBand(FairBandOrder.Settings()), .usageWeighted])
+  func fairOrdersOnHPC2N(policy: ReplayPolicy) throws {
     let trace = try trace("hpc2n")
-    let ours = try report(trace, .fairBand(FairBandOrder.Settings()))
+    let ours = try report(trace, policy)
     let classic = try report(trace, .classic)
     let easy = try report(trace, .easy)
     #expect(ours.meanBoundedSlowdown <= 0.95 * classic.meanBoundedSlowdown)

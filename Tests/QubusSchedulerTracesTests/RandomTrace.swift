@@ -36,7 +36,8 @@ let allPolicies: [ReplayPolicy] = {
   preempting.preempts = true
   let lanes = ServiceReplay.Lanes(interactiveUpTo: 5_000_000, longFrom: 30_000_000)
   return [
-    .fifo, .easy, .classic, .shortestFirst, .clairvoyant, .leastUsed, .fairBand(order),
+    .fifo, .easy, .classic, .shortestFirst, .clairvoyant, .leastUsed, .usageWeighted,
+    .fairBand(order),
     .service(FairPolicy(), lanes: lanes, isPreemptible: false),
     .service(FairPolicy(), lanes: lanes, isPreemptible: true), .fairBand(preempting),
   ]

@@ -36,7 +36,7 @@ package struct FairPolicy: Sendable, Hashable {
   /// Run time below which a shorter one is no reason to be served sooner.
   package var shortest: Microseconds = 10_000_000
   /// Trees and jobs looked at behind a head that does not fit, at most.
-  package var backfillLooks = 128
+  package var backfillLooks = 64
 
   /// Slices are at least this many times as long as a switch, so that switching costs under 5 %.
   package static let slicePerSwitch: Microseconds = 20

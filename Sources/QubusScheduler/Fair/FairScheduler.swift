@@ -12,7 +12,9 @@ package struct FairScheduler: Sendable {
   var checkpoints: [Identifier: Checkpoint] = [:]
   /// The one that others were asked to make room for: whatever falls free is kept for it.
   var pledge: Identifier?
-  package private(set) var isDrained = false
+  /// Since when the device starts nothing; nil while it does.
+  package private(set) var drainedSince: Microseconds?
+  package var isDrained: Bool { drainedSince != nil }
   /// Times that a job made room for another.
   package private(set) var preemptions = 0
 
@@ -80,7 +82,7 @@ package struct FairScheduler: Sendable {
       queue.advance(to: now)
     case .drained(let drained):
       queue.advance(to: now)
-      isDrained = drained
+      drainedSince = drained ? drainedSince ?? now : nil
     }
   }
 

@@ -9,6 +9,7 @@ package enum ReplayPolicy: Sendable, Hashable {
   case shortestFirst
   case clairvoyant
   case leastUsed
+  case usageWeighted
   /// The service's own; the flag lets its jobs stop at borders of chunks.
   case service(FairPolicy, lanes: ServiceReplay.Lanes, isPreemptible: Bool)
   case fairBand(FairBandOrder.Settings)
@@ -21,6 +22,7 @@ package enum ReplayPolicy: Sendable, Hashable {
     case .shortestFirst: "sjf"
     case .clairvoyant: "clairvoyant"
     case .leastUsed: "least-used"
+    case .usageWeighted: "usage-weighted"
     case .service(_, _, let isPreemptible): isPreemptible ? "qubus-preempting" : "qubus"
     case .fairBand(let order): order.preempts ? "fair-band-preempting" : "fair-band"
     }
@@ -42,6 +44,7 @@ package enum ReplayPolicy: Sendable, Hashable {
     case .shortestFirst: return backfill(ShortestOrder(isClairvoyant: false))
     case .clairvoyant: return backfill(ShortestOrder(isClairvoyant: true))
     case .leastUsed: return backfill(LeastUsedOrder(userCount: trace.userCount))
+    case .usageWeighted: return backfill(UsageWeightedOrder(userCount: trace.userCount))
     case .service(let policy, let lanes, let isPreemptible):
       return try ServiceReplay(
         policy: policy, processors: trace.processors, lanes: lanes, isPreemptible: isPreemptible)
