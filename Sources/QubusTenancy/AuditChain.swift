@@ -112,8 +112,7 @@ package struct AuditChain: Sendable {
       ? "; the checkpoint's record has gone, so that it was not compared" : ""
     return
       "records \(start + 1) to \(records) follow from one another; those before were removed by "
-      + "retention, the last time at \(TimeText.rfc3339(cut.time)), and the cut is signed"
-      + compared
+      + "retention, last at \(TimeText.rfc3339(cut.time)), and the cut is signed\(compared)"
   }
 
   private var cutOff: AuditFault? {
