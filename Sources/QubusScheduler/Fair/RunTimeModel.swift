@@ -15,8 +15,9 @@ package struct RunTimeEstimate: Sendable, Hashable {
   package var samples: Int
 }
 
-/// Run times learned online: of a program on a device; where it has not run, of the principal there;
-/// where that has not run, of the device. The last runs count, older ones do not; memory is bounded.
+/// Run times learned online: of a program on a device; where it has not run, of the principal
+/// there; where that has not run, of the device. The last runs count, older ones do not; memory is
+/// bounded.
 package struct RunTimeModel: Sendable {
   private struct Key: Hashable, Sendable {
     var device: String
