@@ -35,9 +35,10 @@ USAGE_ALTERATIONS = {
         "JOIN jobs ON jobs.id = job_tags.id WHERE cost > 0)",
     "a job is of another principal":
         "UPDATE jobs SET principal = principal || 'a' WHERE id = (SELECT MAX(id) FROM jobs WHERE cost > 0)",
+    # One of several jobs of its experiment, so that there is one experiment more.
     "an experiment has another name":
         "UPDATE jobs SET idempotency_key = idempotency_key || 'x' WHERE id = (SELECT MAX(id) FROM jobs "
-        "WHERE status = 6 AND cost > 0)",
+        "WHERE status = 6 AND cost > 0 AND project = 'open' AND idempotency_key LIKE '%|e_')",
 }
 
 
