@@ -72,9 +72,9 @@ final class RouterSocket {
     set(ZMQ_IPV6, 1)
     set(ZMQ_BACKLOG, 1024)
     set(ZMQ_HANDSHAKE_IVL, configuration.handshakeMilliseconds)
-    // No heartbeats of our own: libzmq 4.3.4 aborts when one is due on a connection that broke while
-    // more was received of it than was taken (`!_io_error`, measured under attack). The system looks
-    // for peers that are gone instead; those of clients are answered.
+    // No heartbeats of our own: libzmq 4.3.4 aborts when one is due on a connection that broke
+    // while more was received of it than was taken (`!_io_error`, measured under attack). The
+    // system looks for peers that are gone instead; those of clients are answered.
     let seconds = max(1, configuration.heartbeatMilliseconds / 1000)
     set(ZMQ_TCP_KEEPALIVE, 1)
     set(ZMQ_TCP_KEEPALIVE_IDLE, seconds * 2)
