@@ -29,6 +29,7 @@ let package = Package(
   products: [
     .executable(name: "qubusd", targets: ["qubusd"]),
     .executable(name: "qubus", targets: ["qubus"]),
+    .executable(name: "qubus-sim", targets: ["qubus-sim"]),
     .library(name: "qubus-c", type: .dynamic, targets: ["QubusShared"]),
     .library(name: "QubusClient", targets: ["QubusClient"]),
   ],
@@ -53,6 +54,9 @@ let package = Package(
     .target(
       name: "CAccept",
       cSettings: [.unsafeFlags(["-std=c11", "-Wall", "-Wextra", "-O2"])]),
+    .target(
+      name: "CProcess",
+      cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2"])]),
     .target(
       name: "CQubusKernels",
       exclude: [
@@ -129,6 +133,14 @@ let package = Package(
         "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "HeapModule", package: "swift-collections"),
       ]),
+    // Replays loads through scheduling policies in virtual time; no part of the daemon.
+    module(
+      "QubusSchedulerTraces",
+      [
+        "QubusCore", "QubusScheduler",
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
+      ]),
     module(
       "QubusEngine",
       [
@@ -157,7 +169,7 @@ let package = Package(
       name: "qubusd",
       dependencies: [
         "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusJobs", "QubusTenancy",
-        "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer",
+        "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer", "CProcess",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -167,6 +179,13 @@ let package = Package(
       name: "qubus",
       dependencies: [
         "QubusCore", "QubusClient",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "qubus-sim",
+      dependencies: [
+        "QubusCore", "QubusScheduler", "QubusSchedulerTraces",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -181,6 +200,11 @@ let package = Package(
     .executableTarget(
       name: "tenancy-bench", dependencies: ["QubusCore", "QubusJobs", "QubusTenancy"],
       path: "Benchmarks/tenancy", swiftSettings: swiftSettings),
+
+    // What deciding costs with a million waiting jobs; not installed.
+    .executableTarget(
+      name: "scheduler-bench", dependencies: ["QubusCore", "QubusScheduler"],
+      path: "Benchmarks/scheduler", swiftSettings: swiftSettings),
 
     // Counts allocations of a thread, for tests of paths that must make none.
     .target(
@@ -212,6 +236,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
+    tests("QubusSchedulerTracesTests", ["QubusCore", "QubusScheduler", "QubusSchedulerTraces"]),
     tests(
       "QubusEngineTests",
       [

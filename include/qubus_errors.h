@@ -267,7 +267,7 @@
 /** The queue holds as many jobs as it may, so this job was not accepted. */
 #define QUBUS_E_QUEUE_CAPACITY_EXCEEDED 3001
 
-/** The job would exceed a budget of the tenant, the project or the user. */
+/** The job, session or step would exceed a quota of the tenant, the project or the principal. */
 #define QUBUS_E_QUOTA_EXCEEDED 3002
 
 /** Calls arrive faster than your rate allows. */
@@ -293,6 +293,25 @@
 
 /** The service or the principal holds as many open sessions as it may. */
 #define QUBUS_E_TOO_MANY_SESSIONS 3009
+
+/**
+ * The job would take a budget of its project, or of its class of experiments, past its hard
+ * cap; or it ran and reached the cap, then it stopped at the border of a chunk and what it had
+ * done is kept.
+ */
+#define QUBUS_E_BUDGET_EXCEEDED 3010
+
+/**
+ * The project has less credit left than the job is expected to cost; or the job ran and used
+ * it up, then it stopped at the border of a chunk and what it had done is kept.
+ */
+#define QUBUS_E_INSUFFICIENT_CREDIT 3011
+
+/**
+ * The job is expected to cost more than its own max_cost and was not accepted; or it ran and
+ * reached it, then it stopped at the border of a chunk and what it had done is kept.
+ */
+#define QUBUS_E_COST_LIMIT_EXCEEDED 3012
 
 /* conflict: 4000 to 4999 */
 
@@ -353,6 +372,18 @@
 /** The project or its tenant is disabled: what is stored can be read, nothing new is taken. */
 #define QUBUS_E_PROJECT_DISABLED 4014
 
+/** An approver refused the job while it waited for an approval. */
+#define QUBUS_E_APPROVAL_REFUSED 4020
+
+/** Nobody decided over the job in the time that the approval policy gives. */
+#define QUBUS_E_APPROVAL_EXPIRED 4021
+
+/**
+ * The job does not wait for an approval: it never did, somebody decided already, or it has
+ * ended.
+ */
+#define QUBUS_E_APPROVAL_NOT_PENDING 4022
+
 /* backend: 5000 to 5999 */
 
 /** The device is switched off, in maintenance or unreachable, and the job asked for no other. */
@@ -397,6 +428,30 @@
  */
 #define QUBUS_E_AUDIT_CORRUPT 5011
 
+/**
+ * The key of the tenant was destroyed, and with it everything that was encrypted: programs,
+ * results, names, tags and annotations.
+ */
+#define QUBUS_E_TENANT_ERASED 5012
+
+/**
+ * The wrapped data key of the tenant named in the message cannot be opened with the master
+ * key, so that its programs and results cannot be read and no new ones are taken.
+ */
+#define QUBUS_E_TENANT_KEY_CORRUPT 5013
+
+/** The data directory is encrypted and no master key is configured. */
+#define QUBUS_E_MASTER_KEY_REQUIRED 5014
+
+/** The data keys are wrapped with another master key than the one that is configured. */
+#define QUBUS_E_WRONG_MASTER_KEY 5015
+
+/**
+ * A backup is incomplete or damaged: its database fails the integrity check, its audit does
+ * not follow, or a file of results is missing or another one.
+ */
+#define QUBUS_E_BACKUP_INVALID 5016
+
 /* execution: 6000 to 6999 */
 
 /** The device started the job and reported a failure that has no more specific code. */
@@ -439,6 +494,9 @@
 
 /** The result was removed by the retention policy. */
 #define QUBUS_E_RESULT_EXPIRED 7003
+
+/** The events of an ended job were removed by the retention policy. */
+#define QUBUS_E_EVENTS_EXPIRED 7004
 
 /* internal: 8000 to 8999 */
 

@@ -3002,7 +3002,7 @@ const ProtobufCMessageDescriptor qubus__v1__plan_block__descriptor =
   (ProtobufCMessageInit) qubus__v1__plan_block__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptors[10] =
+static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptors[12] =
 {
   {
     "device",
@@ -3124,9 +3124,35 @@ static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cost_held",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__PlanResponse, cost_held_choice_case),
+    offsetof(Qubus__V1__PlanResponse, cost_held),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "approval_causes",
+    20,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Qubus__V1__PlanResponse, n_approval_causes),
+    offsetof(Qubus__V1__PlanResponse, approval_causes),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__plan_response__field_indices_by_name[] = {
+  11,   /* field[11] = approval_causes */
   6,   /* field[6] = cost */
+  10,   /* field[10] = cost_held */
   0,   /* field[0] = device */
   5,   /* field[5] = estimated_seconds */
   7,   /* field[7] = fingerprint */
@@ -3137,10 +3163,11 @@ static const unsigned qubus__v1__plan_response__field_indices_by_name[] = {
   2,   /* field[2] = pubs */
   9,   /* field[9] = quota */
 };
-static const ProtobufCIntRange qubus__v1__plan_response__number_ranges[1 + 1] =
+static const ProtobufCIntRange qubus__v1__plan_response__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 20, 11 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor qubus__v1__plan_response__descriptor =
 {
@@ -3150,10 +3177,10 @@ const ProtobufCMessageDescriptor qubus__v1__plan_response__descriptor =
   "Qubus__V1__PlanResponse",
   "qubus.v1",
   sizeof(Qubus__V1__PlanResponse),
-  10,
+  12,
   qubus__v1__plan_response__field_descriptors,
   qubus__v1__plan_response__field_indices_by_name,
-  1,  qubus__v1__plan_response__number_ranges,
+  2,  qubus__v1__plan_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__plan_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -4103,7 +4130,7 @@ const ProtobufCMessageDescriptor qubus__v1__replay_job_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__replay_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[14] =
+static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[15] =
 {
   {
     "name",
@@ -4273,6 +4300,18 @@ static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[14] =
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tenant",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Device, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__device__field_indices_by_name[] = {
   5,   /* field[5] = coupling_map */
@@ -4289,11 +4328,12 @@ static const unsigned qubus__v1__device__field_indices_by_name[] = {
   2,   /* field[2] = state */
   1,   /* field[1] = summary */
   12,   /* field[12] = supports_mid_circuit_measurement */
+  14,   /* field[14] = tenant */
 };
 static const ProtobufCIntRange qubus__v1__device__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor qubus__v1__device__descriptor =
 {
@@ -4303,7 +4343,7 @@ const ProtobufCMessageDescriptor qubus__v1__device__descriptor =
   "Qubus__V1__Device",
   "qubus.v1",
   sizeof(Qubus__V1__Device),
-  14,
+  15,
   qubus__v1__device__field_descriptors,
   qubus__v1__device__field_indices_by_name,
   1,  qubus__v1__device__number_ranges,

@@ -143,7 +143,7 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
 
   /// The queue holds as many jobs as it may, so this job was not accepted.
   case queueCapacityExceeded = 3001
-  /// The job would exceed a budget of the tenant, the project or the user.
+  /// The job, session or step would exceed a quota of the tenant, the project or the principal.
   case quotaExceeded = 3002
   /// Calls arrive faster than your rate allows.
   case rateLimited = 3003
@@ -160,6 +160,16 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case sessionLimitExceeded = 3008
   /// The service or the principal holds as many open sessions as it may.
   case tooManySessions = 3009
+  /// The job would take a budget of its project, or of its class of experiments, past its hard
+  /// cap; or it ran and reached the cap, then it stopped at the border of a chunk and what it had
+  /// done is kept.
+  case budgetExceeded = 3010
+  /// The project has less credit left than the job is expected to cost; or the job ran and used
+  /// it up, then it stopped at the border of a chunk and what it had done is kept.
+  case insufficientCredit = 3011
+  /// The job is expected to cost more than its own max_cost and was not accepted; or it ran and
+  /// reached it, then it stopped at the border of a chunk and what it had done is kept.
+  case costLimitExceeded = 3012
 
   /// This idempotency key already belongs to a job with a different request in this project.
   case idempotencyConflict = 4001
@@ -194,6 +204,13 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case nameTaken = 4013
   /// The project or its tenant is disabled: what is stored can be read, nothing new is taken.
   case projectDisabled = 4014
+  /// An approver refused the job while it waited for an approval.
+  case approvalRefused = 4020
+  /// Nobody decided over the job in the time that the approval policy gives.
+  case approvalExpired = 4021
+  /// The job does not wait for an approval: it never did, somebody decided already, or it has
+  /// ended.
+  case approvalNotPending = 4022
 
   /// The device is switched off, in maintenance or unreachable, and the job asked for no other.
   case deviceOffline = 5001
@@ -220,6 +237,19 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// A record of the audit does not follow from the one before it: it was changed, removed or
   /// damaged on the disk.
   case auditCorrupt = 5011
+  /// The key of the tenant was destroyed, and with it everything that was encrypted: programs,
+  /// results, names, tags and annotations.
+  case tenantErased = 5012
+  /// The wrapped data key of the tenant named in the message cannot be opened with the master
+  /// key, so that its programs and results cannot be read and no new ones are taken.
+  case tenantKeyCorrupt = 5013
+  /// The data directory is encrypted and no master key is configured.
+  case masterKeyRequired = 5014
+  /// The data keys are wrapped with another master key than the one that is configured.
+  case wrongMasterKey = 5015
+  /// A backup is incomplete or damaged: its database fails the integrity check, its audit does
+  /// not follow, or a file of results is missing or another one.
+  case backupInvalid = 5016
 
   /// The device started the job and reported a failure that has no more specific code.
   case executionFailed = 6001
@@ -246,6 +276,8 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case resultTooLarge = 7002
   /// The result was removed by the retention policy.
   case resultExpired = 7003
+  /// The events of an ended job were removed by the retention policy.
+  case eventsExpired = 7004
 
   /// An unexpected fault in the daemon.
   case internalError = 8001
@@ -361,58 +393,70 @@ extension ErrorCode {
     case .tooManyCallsInFlight: 62
     case .sessionLimitExceeded: 63
     case .tooManySessions: 64
-    case .idempotencyConflict: 65
-    case .jobAlreadyFinished: 66
-    case .illegalTransition: 67
-    case .resultNotReady: 68
-    case .jobNotReplayable: 69
-    case .replayNotComparable: 70
-    case .duplicateCallID: 71
-    case .endpointInUse: 72
-    case .dataDirectoryLocked: 73
-    case .stepOutOfOrder: 74
-    case .sessionHeldElsewhere: 75
-    case .sessionBusy: 76
-    case .nameTaken: 77
-    case .projectDisabled: 78
-    case .deviceOffline: 79
-    case .backendRecalibrating: 80
-    case .noAcceptableDevice: 81
-    case .serverShuttingDown: 82
-    case .serverOverloaded: 83
-    case .storageUnavailable: 84
-    case .diskFull: 85
-    case .dataDirectoryNotWritable: 86
-    case .dataDirectoryNewerVersion: 87
-    case .dataDirectoryCorrupt: 88
-    case .auditCorrupt: 89
-    case .executionFailed: 90
-    case .executionCanceled: 91
-    case .executionTimedOut: 92
-    case .jobExpired: 93
-    case .loopLimitExceeded: 94
-    case .simulatorNormDrift: 95
-    case .divisionByZero: 96
-    case .optimizerDiverged: 97
-    case .resultCorrupt: 98
-    case .resultTooLarge: 99
-    case .resultExpired: 100
-    case .internalError: 101
-    case .notImplemented: 102
-    case .invariantViolated: 103
-    case .connectionFailed: 104
-    case .connectionLost: 105
-    case .deadlineExceeded: 106
-    case .callCanceled: 107
-    case .clientClosed: 108
-    case .usedAfterFork: 109
-    case .invalidArgument: 110
-    case .outOfMemory: 111
-    case .abiMismatch: 112
-    case .protocolError: 113
-    case .bufferTooSmall: 114
-    case .notSupported: 115
-    case .endOfStream: 116
+    case .budgetExceeded: 65
+    case .insufficientCredit: 66
+    case .costLimitExceeded: 67
+    case .idempotencyConflict: 68
+    case .jobAlreadyFinished: 69
+    case .illegalTransition: 70
+    case .resultNotReady: 71
+    case .jobNotReplayable: 72
+    case .replayNotComparable: 73
+    case .duplicateCallID: 74
+    case .endpointInUse: 75
+    case .dataDirectoryLocked: 76
+    case .stepOutOfOrder: 77
+    case .sessionHeldElsewhere: 78
+    case .sessionBusy: 79
+    case .nameTaken: 80
+    case .projectDisabled: 81
+    case .approvalRefused: 82
+    case .approvalExpired: 83
+    case .approvalNotPending: 84
+    case .deviceOffline: 85
+    case .backendRecalibrating: 86
+    case .noAcceptableDevice: 87
+    case .serverShuttingDown: 88
+    case .serverOverloaded: 89
+    case .storageUnavailable: 90
+    case .diskFull: 91
+    case .dataDirectoryNotWritable: 92
+    case .dataDirectoryNewerVersion: 93
+    case .dataDirectoryCorrupt: 94
+    case .auditCorrupt: 95
+    case .tenantErased: 96
+    case .tenantKeyCorrupt: 97
+    case .masterKeyRequired: 98
+    case .wrongMasterKey: 99
+    case .backupInvalid: 100
+    case .executionFailed: 101
+    case .executionCanceled: 102
+    case .executionTimedOut: 103
+    case .jobExpired: 104
+    case .loopLimitExceeded: 105
+    case .simulatorNormDrift: 106
+    case .divisionByZero: 107
+    case .optimizerDiverged: 108
+    case .resultCorrupt: 109
+    case .resultTooLarge: 110
+    case .resultExpired: 111
+    case .eventsExpired: 112
+    case .internalError: 113
+    case .notImplemented: 114
+    case .invariantViolated: 115
+    case .connectionFailed: 116
+    case .connectionLost: 117
+    case .deadlineExceeded: 118
+    case .callCanceled: 119
+    case .clientClosed: 120
+    case .usedAfterFork: 121
+    case .invalidArgument: 122
+    case .outOfMemory: 123
+    case .abiMismatch: 124
+    case .protocolError: 125
+    case .bufferTooSmall: 126
+    case .notSupported: 127
+    case .endOfStream: 128
     }
   }
 }
@@ -1124,12 +1168,12 @@ extension ErrorRegistry {
       errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
       recovery: .failFast,
       action: """
-        Reduce the cost of the job, wait until the budget period named in the message renews, or \
-        ask an administrator for a larger budget.
+        Ask for less, wait until the time at which the quota begins anew if there is one, or ask \
+        an administrator for a larger quota; `qubus quota` shows limits and use.
         """,
       explanation: """
-        The job would exceed a budget of the tenant, the project or the user. The message gives \
-        the budget, what is used and held, and what the job would need.
+        The job, session or step would exceed a quota of the tenant, the project or the \
+        principal. The message gives the quota, its limit, what is used and what is asked for.
         """
     ),
     Entry(
@@ -1198,6 +1242,48 @@ extension ErrorRegistry {
       recovery: .retry,
       action: "Close a session that is no longer used, or try again after the time given.",
       explanation: "The service or the principal holds as many open sessions as it may."
+    ),
+    Entry(
+      code: .budgetExceeded, name: "budget_exceeded",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
+      recovery: .failFast,
+      action: """
+        Ask for fewer shots or a cheaper device, wait until the budget's period ends \
+        (resets_at), or ask an administrator of the tenant for a higher cap.
+        """,
+      explanation: """
+        The job would take a budget of its project, or of its class of experiments, past its \
+        hard cap; or it ran and reached the cap, then it stopped at the border of a chunk and \
+        what it had done is kept. The details give cap, current value (held and spent), what is \
+        needed, and when the period ends.
+        """
+    ),
+    Entry(
+      code: .insufficientCredit, name: "insufficient_credit",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 402,
+      recovery: .failFast,
+      action: """
+        Ask an operator for credit, or wait until the subscription of the project renews \
+        (resets_at).
+        """,
+      explanation: """
+        The project has less credit left than the job is expected to cost; or the job ran and \
+        used it up, then it stopped at the border of a chunk and what it had done is kept. The \
+        details give what is left, what is needed, and when a subscription renews.
+        """
+    ),
+    Entry(
+      code: .costLimitExceeded, name: "cost_limit_exceeded",
+      errorClass: .quota, grpcStatus: .resourceExhausted, httpStatus: 429,
+      recovery: .failFast,
+      action: """
+        Raise max_cost, or ask for fewer shots or a cheaper device; a dry run (Plan) tells the \
+        expected cost.
+        """,
+      explanation: """
+        The job is expected to cost more than its own max_cost and was not accepted; or it ran \
+        and reached it, then it stopped at the border of a chunk and what it had done is kept.
+        """
     ),
     Entry(
       code: .idempotencyConflict, name: "idempotency_conflict",
@@ -1356,6 +1442,45 @@ extension ErrorRegistry {
         """
     ),
     Entry(
+      code: .approvalRefused, name: "approval_refused",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Read the reason in the message, change the job accordingly, or ask the approver who is \
+        named.
+        """,
+      explanation: """
+        An approver refused the job while it waited for an approval. It ended as canceled and \
+        nothing was run.
+        """
+    ),
+    Entry(
+      code: .approvalExpired, name: "approval_expired",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Submit the job again and tell an approver of the project, or ask for less, so that no \
+        approval is needed.
+        """,
+      explanation: """
+        Nobody decided over the job in the time that the approval policy gives. It ended as \
+        expired and nothing was run.
+        """
+    ),
+    Entry(
+      code: .approvalNotPending, name: "approval_not_pending",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Look at the status of the job with `qubus get`, and at those that wait with `qubus \
+        approvals`.
+        """,
+      explanation: """
+        The job does not wait for an approval: it never did, somebody decided already, or it has \
+        ended.
+        """
+    ),
+    Entry(
       code: .deviceOffline, name: "device_offline",
       errorClass: .backend, grpcStatus: .unavailable, httpStatus: 503,
       recovery: .reroute,
@@ -1496,6 +1621,67 @@ extension ErrorRegistry {
         """
     ),
     Entry(
+      code: .tenantErased, name: "tenant_erased",
+      errorClass: .backend, grpcStatus: .notFound, httpStatus: 410,
+      recovery: .failFast,
+      action: """
+        Nothing brings the contents back; ask the operator who erased the tenant when and why, \
+        which the audit knows.
+        """,
+      explanation: """
+        The key of the tenant was destroyed, and with it everything that was encrypted: \
+        programs, results, names, tags and annotations. Ids, times and states are kept.
+        """
+    ),
+    Entry(
+      code: .tenantKeyCorrupt, name: "tenant_key_corrupt",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Restore the row of the tenant in `tenant_keys` from the last backup; other tenants are \
+        not affected.
+        """,
+      explanation: """
+        The wrapped data key of the tenant named in the message cannot be opened with the master \
+        key, so that its programs and results cannot be read and no new ones are taken.
+        """
+    ),
+    Entry(
+      code: .masterKeyRequired, name: "master_key_required",
+      errorClass: .backend, grpcStatus: .failedPrecondition, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Start qubusd with `--master-key-file` or `--master-key-command`, with the master key \
+        that the data were encrypted with.
+        """,
+      explanation: """
+        The data directory is encrypted and no master key is configured. Nothing was opened or \
+        changed.
+        """
+    ),
+    Entry(
+      code: .wrongMasterKey, name: "wrong_master_key",
+      errorClass: .backend, grpcStatus: .failedPrecondition, httpStatus: 500,
+      recovery: .failFast,
+      action: """
+        Give the master key whose id the message names; after a rotation that is the new one.
+        """,
+      explanation: """
+        The data keys are wrapped with another master key than the one that is configured. \
+        Nothing was changed.
+        """
+    ),
+    Entry(
+      code: .backupInvalid, name: "backup_invalid",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 500,
+      recovery: .failFast,
+      action: "Take another backup; the message names the file and what is wrong with it.",
+      explanation: """
+        A backup is incomplete or damaged: its database fails the integrity check, its audit \
+        does not follow, or a file of results is missing or another one.
+        """
+    ),
+    Entry(
       code: .executionFailed, name: "execution_failed",
       errorClass: .execution, grpcStatus: .internal, httpStatus: 500,
       recovery: .reroute,
@@ -1630,6 +1816,18 @@ extension ErrorRegistry {
       explanation: """
         The result was removed by the retention policy. The record of the job and its provenance \
         are kept.
+        """
+    ),
+    Entry(
+      code: .eventsExpired, name: "events_expired",
+      errorClass: .postProcessing, grpcStatus: .notFound, httpStatus: 410,
+      recovery: .failFast,
+      action: """
+        Read the job instead (`qubus get`): its state, phases and error are kept. Follow events \
+        within the retention time named in the message.
+        """,
+      explanation: """
+        The events of an ended job were removed by the retention policy. The job itself is kept.
         """
     ),
     Entry(

@@ -23,6 +23,8 @@ final class ActiveJob: Sendable {
     case canceled(reason: String)
     case expired
     case runLimit
+    /// A budget, the credit or the job's own `max_cost` is used up.
+    case costLimit(QubusError)
     /// The service stops; the job runs again at the next start.
     case interrupted
   }
@@ -101,6 +103,10 @@ extension ActiveJob.State {
     if let result = update.result, result.data.reduce(0, { $0 + $1.count }) <= Self.resultBytes {
       self.result = result
     }
+    if update.retention?.removesResult == true { result = nil }
+    if let last = update.retention?.removesEventsThrough {
+      events.removeAll { $0.sequence <= last }
+    }
     if let last = written.last { record.lastSequence = last.sequence }
     events.append(contentsOf: written)
     if events.count > residentEvents { events.removeFirst(events.count - residentEvents) }
@@ -112,7 +118,12 @@ extension ActiveJob.State {
 extension JobRecord {
   /// The record after `update`, whose moves the store has validated.
   mutating func apply(_ update: JobUpdate) {
-    if let status = update.moves.last { self.status = status }
+    if let status = update.moves.last {
+      if costHeld != nil, status.isTerminal, !self.status.isTerminal {
+        cost = update.settlement?.charge ?? 0
+      }
+      self.status = status
+    }
     if let reason = update.reason { self.reason = reason }
     if let newAttempt = update.newAttempt { attempt = newAttempt }
     if let phases = update.phases { self.phases = phases }
@@ -122,6 +133,7 @@ extension JobRecord {
     if let annotations = update.annotations { self.annotations = annotations }
     if let cancelRequested = update.cancelRequested { self.cancelRequested = cancelRequested }
     if update.result != nil { hasResult = true }
+    if let change = update.retention { retention.apply(change) }
   }
 }
 
@@ -145,6 +157,10 @@ extension JobUpdate {
       result.annotations = update.annotations ?? result.annotations
       result.cancelRequested = update.cancelRequested ?? result.cancelRequested
       result.result = update.result ?? result.result
+      result.settlement = update.settlement ?? result.settlement
+      if let change = update.retention {
+        result.retention = result.retention?.merged(with: change) ?? change
+      }
       result.audit += update.audit
     }
     return result

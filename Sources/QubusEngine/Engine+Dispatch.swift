@@ -9,6 +9,7 @@ extension Engine {
     case .start(let id, let slot): start(id, in: slot)
     case .expire(let id): expire(id)
     case .stop(let id, let cause): stop(id, cause)
+    case .hold(let id): hold(id)
     }
   }
 

@@ -4,6 +4,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+internal import QubusTenancy
 
 extension PreparedPub {
   /// True when nothing that the estimate leaves out can take long: few rows, values and gates, no
@@ -33,17 +34,21 @@ extension Engine {
   func runAtOnce(
     _ record: JobRecord, _ prepared: PreparedJob, _ events: [NewEvent], _ submission: Submission
   ) -> Bool {
+    if case .refused? = record.costAcceptance { return false }
     guard isImmediate(prepared), scheduler.startNow(schedulerJob(record, prepared)) else {
       return false
     }
     let job = ActiveJob(record, prepared: prepared)
     defer { scheduler.post(.finished(job.id)) }
     guard begin(job) else {
-      submission.giveShotsBack()
+      submission.giveBack()
       submission.completion(.failure(.shuttingDown))
       return true
     }
-    defer { shared.signal { $0.running[job.id] = nil } }
+    defer {
+      quotas.ended(job.id)
+      shared.signal { $0.running[job.id] = nil }
+    }
     store.perform(
       .accept(record, events, audit: submission.entry(record)) { [self] result in
         acceptedAtOnce(result, job, submission)

@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// What a service does at its start with the jobs of its earlier life.
 extension Engine {
@@ -28,11 +29,12 @@ extension Engine {
         record, .canceled, reason: JobReason.canceledByClient, error: nil, at: now)
       return end(job, update.throughQueue(from: record))
     }
-    let prepared: PreparedJob
+    let (spec, prepared): (JobSpec, PreparedJob)
     do throws(QubusError) {
-      prepared = try preparation.prepare(try codec.decodeRequest(record.request))
+      spec = try self.spec(of: record)
+      prepared = try preparation.prepare(spec)
     } catch {
-      logger(record).error("a stored job cannot run", metadata: ["error": "\(error)"])
+      logger(record).error("a stored job cannot run", metadata: ["error": "\(error.logText)"])
       let update = JobUpdate.end(record, .failed, reason: "", error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }
@@ -43,7 +45,12 @@ extension Engine {
       let update = JobUpdate.end(record, .expired, reason: reason, error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }
+    quotas.restore(
+      record.id, of: record.principal, on: Resource.family(ofDevice: record.device))
     job.withLock { $0.prepared = table.count <= configuration.residentJobs ? prepared : nil }
+    if record.status == .queued, record.reason == JobReason.approval {
+      return restoreApproval(record, spec, prepared)
+    }
     guard let update = requeue(record, now) else { return scheduler.post(.restored(entry)) }
     write(update, job) { [self] result in
       if case .success = result { scheduler.post(.restored(entry)) }

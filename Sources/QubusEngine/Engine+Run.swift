@@ -3,6 +3,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+internal import QubusTenancy
 
 /// What a compute thread does with a job.
 extension Engine {
@@ -18,6 +19,7 @@ extension Engine {
     runningJobs.begin()
     defer {
       runningJobs.end()
+      quotas.ended(id)
       shared.signal { $0.running[id] = nil }
     }
     let prepared: PreparedJob
@@ -30,7 +32,7 @@ extension Engine {
     let run = JobRun(self, job, prepared, team: team)
     let ending = finish(job, run.run())
     if case .failed(let error) = ending {
-      logger(run.record).warning("job failed", metadata: ["error": "\(error)"])
+      logger(run.record).warning("job failed", metadata: ["error": "\(error.logText)"])
     }
     let update = run.ending(ending)
     #if QUBUS_FAULT_INJECTION
@@ -69,26 +71,35 @@ extension Engine {
       shared.watched.remove(job.id)
       return true
     }
-    if !mayRun { job.withLock { $0.phase = .queued } }
-    return mayRun
+    guard mayRun else {
+      job.withLock { $0.phase = .queued }
+      return false
+    }
+    let (principal, memory) = job.withLock { state in
+      (state.record.principal, state.prepared?.memoryBytes ?? 0)
+    }
+    quotas.began(job.id, of: principal, memoryBytes: memory)
+    return true
   }
 
   /// The job ready to run: kept from its submit, or made again from its stored request.
   private func prepared(_ job: ActiveJob) throws(QubusError) -> PreparedJob {
     if let prepared = job.withLock({ $0.prepared }) { return prepared }
-    return try preparation.prepare(try codec.decodeRequest(job.record.request))
+    return try preparation.prepare(try spec(of: job.record))
   }
 
   private func endUnprepared(_ job: ActiveJob, _ error: QubusError) {
     job.withLock { $0.phase = .finishing }
-    logger(job.record).error("the stored request cannot run", metadata: ["error": "\(error)"])
+    logger(job.record).error(
+      "the stored request cannot run", metadata: ["error": "\(error.logText)"])
     write(.end(job.record, .failed, reason: "", error: error, at: clock.now()), job)
   }
 
   /// A job that could not be read waits again, as one that takes everything since its size is
   /// unknown.
   private func retryLater(_ id: Identifier, _ error: QubusError) {
-    logger.error("a job cannot be read", metadata: ["job_id": "\(id)", "error": "\(error)"])
+    logger.error(
+      "a job cannot be read", metadata: ["job_id": "\(id)", "error": "\(error.logText)"])
     guard error.isStoreTrouble else { return }
     let job = SchedulerJob(
       id: id, lane: .batch, cores: .all, memoryBytes: configuration.memoryBytes)

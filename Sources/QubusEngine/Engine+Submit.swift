@@ -18,6 +18,12 @@ extension Engine {
     var replayOf: Identifier?
     /// Taken from the allowance of the caller's token.
     var shotsTaken: UInt64 = 0
+    /// Gives back what is held for it, if anything is.
+    var release: (@Sendable () -> Void)?
+    /// Taken from the quotas of the caller, its project and its tenant.
+    var quota: QuotaTicket?
+    /// Why the job waits for an approval; empty: it does not.
+    var approvalCauses: [String] = []
     var completion: SubmitCompletion
   }
 
@@ -79,22 +85,27 @@ extension Engine {
     guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
     do throws(QubusError) {
       let acceptedAt = clock.now()
-      let prepared = try preparation.prepare(submission.spec)
+      let prepared = try preparation.prepare(
+        submission.spec, for: submission.context.principal)
       let now = clock.now()
       try submission.context.check(.submitJobs, device: prepared.device.name, now: now)
       var submission = submission
+      submission.approvalCauses = approvalCauses(submission.spec, prepared, submission.context)
       try submission.takeShots(prepared.shotsTotal)
+      var record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       do throws(QubusError) {
-        try scheduler.withScheduler { (scheduler) throws(QubusError) in
-          try scheduler.admit(lane: prepared.lane, now: now)
-        }
+        try reserve(for: prepared, &record, &submission)
+        try admit(submission, prepared, now: now)
       } catch {
-        submission.giveShotsBack()
+        submission.giveBack()
         throw error
       }
-      let record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
-      let events = acceptEvents(record)
-      if mayRunAtOnce, runAtOnce(record, prepared, events, submission) { return }
+      let events = acceptEvents(record, submission.approvalCauses)
+      if mayRunAtOnce, submission.approvalCauses.isEmpty,
+        runAtOnce(record, prepared, events, submission)
+      {
+        return
+      }
       let taken = submission
       store.perform(
         .accept(record, events, audit: submission.entry(record)) { [self] result in
@@ -102,6 +113,26 @@ extension Engine {
         })
     } catch {
       submission.completion(.failure(error))
+    }
+  }
+
+  /// Takes what the job counts for, money and quotas, before it is accepted.
+  /// - Throws: `cost_limit_exceeded`, `budget_exceeded`, `insufficient_credit`, `quota_exceeded`.
+  ///   With a key the store has to be asked first: the job may be there already, and counted.
+  private func reserve(
+    for prepared: PreparedJob, _ record: inout JobRecord, _ submission: inout Submission
+  ) throws(QubusError) {
+    do throws(QubusError) {
+      try holdCost(of: prepared, for: &record, &submission)
+      submission.quota = try quotas.admit(
+        record.id,
+        JobDemand(
+          shots: prepared.shotsTotal, memoryBytes: prepared.memoryBytes,
+          deviceFamily: Resource.family(ofDevice: record.device)),
+        of: record.principal)
+    } catch {
+      guard !record.idempotencyKey.isEmpty else { throw error }
+      record.costAcceptance = .refused(error)
     }
   }
 
@@ -132,13 +163,18 @@ extension Engine {
     record.clientVersion = submission.context.clientVersion
     record.notices = prepared.notices
     record.replayOf = submission.replayOf
+    if !submission.approvalCauses.isEmpty { record.reason = JobReason.approval }
     return record
   }
 
-  private func acceptEvents(_ record: JobRecord) -> [NewEvent] {
+  private func acceptEvents(_ record: JobRecord, _ approvalCauses: [String]) -> [NewEvent] {
     let time = record.phases.queuedAt ?? 0
     var events = [JobStatus.accepted, .queued].map {
       NewEvent(time: time, kind: .statusChanged, status: $0, attempt: record.attempt)
+    }
+    if !approvalCauses.isEmpty {
+      events[1].reason = JobReason.approval
+      events[1].body.details = ["message": approvalCauses.joined(separator: "; ")]
     }
     for notice in record.notices {
       var body = JobEventBody()
@@ -154,9 +190,15 @@ extension Engine {
   private func accepted(
     _ result: Result<AcceptOutcome, QubusError>, _ prepared: PreparedJob, _ submission: Submission
   ) {
-    settle(result, submission, withoutJob: { scheduler.post(.withdrawn(prepared.lane)) }) {
-      record, events in
+    let isScheduled = submission.approvalCauses.isEmpty
+    settle(
+      result, submission,
+      withoutJob: { if isScheduled { scheduler.post(.withdrawn(prepared.lane)) } }
+    ) { record, events in
       _ = table.keep(ActiveJob(record, prepared: prepared, events: events))
+      guard isScheduled else {
+        return awaitApproval(record, submission.spec, submission.approvalCauses)
+      }
       scheduler.post(.queued(schedulerJob(record, prepared)))
       logger(record).debug(
         "job accepted", metadata: ["lane": "\(record.lane)", "device": "\(record.device)"])
@@ -174,11 +216,11 @@ extension Engine {
     switch result {
     case .failure(let error):
       withoutJob()
-      submission.giveShotsBack()
+      submission.giveBack()
       submission.completion(.failure(error))
     case .success(.duplicate(let record)):
       withoutJob()
-      submission.giveShotsBack()
+      submission.giveBack()
       // The store's copy may lag behind what is being written for an active job, never ahead.
       let record = table.job(record.id)?.record ?? record
       submission.completion(.success(SubmitReport(job: view(record), isDuplicate: true)))
@@ -219,7 +261,7 @@ extension Engine {
 
   private func plan(_ spec: JobSpec, _ context: CallContext) -> Result<PlanReport, QubusError> {
     do throws(QubusError) {
-      let job = try preparation.prepare(spec)
+      let job = try preparation.prepare(spec, for: context.principal)
       try context.check(.readJobs, device: job.device.name, now: clock.now())
       var pubs: [PlanPubReport] = []
       for (index, pub) in job.pubs.enumerated() {
@@ -238,12 +280,14 @@ extension Engine {
         Lane.allCases.filter { job.lane == .batch || $0 == .interactive }
           .reduce(0) { $0 + scheduler.queuedCount(in: $1) }
       }
-      return .success(
-        PlanReport(
-          device: job.device.name, lane: job.lane.rawValue, pubs: pubs,
-          memoryBytes: job.memoryBytes, memoryLimitBytes: configuration.memoryBytes,
-          estimatedSeconds: job.estimatedSeconds, fingerprint: job.fingerprint,
-          jobsAhead: UInt64(ahead)))
+      var report = PlanReport(
+        device: job.device.name, lane: job.lane.rawValue, pubs: pubs,
+        memoryBytes: job.memoryBytes, memoryLimitBytes: configuration.memoryBytes,
+        estimatedSeconds: job.estimatedSeconds, fingerprint: job.fingerprint,
+        jobsAhead: UInt64(ahead), cost: cost(of: job))
+      report.quotas = limits(of: context.principal, on: job.device.name)
+      report.approvalCauses = approvalCauses(spec, job, context)
+      return .success(report)
     } catch {
       return .failure(error)
     }
@@ -270,7 +314,11 @@ extension Engine.Submission {
   func keepShots() { context.identity.allowance?.keep(shotsTaken) }
 
   /// It did not, or was there before.
-  func giveShotsBack() { context.identity.allowance?.giveBack(shotsTaken) }
+  func giveBack() {
+    context.identity.allowance?.giveBack(shotsTaken)
+    release?()
+    quota?.giveBack()
+  }
 }
 
 extension ExecutionSpec {

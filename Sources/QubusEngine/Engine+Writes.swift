@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// How a job's changes reach the store: in order, and again until they do.
 extension Engine {
@@ -12,6 +13,7 @@ extension Engine {
     _ update: JobUpdate, _ job: ActiveJob,
     completion: (@Sendable (Result<[JobEvent], QubusError>) -> Void)? = nil
   ) {
+    let update = dated(update)
     let number = job.withLock { state -> UInt64? in
       state.writeCount += 1
       state.writes.append(
@@ -69,7 +71,9 @@ extension Engine {
       return (done.compactMap(\.completion), waiters, retry)
     }
     let (record, observers) = job.withLock { ($0.record, Array($0.observers.values)) }
-    if record.status.isTerminal {
+    // A change of a job that had ended before is no other end of it.
+    if update.moves.last?.isTerminal == true {
+      if record.costHeld != nil { ledger?.settle(job.id, charge: record.cost ?? 0) }
       #if QUBUS_FAULT_INJECTION
         FaultPoint.terminalCommitted.reached()
       #endif
@@ -77,6 +81,10 @@ extension Engine {
         shared.watched.remove(job.id)
         shared.troubled[job.id] = nil
       }
+      quotas.finished(
+        job.id, of: record.principal, on: Resource.family(ofDevice: record.device),
+        deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
+      forgetApproval(job.id)
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
     }
@@ -97,7 +105,7 @@ extension Engine {
     }
     shared.signal { $0.troubled[job.id] = error }
     logger(job.record).warning(
-      "the store refused a change, it will be tried again", metadata: ["error": "\(error)"])
+      "the store refused a change, it will be tried again", metadata: ["error": "\(error.logText)"])
     if let delay { scheduler.schedule(at: clock.now() + delay) { [self] in retry(job) } }
   }
 
@@ -153,7 +161,7 @@ extension Engine {
     let isFault = !dropped.allSatisfy(\.update.isQueueNews)
     logger(job.record).log(
       level: isFault ? .error : .debug, "the store refused a change",
-      metadata: ["error": "\(error)"])
+      metadata: ["error": "\(error.logText)"])
     for write in dropped { write.completion?(.failure(error)) }
     let updates = dropped.map(\.update)
     guard let last = updates.last?.moves.last, last.isTerminal, last == .succeeded else { return }
@@ -184,6 +192,9 @@ extension JobUpdate {
   ) -> JobUpdate {
     var failed = update
     failed.result = nil
+    // Nothing came of it: nothing is charged.
+    failed.settlement = nil
+    failed.retention = nil
     failed.error = error
     failed.moves = update.moves.map { $0 == .succeeded ? .failed : $0 }
     failed.events = update.events.map { event in

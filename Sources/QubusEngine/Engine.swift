@@ -4,6 +4,7 @@ package import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
 internal import QubusSimulator
+package import QubusTenancy
 
 /// Drives jobs through their lifecycle: validates and compiles on submit, makes them durable, lets
 /// the scheduler decide, runs them on compute threads, and writes what became of them.
@@ -20,6 +21,10 @@ package final class Engine: Sendable {
   let logger: Logger
   /// Nil without one: nothing that is only read leaves evidence.
   let audit: (any AuditLog)?
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
+  /// Accepted jobs that the scheduler does not know of yet.
+  let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
   let preparation: JobPreparation
   let programs: ProgramCache
   let table: JobTable
@@ -36,6 +41,10 @@ package final class Engine: Sendable {
   let runningJobs: RunningJobs
   /// Nil without a store for sessions.
   package let sessions: SessionEngine?
+  /// Nil: everything is free.
+  let ledger: LedgerBook?
+  /// Nil: nothing expires.
+  let retention: RetentionKeeper?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -56,14 +65,21 @@ package final class Engine: Sendable {
   ///   - devices: the first is the default.
   ///   - programs: compiles sources; keeps the compiled ones.
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
+  ///   - retentionStore: makes what the configuration lets expire go.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
+  ///   - ledger: holds and settles what jobs and sessions cost.
+  ///   - quotas: limits on what is taken in; none by default.
+  ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
-    sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
+    sessionCodec: (any SessionCodec)? = nil, retentionStore: (any RetentionStore)? = nil,
+    audit: (any AuditLog)? = nil,
+    ledger: LedgerBook? = nil,
+    quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -75,11 +91,18 @@ package final class Engine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.audit = audit
+    self.ledger = ledger
+    self.quotas = quotas
+    self.approvalPolicies = approvalPolicies
     self.programs = programs
     preparation = JobPreparation(
-      configuration: configuration, devices: devices, programs: programs)
+      configuration: configuration, devices: devices, programs: programs, ledger: ledger)
     table = JobTable(
       residentJobs: configuration.residentJobs, recentJobs: configuration.recentJobs)
+    retention = retentionStore.flatMap { store in
+      configuration.retention.isOff
+        ? nil : RetentionKeeper(store, niceness: configuration.niceness)
+    }
     let threads = configuration.computeThreads
     var laneLimits: [Lane: Int] = [:]
     for (name, limit) in configuration.jobsQueuedPerLane {
@@ -111,8 +134,10 @@ package final class Engine: Sendable {
     sessions = SessionEngine(
       configuration: configuration, store: sessionStore, codec: sessionCodec,
       preparation: SessionPreparation(
-        configuration: configuration, devices: devices, programs: programs),
+        configuration: configuration, devices: devices, programs: programs, ledger: ledger),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
+      ledger: ledger,
+      quotas: quotas,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },
@@ -127,9 +152,11 @@ package final class Engine: Sendable {
       return !shared.isStarted
     }
     precondition(isFirst, "an engine starts once")
+    watchQuotas()
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }
+    retention?.start(self)
   }
 
   /// Stops taking work, gives running chunks `graceMicroseconds` to end, abandons the rest to be
@@ -152,6 +179,7 @@ package final class Engine: Sendable {
       for job in shared.withLock({ Array($0.running.values) }) { job.flag.cancel() }
       shared.wait { $0.running.isEmpty ? () : nil }
     }
+    retention?.stop()
     compilePool.stop()
     scheduler.stop()
     computePool.stop()

@@ -34,6 +34,8 @@ final class JobRun {
   private var lastReport: Microseconds
   /// Device time of earlier attempts.
   private let deviceBefore: Microseconds
+  /// Nil: the job is free.
+  private var meter: CostMeter?
 
   init(
     _ engine: Engine, _ job: ActiveJob, _ prepared: PreparedJob, team: ComputeTeam,
@@ -55,6 +57,7 @@ final class JobRun {
     phases.deviceMicroseconds = deviceBefore
     startedAt = engine.clock.monotonic()
     lastReport = startedAt
+    meter = record.costHeld == nil ? nil : CostMeter(engine.ledger, record, prepared)
   }
 
   func run() -> Ending {
@@ -196,6 +199,30 @@ final class JobRun {
     if job.flag.isCanceled || job.withLock({ $0.stop != nil }) {
       throw QubusError(.executionCanceled, "the job was stopped")
     }
+    if meter != nil { try checkCost() }
+  }
+
+  /// Device time of this attempt; those before were interrupted by the service and cost nothing.
+  private var deviceTime: Microseconds { (phases.deviceMicroseconds ?? 0) - deviceBefore }
+
+  /// - Throws: `execution_canceled` when nothing more may be spent; the reason is left in the job.
+  private func checkCost() throws(QubusError) {
+    let now = engine.clock.now()
+    guard let refusal = meter?.check(shots: shotsDone, device: deviceTime, now: now) else { return }
+    job.withLock { state in
+      if state.stop == nil { state.stop = .costLimit(refusal) }
+    }
+    throw QubusError(.executionCanceled, "the job was stopped")
+  }
+
+  /// What the end of the attempt comes to: what failed by itself is free.
+  private func settlement(_ ending: Ending, now: Microseconds) -> CostSettlement? {
+    switch ending {
+    case .failed, .stopped(.interrupted): nil
+    case .succeeded,
+      .stopped(.canceled), .stopped(.expired), .stopped(.runLimit), .stopped(.costLimit):
+      meter?.settle(shots: shotsDone, device: deviceTime, now: now)
+    }
   }
 
   func shotsDone(_ count: UInt64) {
@@ -310,6 +337,10 @@ extension JobRun {
     }
     phases.finishedAt = phases.finishedAt ?? now
     phases.storedAt = now
+    if meter != nil {
+      update.settlement = settlement(ending, now: now)
+      engine.logger(record).tell(meter?.alerts ?? [])
+    }
     switch ending {
     case .succeeded(var result):
       move(&update, .processingResults, now)
@@ -322,6 +353,9 @@ extension JobRun {
       let error = QubusError(
         .executionTimedOut, "the job ran longer than max_run_seconds (limit: \(limit) s)")
       fail(&update, error, now)
+    case .stopped(.costLimit(let error)):
+      fail(&update, error, now)
+      update.result = partialResult()
     case .stopped(.expired):
       let reason = prepared.spec.execution.expiryReason
       update.error = QubusError(

@@ -121,6 +121,18 @@ package struct PlanPubReport: Sendable {
   }
 }
 
+/// What a job is thought to cost, in micro-units.
+package struct CostForecast: Sendable, Hashable {
+  package var expected: Int64
+  /// In nine of ten cases it is less: what is held.
+  package var held: Int64
+
+  package init(expected: Int64, held: Int64) {
+    self.expected = expected
+    self.held = held
+  }
+}
+
 package struct PlanReport: Sendable {
   package var device: String
   package var lane: String
@@ -130,10 +142,17 @@ package struct PlanReport: Sendable {
   package var estimatedSeconds: Double
   package var fingerprint: [UInt8]
   package var jobsAhead: UInt64
+  /// Nil: the device is free.
+  package var cost: CostForecast?
+  /// Those with a limit that the job would count for.
+  package var quotas: [QuotaStatus] = []
+  /// Why it would have to be approved; empty: it runs without.
+  package var approvalCauses: [String] = []
 
   package init(
     device: String, lane: String, pubs: [PlanPubReport], memoryBytes: UInt64,
-    memoryLimitBytes: UInt64, estimatedSeconds: Double, fingerprint: [UInt8], jobsAhead: UInt64
+    memoryLimitBytes: UInt64, estimatedSeconds: Double, fingerprint: [UInt8], jobsAhead: UInt64,
+    cost: CostForecast? = nil
   ) {
     self.device = device
     self.lane = lane
@@ -143,6 +162,7 @@ package struct PlanReport: Sendable {
     self.estimatedSeconds = estimatedSeconds
     self.fingerprint = fingerprint
     self.jobsAhead = jobsAhead
+    self.cost = cost
   }
 }
 
@@ -159,11 +179,14 @@ package struct DeviceReport: Sendable {
   package var supportsMidCircuitMeasurement: Bool
   package var nativeGates: [String]
   package var outputs: [OutputKind]
+  /// The tenant whose it is alone; nil: everybody's.
+  package var tenant: String?
 
   package init(
     name: String, summary: String, qubitCount: UInt32, isSimulator: Bool, isIdeal: Bool,
     jobsQueued: UInt64, jobsRunning: UInt64, memoryLimitBytes: UInt64, instructionSet: String,
-    supportsMidCircuitMeasurement: Bool, nativeGates: [String], outputs: [OutputKind]
+    supportsMidCircuitMeasurement: Bool, nativeGates: [String], outputs: [OutputKind],
+    tenant: String? = nil
   ) {
     self.name = name
     self.summary = summary
@@ -177,6 +200,7 @@ package struct DeviceReport: Sendable {
     self.supportsMidCircuitMeasurement = supportsMidCircuitMeasurement
     self.nativeGates = nativeGates
     self.outputs = outputs
+    self.tenant = tenant
   }
 }
 
@@ -190,6 +214,49 @@ package struct ServiceLoad: Sendable {
     self.jobsQueued = jobsQueued
     self.jobsRunning = jobsRunning
     self.trouble = trouble
+  }
+}
+
+/// A job that waits for somebody's word.
+package struct PendingApproval: Sendable {
+  package var job: JobView
+  package var experimentClass: String
+  /// In words.
+  package var causes: [String]
+  package var expiresAt: Microseconds
+
+  package init(
+    job: JobView, experimentClass: String, causes: [String], expiresAt: Microseconds
+  ) {
+    self.job = job
+    self.experimentClass = experimentClass
+    self.causes = causes
+    self.expiresAt = expiresAt
+  }
+}
+
+/// Which approvals are listed: those behind `after`, oldest first.
+package struct ApprovalFilter: Sendable, Hashable {
+  package var tenant: String?
+  /// Takes a tenant.
+  package var project: String?
+  package var after: Identifier?
+  package var limit: Int
+
+  package init(
+    tenant: String? = nil, project: String? = nil, after: Identifier? = nil, limit: Int = 100
+  ) {
+    self.tenant = tenant
+    self.project = project
+    self.after = after
+    self.limit = limit
+  }
+
+  /// Nil: of every project.
+  func covers(_ tenant: String, _ project: String?) -> Bool {
+    if let wanted = self.tenant, wanted != tenant { return false }
+    if let wanted = self.project, let project, wanted != project { return false }
+    return true
   }
 }
 
@@ -229,6 +296,16 @@ package protocol JobService: Sendable {
     _ id: Identifier, replay: Identifier, context: CallContext
   ) throws(QubusError) -> ReplayReport
 
+  /// Decides over a job that waits for an approval; never over the caller's own. `job_not_found` as
+  /// above; `approval_not_pending` when it does not wait, or somebody was faster.
+  func decide(
+    _ id: Identifier, _ action: ApprovalAction, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// Jobs that wait where the caller may approve, and the policies in force there.
+  func approvals(
+    _ filter: ApprovalFilter, context: CallContext
+  ) throws(QubusError) -> (waiting: [PendingApproval], policies: [ApprovalPolicy])
+
   // Reads; may touch the disk unless the job is active, so callers use a thread that may block.
   func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView
   /// All of the caller's project, unless the filter names another one, or a principal.
@@ -260,7 +337,8 @@ package protocol JobService: Sendable {
     changed: @escaping @Sendable (UInt64, JobStatus) -> Void
   ) throws(QubusError) -> any Observation
 
-  func devices() -> [DeviceReport]
+  /// Without those that belong to other tenants, unless the caller manages devices.
+  func devices(context: CallContext) -> [DeviceReport]
   func load() -> ServiceLoad
 }
 

@@ -12,6 +12,7 @@ package enum JobEventKind: String, Sendable, Hashable, CaseIterable {
   case fallbackUsed = "fallback.used"
   case annotationAdded = "annotation.added"
   case notice = "notice"
+  case approvalDecided = "approval.decided"
 }
 
 /// Cumulative counts of one row so far, the most frequent outcomes first cut at 1,024.

@@ -48,6 +48,13 @@ package struct JobRecord: Sendable, Hashable {
   package var cancelRequested: Bool
   package var fallbackUsed: Bool
   package var hasResult: Bool
+  /// Micro-units held at acceptance; nil: the job is free.
+  package var costHeld: Int64?
+  /// Micro-units charged at the end.
+  package var cost: Int64?
+  package var retention: JobRetention
+  /// For its acceptance; not read back from a store (`LedgerSnapshot` has what is held).
+  package var costAcceptance: CostAcceptance?
 
   package init(id: Identifier, principal: Principal, request: [UInt8]) {
     self.id = id
@@ -78,5 +85,13 @@ package struct JobRecord: Sendable, Hashable {
     cancelRequested = false
     fallbackUsed = false
     hasResult = false
+    costHeld = nil
+    cost = nil
+    retention = JobRetention()
+    costAcceptance = nil
+  }
+
+  package var hold: CostHold? {
+    if case .held(let hold)? = costAcceptance { hold } else { nil }
   }
 }

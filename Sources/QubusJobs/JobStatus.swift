@@ -61,4 +61,11 @@ package enum JobReason {
   package static let timeToLive = "TTL"
   package static let deadline = "DEADLINE"
   package static let capacity = "CAPACITY"
+  /// Waits while others of its tenant, project or principal run.
+  package static let quota = "QUOTA"
+  /// Waits for somebody's word, or ended because nobody gave it.
+  package static let approval = "APPROVAL"
+  package static let approvalRefused = "APPROVAL_REFUSED"
+  /// Of a notice: something of the job expires, or has expired and gone.
+  package static let retention = "RETENTION"
 }

@@ -13,6 +13,8 @@ package enum SessionCommand: Sendable {
   case journal(
     [(id: Identifier, usage: SessionUsage, lastUsedAt: Microseconds)],
     completion: @Sendable (Result<Void, QubusError>) -> Void)
+  /// What sessions used of what costs; written to the ledger.
+  case charge([SessionCharge], completion: @Sendable (Result<Void, QubusError>) -> Void)
   /// Changes nothing when the session has ended or is unknown, and audits nothing then.
   case end(
     Identifier, SessionState, reason: String, usage: SessionUsage, at: Microseconds,

@@ -20,6 +20,8 @@ package struct Scheduler: Sendable {
   private var promised: [Lane: Int] = [:]
   private var deadlines = DeadlineHeap()
   private var drainRate = DrainRate()
+  private var caps = RunningCaps()
+  private var parked = ParkedJobs()
   package private(set) var isDrained = false
 
   package init(capacity: SchedulerCapacity, policy: any SchedulingPolicy = LaneOrder()) {
@@ -29,11 +31,13 @@ package struct Scheduler: Sendable {
     freeMemory = [.compute: capacity.memoryBytes, .express: capacity.expressMemoryBytes]
   }
 
-  package var queuedCount: Int { Lane.allCases.reduce(0) { $0 + policy.count(in: $1) } }
+  package var queuedCount: Int { Lane.allCases.reduce(0) { $0 + queuedCount(in: $1) } }
   package var runningCount: Int { running.count }
   /// Places promised and neither taken nor given back.
   package var promisedCount: Int { promised.values.reduce(0, +) }
-  package func queuedCount(in lane: Lane) -> Int { policy.count(in: lane) }
+  package func queuedCount(in lane: Lane) -> Int {
+    policy.count(in: lane) + parked.count(in: lane)
+  }
 
   /// When `decide` must be called even if nothing happens before.
   package var nextDeadline: Microseconds? { deadlines.next }
@@ -52,7 +56,7 @@ package struct Scheduler: Sendable {
   /// - Throws: `queue_capacity_exceeded` with a retry-after from the rate at which jobs leave.
   package mutating func admit(lane: Lane, now: Microseconds) throws(QubusError) {
     let all = queuedCount + promisedCount
-    let inLane = policy.count(in: lane) + promised[lane, default: 0]
+    let inLane = queuedCount(in: lane) + promised[lane, default: 0]
     let laneLimit = capacity.jobsQueuedPerLane[lane] ?? capacity.jobsQueued
     guard all < capacity.jobsQueued, inLane < laneLimit else {
       let isLaneFull = inLane >= laneLimit
@@ -70,6 +74,7 @@ package struct Scheduler: Sendable {
   }
 
   package mutating func apply(_ event: SchedulerEvent, now: Microseconds) {
+    policy.advance(to: now)
     switch event {
     case .queued(let job):
       promised[job.lane, default: 0] = max(0, promised[job.lane, default: 0] - 1)
@@ -78,17 +83,19 @@ package struct Scheduler: Sendable {
     case .withdrawn(let lane):
       promised[lane, default: 0] = max(0, promised[lane, default: 0] - 1)
     case .canceled(let id):
-      if policy.remove(id) != nil {
+      if policy.remove(id) ?? parked.remove(id) != nil {
         drainRate.record(now)
         tidyDeadlines()
       }
     case .finished(let id): release(id)
     case .drained(let drained): isDrained = drained
+    case .capped(let caps): self.caps.set(caps, running: running.values.map(\.job))
     }
   }
 
   /// Carries time on and answers everything that is due, in order.
   package mutating func decide(now: Microseconds) -> [SchedulerDecision] {
+    policy.advance(to: now)
     var decisions: [SchedulerDecision] = []
     while let entry = deadlines.popDue(now) {
       if let decision = passDeadline(entry, now: now) { decisions.append(decision) }
@@ -96,7 +103,7 @@ package struct Scheduler: Sendable {
     guard !isDrained else { return decisions }
     // The extra slot first, so that compute slots stay for those that may use no other.
     for slot in [SlotClass.express, .compute] {
-      while let job = policy.next(for: slot), fits(job, slot) {
+      while let job = next(for: slot, &decisions), fits(job, slot) {
         start(job, in: slot, now: now)
         decisions.append(.start(job.id, slot))
       }
@@ -107,20 +114,61 @@ package struct Scheduler: Sendable {
   /// Starts an admitted job if nothing waits and the policy would start it now; otherwise nothing
   /// changes, and `queued` or `withdrawn` must follow.
   package mutating func startNow(_ job: SchedulerJob, now: Microseconds) -> SlotClass? {
-    guard queuedCount == 0, nextDeadline.map({ $0 > now }) ?? true else { return nil }
-    var trial = self
-    trial.apply(.queued(job), now: now)
-    guard case .start(job.id, let slot)? = trial.decide(now: now).first else { return nil }
-    self = trial
-    return slot
+    guard Lane.allCases.allSatisfy({ policy.count(in: $0) == 0 }),
+      nextDeadline.map({ $0 > now }) ?? true
+    else { return nil }
+    guard !isDrained, running[job.id] == nil, job.expiresAt.map({ $0 > now }) ?? true,
+      caps.allows(job)
+    else { return nil }
+    // In place: a copy of the policy would cost more than all the rest.
+    policy.advance(to: now)
+    policy.insert(job)
+    for slot in [SlotClass.express, .compute] {
+      guard policy.next(for: slot)?.id == job.id, fits(job, slot), !isParkedOneDue(slot) else {
+        continue
+      }
+      promised[job.lane, default: 0] = max(0, promised[job.lane, default: 0] - 1)
+      watchExpiry(of: job)
+      start(job, in: slot, now: now)
+      return slot
+    }
+    _ = policy.remove(job.id)
+    return nil
+  }
+
+  /// Parked jobs wait for their own kind; `decide` has them first when they may run.
+  private func isParkedOneDue(_ slot: SlotClass) -> Bool {
+    parked.first(for: slot) { caps.allows($0) } != nil
+  }
+
+  /// The job whose turn it is and that its account may run; those that may not are parked.
+  private mutating func next(
+    for slot: SlotClass, _ decisions: inout [SchedulerDecision]
+  ) -> SchedulerJob? {
+    let caps = self.caps
+    if let job = parked.first(for: slot, where: { caps.allows($0) }) { return job }
+    while let job = policy.next(for: slot) {
+      if caps.allows(job) { return job }
+      _ = policy.remove(job.id)
+      parked.add(job)
+      decisions.append(.hold(job.id))
+    }
+    return nil
   }
 
   private mutating func enqueue(_ job: SchedulerJob) {
-    guard policy.waiting(job.id) == nil, running[job.id] == nil else { return }
+    guard waiting(job.id) == nil, running[job.id] == nil else { return }
     policy.insert(job)
-    if let time = job.expiresAt {
-      deadlines.insert(.init(time: time, id: job.id, cause: .expired))
-    }
+    watchExpiry(of: job)
+  }
+
+  private mutating func watchExpiry(of job: SchedulerJob) {
+    guard let time = job.expiresAt else { return }
+    deadlines.insert(.init(time: time, id: job.id, cause: .expired))
+  }
+
+  private func waiting(_ id: Identifier) -> SchedulerJob? {
+    policy.waiting(id) ?? parked.job(id)
   }
 
   private func slots(of job: SchedulerJob) -> Int {
@@ -142,6 +190,8 @@ package struct Scheduler: Sendable {
 
   private mutating func start(_ job: SchedulerJob, in slot: SlotClass, now: Microseconds) {
     policy.started(job, in: slot)
+    _ = parked.remove(job.id)
+    caps.start(job)
     drainRate.record(now)
     freeSlots[slot, default: 0] -= slots(of: job)
     freeMemory[slot, default: 0] -= memory(of: job, in: slot)
@@ -152,16 +202,18 @@ package struct Scheduler: Sendable {
 
   private mutating func release(_ id: Identifier) {
     guard let entry = running.removeValue(forKey: id) else { return }
+    caps.end(entry.job)
     freeSlots[entry.slot, default: 0] += slots(of: entry.job)
     freeMemory[entry.slot, default: 0] += memory(of: entry.job, in: entry.slot)
+    policy.finished(id)
     tidyDeadlines()
   }
 
   private mutating func passDeadline(
     _ entry: DeadlineHeap.Entry, now: Microseconds
   ) -> SchedulerDecision? {
-    if entry.cause == .expired, policy.waiting(entry.id)?.expiresAt == entry.time {
-      _ = policy.remove(entry.id)
+    if entry.cause == .expired, waiting(entry.id)?.expiresAt == entry.time {
+      _ = policy.remove(entry.id) ?? parked.remove(entry.id)
       drainRate.record(now)
       return .expire(entry.id)
     }
@@ -183,8 +235,9 @@ package struct Scheduler: Sendable {
     guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else {
       return
     }
-    let policy = self.policy
-    let running = self.running
-    deadlines.keep { policy.waiting($0.id) != nil || running[$0.id] != nil }
+    let (policy, parked, running) = (self.policy, self.parked, self.running)
+    deadlines.keep {
+      policy.waiting($0.id) != nil || parked.job($0.id) != nil || running[$0.id] != nil
+    }
   }
 }

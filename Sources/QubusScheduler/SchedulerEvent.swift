@@ -14,6 +14,8 @@ package enum SchedulerEvent: Sendable, Hashable {
   case finished(Identifier)
   /// Drained devices start nothing; waiting jobs keep their places.
   case drained(Bool)
+  /// What accounts may have running at one time, from now on; others are not bound.
+  case capped([SchedulerAccount: SchedulerCap])
 }
 
 /// What is to be done, answered by the scheduler in order.
@@ -23,6 +25,9 @@ package enum SchedulerDecision: Sendable, Hashable {
   case expire(Identifier)
   /// A running job must stop; its slot stays taken until `finished`.
   case stop(Identifier, StopCause)
+  /// A waiting job's turn came, and its account has as much running as it may: it waits on, ahead
+  /// of those behind it.
+  case hold(Identifier)
 }
 
 /// Which kind of slot a job runs in.

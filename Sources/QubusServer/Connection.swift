@@ -81,6 +81,8 @@ final class Call {
   var credit: StreamCredit
   var observation: (any Observation)?
   var state = State.working
+  /// A timer will let its stream go on.
+  var isPaced = false
 
   /// What the call waits for, beyond its answer.
   enum State {

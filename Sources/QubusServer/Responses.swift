@@ -2,6 +2,7 @@ internal import CQubusProto
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
 
 /// Bodies of the answers about jobs. `Responses+Service.swift` has those about the service.
@@ -54,8 +55,19 @@ enum Responses {
     message.pointee.memory_bytes = report.memoryBytes
     message.pointee.memory_limit_bytes = report.memoryLimitBytes
     message.pointee.estimated_seconds = report.estimatedSeconds
+    if let cost = report.cost {
+      message.pointee.cost_choice_case = QUBUS__V1__PLAN_RESPONSE__COST_CHOICE_COST
+      message.pointee.cost = cost.expected
+      message.pointee.cost_held_choice_case =
+        QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE_COST_HELD
+      message.pointee.cost_held = cost.held
+    }
     message.pointee.fingerprint = builder.text(hexadecimal(report.fingerprint))
     message.pointee.jobs_ahead = report.jobsAhead
+    (message.pointee.n_quota, message.pointee.quota) = builder.pairs(
+      report.quotas.map { ($0.name, "\($0.used) of \($0.limit ?? 0)") })
+    (message.pointee.n_approval_causes, message.pointee.approval_causes) = builder.texts(
+      report.approvalCauses)
     return MessageBuilder.pack(message)
   }
 

@@ -3,6 +3,7 @@ internal import Dispatch
 package import Logging
 package import QubusCore
 package import QubusEngine
+package import QubusTenancy
 
 #if canImport(Glibc)
   internal import Glibc
@@ -31,7 +32,8 @@ package final class Server: Sendable {
   ///   `invalid_key`, `endpoint_in_use`.
   package init(
     configuration: ServerConfiguration, service: any JobService, sessions: any SessionService,
-    tenancy: any TenancyService, admission: any Admission, clock: any Clock, logger: Logger
+    tenancy: any TenancyService, admission: any Admission, quotas: QuotaKeeper = QuotaKeeper(),
+    clock: any Clock, logger: Logger
   ) throws(QubusError) {
     Descriptors.raiseLimit()
     if configuration.unadmittedAtOnce > 0 {
@@ -54,8 +56,8 @@ package final class Server: Sendable {
     let start = TransportStart(
       ServerStart(
         configuration: configuration, endpoints: parsed, keys: keys, service: service,
-        sessions: sessions, tenancy: tenancy, admission: admission, clock: clock, logger: logger,
-        instanceID: instanceID), files: files, outbox: outbox, readers: readers)
+        sessions: sessions, tenancy: tenancy, admission: admission, quotas: quotas, clock: clock,
+        logger: logger, instanceID: instanceID), files: files, outbox: outbox, readers: readers)
     let thread = ServerThread.start(name: "qubus-transport") { start.run() }
     let outcome =
       thread == nil

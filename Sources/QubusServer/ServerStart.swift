@@ -2,6 +2,7 @@ internal import Dispatch
 internal import Logging
 internal import QubusCore
 internal import QubusEngine
+internal import QubusTenancy
 
 /// What the transport thread is started with.
 struct ServerStart: Sendable {
@@ -12,6 +13,7 @@ struct ServerStart: Sendable {
   let sessions: any SessionService
   let tenancy: any TenancyService
   let admission: any Admission
+  let quotas: QuotaKeeper
   let clock: any Clock
   let logger: Logger
   let instanceID: String

@@ -8,6 +8,8 @@ struct TimerQueue {
     case timeout
     /// The end of a long poll.
     case wait
+    /// A stream that went too fast for a quota.
+    case pace
   }
 
   struct Entry {

@@ -26,11 +26,12 @@ extension Transport {
       finish(call, Answer { Responses.errorCatalogue() })
     case .listDevices:
       try decoder.empty(body, call.method)
-      let devices = service.devices()
+      let devices = service.devices(context: call.context)
       finish(call, Answer { Responses.devices(devices) })
     case .getDevice:
       let name = try decoder.getDevice(body)
-      guard let device = service.devices().first(where: { $0.name == name }) else {
+      let devices = service.devices(context: call.context)
+      guard let device = devices.first(where: { $0.name == name }) else {
         throw .field(.unknownDevice, "name", "there is no device \"\(name)\"")
       }
       finish(call, Answer { Responses.device(device) })
@@ -61,11 +62,22 @@ extension Transport {
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
       try dispatchSession(call, body)
-    case .whoAmI, .listTenants, .createTenant, .updateTenant, .listProjects, .createProject,
-      .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal, .grantRole, .revokeRole,
-      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
-      .verifyAudit, .exportAuditCheckpoint:
+    case .whoAmI, .listTenants, .createTenant, .updateTenant, .eraseTenant, .listProjects,
+      .createProject, .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal,
+      .grantRole, .revokeRole,
+      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
+      .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
+      .dedicateDevice, .listBudgets,
+      .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy:
       try dispatchTenancy(call, body)
+    case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
+    case .approveJob:
+      let request = try decoder.approveJob(body)
+      service.decide(
+        request.jobID, request.action, reason: request.reason, context: call.context
+      ) { [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.approved($0) }))
+      }
     case .step, .optimize:
       throw QubusError(.internalError, "\(call.method.rawValue) is served before this")
     }

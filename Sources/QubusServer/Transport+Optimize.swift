@@ -55,7 +55,7 @@ extension Transport {
 
   /// Sends reports within the credit, the FINAL behind the last of them.
   func pumpOptimization(_ call: Call, _ stream: OptimizeStream) {
-    while call.credit.maySend, let (report, rows) = stream.take() {
+    while call.credit.maySend, mayStream(call), let (report, rows) = stream.take() {
       let count = report.values.count
       let columns = count == 0 ? 0 : report.parameters.count / count
       sendPartial(

@@ -161,6 +161,7 @@ extension Transport {
         Result { () throws(QubusError) in try caller(connection, token: token) }
       }.get()
       try authorize(identity, method)
+      try checkRate(identity, method)
       return identity
     } catch {
       noteRefusal(error, method, connection)
@@ -238,15 +239,18 @@ extension Transport {
     envelope: Envelope? = nil
   ) {
     let traceID = traceID(of: envelope?.traceContext ?? "")
-    logMalformed("refused: \(error.description) trace_id=\(traceID)", now)
+    logMalformed("refused", now, ["error": "\(error.logText)", "trace_id": "\(traceID)"])
     var final = Envelope(.final, callID: callID)
     final.status = WireStatus(error, traceID: traceID)
     send(final, [], to: connection)
   }
 
-  func logMalformed(_ text: String, _ now: Microseconds) {
+  func logMalformed(
+    _ text: StaticString, _ now: Microseconds, _ facts: Logger.Metadata = [:]
+  ) {
     guard let suppressed = malformedLog.admit(now) else { return }
-    logger.notice("\(text)", metadata: ["suppressed": "\(suppressed)"])
+    logger.notice(
+      "\(text)", metadata: facts.merging(["suppressed": "\(suppressed)"]) { $1 })
   }
 
   static let methods = Dictionary(

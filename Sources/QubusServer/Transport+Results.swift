@@ -107,7 +107,7 @@ extension Transport {
     else { return }
     do throws(QubusError) {
       if call.credit.maySend, !stream.isReading, stream.next < stream.opened.chunks.count,
-        hasRoom(connection)
+        hasRoom(connection), mayStream(call)
       {
         let chunk = stream.opened.chunks[stream.next]
         stream.next += 1

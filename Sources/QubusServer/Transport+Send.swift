@@ -2,6 +2,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
 
 extension Transport {
@@ -34,8 +35,7 @@ extension Transport {
     logger.info(
       "call failed",
       metadata: [
-        "method": "\(method.rawValue)", "error": "\(error.code.name)",
-        "message": "\(error.message)", "cause": "\(error.cause ?? "")",
+        "method": "\(method.rawValue)", "error": "\(error.logText)",
         "trace_id": "\(traceID)", "principal": "\(connection.name)",
       ])
   }
@@ -44,8 +44,9 @@ extension Transport {
   func sendPartial(_ call: Call, body: [UInt8], attachments: [Attachment] = []) {
     guard let connection = connections[call.key.connection] else { return }
     var envelope = Envelope(.partial, callID: call.key.callID)
-    envelope.streamSequence = call.credit.spend(
-      attachments.reduce(body.count) { $0 + $1.frame.count })
+    let bytes = attachments.reduce(body.count) { $0 + $1.frame.count }
+    envelope.streamSequence = call.credit.spend(bytes)
+    quotas.streamed(bytes, to: call.context.principal)
     envelope.attachments = attachments.map(\.descriptor)
     send(envelope, [body] + attachments.map(\.frame), to: connection)
   }

@@ -77,6 +77,7 @@ extension Transport {
       try checkUnread(connection)
       identity = try caller(connection, token: token)
       try authorize(identity, .step)
+      try quotas.request(of: identity.principal)
     } catch {
       return .refused(error)
     }

@@ -18,13 +18,13 @@ extension Transport {
     var failure: QubusError?
     do throws(QubusError) {
       repeat {
-        while call.credit.maySend, let event = stream.take() {
+        while call.credit.maySend, mayStream(call), let event = stream.take() {
           stream.sent = event.sequence
           sendPartial(call, body: Responses.event(event))
         }
         guard stream.needsEvents else { break }
         try fetchEvents(call, &stream)
-      } while stream.hasPending && call.credit.maySend
+      } while stream.hasPending && call.credit.maySend && !call.isPaced
     } catch {
       failure = error
     }

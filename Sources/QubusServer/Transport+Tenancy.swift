@@ -13,7 +13,7 @@ extension Transport {
       let response = Responses.whoAmI(call.context.identity, now: clock.now())
       finish(call, Answer { response })
     case .listTenants, .listProjects, .listPrincipals, .listKeys, .listAudit, .verifyAudit,
-      .exportAuditCheckpoint:
+      .exportAuditCheckpoint, .listBudgets, .getUsage, .getQuota, .listQuotas:
       let query = try decoder.tenancyQuery(call.method, body)
       try read(call) { [tenancy, key = call.key] _, context in
         .answered(

@@ -3,6 +3,7 @@ internal import Logging
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
 
 #if canImport(Glibc)
@@ -26,6 +27,7 @@ final class Transport {
   let readers: ReaderPool
   let decoder: RequestDecoder
   let admission: any Admission
+  let quotas: QuotaKeeper
   let socket: RouterSocket
   let listeners: Listeners
   let steps: StepExchange
@@ -74,6 +76,7 @@ final class Transport {
     sessions = start.sessions
     tenancy = start.tenancy
     admission = start.admission
+    quotas = start.quotas
     (clock, logger, instanceID) = (start.clock, start.logger, start.instanceID)
     steps = StepExchange(limits: configuration.limits)
     self.outbox = outbox
@@ -188,6 +191,7 @@ final class Transport {
                 + (call.method.isOfSessions
                   ? "what the session does goes on" : "the job goes on"))))
       case .wait: waitEnded(call)
+      case .pace: paceEnded(call)
       }
     }
   }

@@ -7,6 +7,8 @@ extension CommandExecutor {
     var job: Int64
     var head: JobHead
     var owner: Principal
+    /// Whether something is held for it, or was.
+    var isPriced: Bool
   }
 
   func head(of id: Identifier) throws(SQLiteFailure) -> HeadRow? {
@@ -25,7 +27,8 @@ extension CommandExecutor {
     let head = JobHead(id: id, status: status, attempt: attempt, lastSequence: row.unsigned())
     return HeadRow(
       job: job, head: head,
-      owner: Principal(tenant: row.text(), project: row.text(), name: row.text()))
+      owner: Principal(tenant: row.text(), project: row.text(), name: row.text()),
+      isPriced: row.boolean())
   }
 
   /// The number for the row of a new job, nil when the id is taken.
@@ -68,7 +71,7 @@ extension CommandExecutor {
   }
 
   func insertJob(
-    _ record: JobRecord, as job: Int64, error: [UInt8]?, request: [UInt8]?
+    _ record: JobRecord, _ columns: JobColumns, as job: Int64, request: [UInt8]?
   ) throws(SQLiteFailure) {
     let insert = sql.insertJob
     insert.rewind()
@@ -85,22 +88,23 @@ extension CommandExecutor {
     insert.add(record.attempt)
     insert.add(record.lane)
     insert.add(record.device)
-    insert.add(record.name)
-    insert.add(PackedStrings.pack(record.tags))
+    insert.add(columns.name)
+    insert.add(columns.tags)
     insert.add(record.seed)
     add(record.phases, storedAt: nil, to: insert)
     insert.add(record.shotsDone)
     insert.add(record.shotsTotal)
     insert.add(record.lastSequence)
-    insert.add(error)
+    insert.add(columns.error)
     insert.add(record.traceID)
-    insert.add(PackedStrings.pack(record.annotations))
-    insert.add(PackedStrings.pack(record.notices))
+    insert.add(columns.annotations)
+    insert.add(columns.notices)
     insert.add(record.replayOf)
     insert.add(record.cancelRequested)
     insert.add(record.fallbackUsed)
     insert.add(record.hasResult)
     insert.add(request)
+    insert.add(record.costHeld)
     try insert.run()
   }
 

@@ -1,6 +1,7 @@
 internal import GRDBSQLite
 internal import QubusCore
 internal import QubusJobs
+internal import QubusTenancy
 
 /// Changes of sessions, within the open transaction of the writer.
 extension CommandExecutor {
@@ -21,7 +22,13 @@ extension CommandExecutor {
     guard try !exists(record.id) else {
       return .failure(QubusError(.invariantViolated, "session id \(record.id) is taken"))
     }
-    try insert(record)
+    let columns: SessionColumns
+    do throws(QubusError) {
+      columns = try SessionColumns(record, key: try vault?.key(of: record.principal.tenant))
+    } catch {
+      return .failure(error)
+    }
+    try insert(record, columns)
     if let entry { try audit.append(entry) }
     return .success(record)
   }
@@ -43,13 +50,15 @@ extension CommandExecutor {
     defer { select.rewind() }
     guard try select.step() else { return nil }
     do throws(QubusError) {
-      return .success(try SessionReader.record(select.row))
+      return .success(try SessionReader.record(select.row, vault))
     } catch {
       return .failure(error)
     }
   }
 
-  private func insert(_ record: SessionRecord) throws(SQLiteFailure) {
+  private func insert(
+    _ record: SessionRecord, _ columns: SessionColumns
+  ) throws(SQLiteFailure) {
     let insert = sessions.insert
     insert.rewind()
     insert.add(record.id)
@@ -59,11 +68,11 @@ extension CommandExecutor {
     insert.add(record.secretHash)
     insert.add(record.idempotencyKey)
     insert.add(record.requestHash)
-    insert.add(record.request)
+    insert.add(columns.request)
     insert.add(record.seed)
     insert.add(record.device)
-    insert.add(record.name)
-    insert.add(PackedStrings.pack(record.tags))
+    insert.add(columns.name)
+    insert.add(columns.tags)
     insert.add(Int64(record.state.rawValue))
     insert.add(record.reason)
     insert.add(record.openedAt)
@@ -85,6 +94,11 @@ extension CommandExecutor {
     statement.add(usage.shotsUsed)
   }
 
+  private func add(dayOf time: Microseconds, to statement: SQLStatement) {
+    let day = QuotaBook.day(of: time)
+    for _ in 0..<3 { statement.add(day) }
+  }
+
   /// Everything but an open.
   func execute(_ command: SessionCommand) throws(SQLiteFailure) -> Result<Void, QubusError> {
     switch command {
@@ -92,14 +106,18 @@ extension CommandExecutor {
     case .journal(let entries, _):
       for entry in entries {
         sessions.journal.rewind()
+        add(dayOf: entry.lastUsedAt, to: sessions.journal)
         add(entry.usage, to: sessions.journal)
         sessions.journal.add(entry.lastUsedAt)
         sessions.journal.add(entry.id)
         try sessions.journal.run()
       }
+    case .charge(let charges, _):
+      for charge in charges { try ledger.charge(charge) }
     case .end(let id, let state, let reason, let usage, let time, let entry, _):
       let end = sessions.end
       end.rewind()
+      add(dayOf: time, to: end)
       end.add(Int64(state.rawValue))
       end.add(reason)
       end.add(time)
@@ -109,12 +127,17 @@ extension CommandExecutor {
       if let entry, end.changedRows > 0 { try audit.append(entry) }
     case .startOptimization(let record, _):
       guard try exists(record.session) else { return .failure(.sessionNotFound(record.session)) }
+      let request: [UInt8]
+      switch seal(record.request, of: record.principal.tenant, at: .optimization(record.id)) {
+      case .success(let sealed): request = sealed
+      case .failure(let error): return .failure(error)
+      }
       let start = sessions.startOptimization
       start.rewind()
       start.add(record.id)
       start.add(record.session)
       add(record.principal, to: start)
-      start.add(record.request)
+      start.add(request)
       start.add(record.startedAt)
       start.add(record.ending)
       start.add(record.endedAt)
@@ -136,13 +159,19 @@ extension CommandExecutor {
     guard let owner = try owner(of: checkpoint.optimization) else {
       return .failure(.optimizationNotFound(checkpoint.optimization))
     }
+    let state: [UInt8]
+    let place = SealPlace.checkpoint(checkpoint.optimization, checkpoint.iteration)
+    switch seal(checkpoint.state, of: owner.tenant, at: place) {
+    case .success(let sealed): state = sealed
+    case .failure(let error): return .failure(error)
+    }
     let insert = sessions.checkpoint
     insert.rewind()
     insert.add(checkpoint.optimization)
     insert.add(checkpoint.iteration)
     add(owner, to: insert)
     insert.add(checkpoint.time)
-    insert.add(checkpoint.state)
+    insert.add(state)
     try insert.run()
     let select = sessions.checkpoints
     select.rewind()
@@ -160,16 +189,25 @@ extension CommandExecutor {
     return .success(())
   }
 
+  private func seal(
+    _ bytes: [UInt8], of tenant: String, at place: SealPlace
+  ) -> Result<[UInt8], QubusError> {
+    Result { () throws(QubusError) in
+      guard let vault else { return bytes }
+      return try vault.key(of: tenant).seal(bytes, at: place)
+    }
+  }
+
   private func owner(of id: Identifier) throws(SQLiteFailure) -> Principal? {
     let select = sessions.optimization
     select.rewind()
     select.add(id)
     defer { select.rewind() }
     guard try select.step() else { return nil }
-    do throws(QubusError) {
-      return try SessionReader.optimization(select.row).principal
-    } catch {
-      throw SQLiteFailure(code: SQLITE_CORRUPT, message: error.message)
+    var row = select.row
+    guard row.identifier() != nil, row.identifier() != nil else {
+      throw SQLiteFailure(code: SQLITE_CORRUPT, message: "optimization \(id) has no session")
     }
+    return Principal(tenant: row.text(), project: row.text(), name: row.text())
   }
 }

@@ -31,11 +31,54 @@ extension CommandExecutor {
     for change in changes {
       if let refusal = try TenancyRules.refusal(of: change, in: rows) { return refusal }
       try apply(change)
+      if let vault, let refusal = try keep(change, vault) { return refusal }
     }
     for change in changes {
       if let refusal = try TenancyRules.ownerRefusal(of: change, in: rows) { return refusal }
     }
     return nil
+  }
+
+  /// The data key that a tenant gets, and the one that it loses. The vault may know of a key whose
+  /// transaction is taken back; nothing is sealed with it, because the tenant is not there either.
+  private func keep(
+    _ change: TenancyChange, _ vault: Vault
+  ) throws(SQLiteFailure) -> QubusError? {
+    switch change {
+    case .createTenant(let record):
+      let made: (key: [UInt8], wrapped: WrappedKey)
+      do throws(QubusError) {
+        made = try WrappedKey.make(of: record.name, under: vault.master)
+      } catch { return error }
+      // Rows from before tenants had records may have given it one.
+      let inserted = try write(
+        """
+        INSERT INTO tenant_keys (tenant,master,wrapped,created_at) VALUES (?,?,?,?)
+        ON CONFLICT (tenant) DO NOTHING
+        """
+      ) {
+        $0.add(record.name)
+        $0.add(made.wrapped.master)
+        $0.add(made.wrapped.bytes)
+        $0.add(record.createdAt)
+      }
+      if inserted > 0 { vault.set(.open(DataKey(made.key)), of: record.name) }
+    case .eraseTenant(let name, _): vault.set(.erased, of: name)
+    default: break
+    }
+    return nil
+  }
+
+  private func erase(_ name: String, at time: Microseconds) throws(SQLiteFailure) {
+    try write(
+      """
+      UPDATE tenant_keys SET wrapped = NULL, erased_at = ?1
+      WHERE tenant = ?2 AND wrapped IS NOT NULL
+      """
+    ) {
+      $0.add(time)
+      $0.add(name)
+    }
   }
 
   /// A change that the rules let pass.
@@ -86,11 +129,14 @@ extension CommandExecutor {
       try write("DELETE FROM grants WHERE \(TenancyRows.ofGrant)") { $0.add(record) }
     case .issueToken(let record): try insert(record)
     case .revokeToken(let id, let time): try revoke("tokens", "id", id, time)
+    case .ledger(let change): try ledger.apply(change, at: clock.now())
+    case .eraseTenant(let name, let time): try erase(name, at: time)
     case .spendToken(let id, let shots):
       try write("UPDATE tokens SET shots_used = shots_used + ? WHERE id = ?") {
         $0.add(shots)
         $0.add(id)
       }
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: try applyBound(change)
     }
   }
 
@@ -157,12 +203,15 @@ extension CommandExecutor {
     }
   }
 
-  private func write(
+  /// - Returns: rows that were written.
+  @discardableResult
+  func write(
     _ sql: String, _ bind: (SQLStatement) -> Void
-  ) throws(SQLiteFailure) {
+  ) throws(SQLiteFailure) -> Int {
     let statement: SQLStatement
     do { statement = try db.ready(sql) } catch { throw SQLiteFailure(error) }
     bind(statement)
     try statement.run()
+    return statement.changedRows
   }
 }

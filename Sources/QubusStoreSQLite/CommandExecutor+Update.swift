@@ -23,6 +23,10 @@ extension CommandExecutor {
     if let result = work.result {
       try insertResult(result, job: row.job, owner: row.owner)
     }
+    if let change = update.retention { try apply(change, to: row.job) }
+    if row.isPriced, let storedAt {
+      try ledger.settle(update, row, as: head.status, at: storedAt)
+    }
     for entry in update.audit { try audit.append(entry) }
     return .success(events)
   }
@@ -42,7 +46,7 @@ extension CommandExecutor {
     statement.add(update.device)
     statement.add(update.shotsDone.map { Int64(bitPattern: $0) })
     statement.add(work.error)
-    statement.add(update.annotations.map { PackedStrings.pack($0) })
+    statement.add(work.annotations)
     statement.add(update.cancelRequested.map { $0 ? Int64(1) : 0 })
     statement.add(work.result != nil)
     if statement === sql.moveJob {

@@ -15,15 +15,21 @@ struct CommandExecutor {
   let clock: any Clock
   let sessions: SessionStatements
   let audit: AuditWriter
+  let ledger: LedgerWriter
+  let vault: Vault?
 
-  init(_ db: Database, codec: any JobCodec, daemonID: Identifier, clock: any Clock) throws {
+  init(
+    _ db: Database, codec: any JobCodec, daemonID: Identifier, clock: any Clock, vault: Vault?
+  ) throws {
     self.db = db
     self.codec = codec
+    self.vault = vault
     self.daemonID = daemonID
     self.clock = clock
     sql = try WriterStatements(db)
     sessions = try SessionStatements(db)
     audit = try AuditWriter(db)
+    ledger = try LedgerWriter(db, vault: vault)
   }
 
   /// Up to here a request lies in the job's own row, which saves a page with every submit; longer
@@ -56,6 +62,7 @@ struct CommandExecutor {
     case .session(.open(let record, let entry, _)): .opened(try open(record, entry))
     case .session(let command): .done(try execute(command))
     case .tenancy(let changes, let entry, _): .done(try change(changes, entry))
+    case .cut(let checkpoint, let entry, _): .done(.success(try cut(checkpoint, entry)))
     case .flush: .done(.success(()))
     case .control: preconditionFailure("a control command runs outside of transactions")
     }
@@ -72,6 +79,7 @@ struct CommandExecutor {
       }
       return known
     }
+    if case .refused(let refusal)? = work.record.costAcceptance { return .failure(refusal) }
     guard let job = try freeNumber(for: work.record.id) else {
       return .failure(QubusError(.invariantViolated, "job id \(work.record.id) is taken"))
     }
@@ -82,16 +90,17 @@ struct CommandExecutor {
     } catch {
       return .failure(error)
     }
-    let isShort = record.request.count <= Self.shortRequestBytes
-    try insertJob(record, as: job, error: work.error, request: isShort ? record.request : nil)
+    let columns = work.columns
+    let isShort = columns.request.count <= Self.shortRequestBytes
+    try insertJob(record, columns, as: job, request: isShort ? columns.request : nil)
     if !isShort {
       sql.insertRequest.rewind()
       sql.insertRequest.add(job)
       add(record.principal, to: sql.insertRequest)
-      sql.insertRequest.add(record.request)
+      sql.insertRequest.add(columns.request)
       try sql.insertRequest.run()
     }
-    for tag in record.tags {
+    for tag in columns.tagMarks {
       sql.insertTag.rewind()
       add(record.principal, to: sql.insertTag)
       sql.insertTag.add(tag)
@@ -99,6 +108,7 @@ struct CommandExecutor {
       try sql.insertTag.run()
     }
     try insertEvents(events, bodies: work.bodies, job: job, owner: record.principal)
+    if let hold = record.hold { try ledger.hold(hold, for: record) }
     if let entry = work.audit { try audit.append(entry) }
     return .success(.accepted(record, events))
   }
@@ -143,7 +153,7 @@ struct CommandExecutor {
     }
     let row = select.row
     do throws(QubusError) {
-      return .success(.duplicate(try RecordReader.record(row, codec: codec)))
+      return .success(.duplicate(try RecordReader.record(row, codec: codec, vault: vault)))
     } catch {
       return .failure(error)
     }

@@ -57,6 +57,8 @@ enum DatabaseOpening {
         PRAGMA recursive_triggers = ON;
         PRAGMA synchronous = FULL;
         """)
+    // What is overwritten or removed leaves nothing in the pages: neither a key nor plain text.
+    if options.masterKey != nil { try db.execute(sql: "PRAGMA secure_delete = ON") }
     if let bytes = options.maximumDatabaseBytes {
       let size = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 4096
       try db.execute(sql: "PRAGMA max_page_count = \(max(1, bytes / size))")

@@ -8,7 +8,8 @@ enum RecordReader {
     fingerprint,fingerprint_version,status,reason,attempt,
     lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
     started_at,device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
-    annotations,notices,replay_of,cancel_requested,fallback_used,has_result
+    annotations,notices,replay_of,cancel_requested,fallback_used,has_result,
+    cost_held,cost,results_expire_at,events_expire_at,removed
     """
 
   /// A long request is fetched by number; ownership comes from the job's own row.
@@ -26,11 +27,13 @@ enum RecordReader {
       ORDER BY jobs.id
       """
   static let events = """
-    SELECT sequence,time,kind,status,reason,attempt,body FROM events
+    SELECT sequence,time,kind,status,reason,attempt,body,tenant FROM events
     WHERE job = \(JobNumber.ofRow) AND sequence > ? ORDER BY sequence LIMIT ?
     """
 
-  static func record(_ columns: SQLRow, codec: any JobCodec) throws(QubusError) -> JobRecord {
+  static func record(
+    _ columns: SQLRow, codec: any JobCodec, vault: Vault?
+  ) throws(QubusError) -> JobRecord {
     var row = columns
     guard let id = row.identifier() else { throw damaged("a job has no id") }
     let principal = Principal(tenant: row.text(), project: row.text(), name: row.text())
@@ -45,31 +48,31 @@ enum RecordReader {
     record.attempt = UInt32(truncatingIfNeeded: row.integer())
     record.lane = row.text()
     record.device = row.text()
-    record.name = row.text()
-    guard let tags = PackedStrings.unpack(row.blob()) else { throw damaged("tags of \(id)") }
-    record.tags = tags
+    let (name, tags) = (row.text(), row.blob())
     record.seed = row.unsigned()
     record.phases = phases(&row)
     record.shotsDone = row.unsigned()
     record.shotsTotal = row.unsigned()
     record.lastSequence = row.unsigned()
-    if let error = row.optionalBlob() { record.error = try codec.decodeError(error) }
+    let error = row.optionalBlob()
     record.traceID = row.text()
-    guard let annotations = PackedStrings.unpackPairs(row.blob()),
-      let notices = PackedStrings.unpack(row.blob())
-    else { throw damaged("annotations of \(id)") }
-    record.annotations = annotations
-    record.notices = notices
+    let (annotations, notices) = (row.blob(), row.blob())
     record.replayOf = row.identifier()
     record.cancelRequested = row.boolean()
     record.fallbackUsed = row.boolean()
     record.hasResult = row.boolean()
-    record.request = row.blob()
+    record.costHeld = row.optionalInteger()
+    record.cost = row.optionalInteger()
+    record.retention = retention(&row)
+    let sealable = JobColumns(
+      name: name, tags: tags, notices: notices, annotations: annotations, error: error,
+      request: row.blob())
+    try sealable.fill(&record, vault, codec: codec)
     return record
   }
 
   static func event(
-    _ columns: SQLRow, of id: Identifier, codec: any JobCodec
+    _ columns: SQLRow, of id: Identifier, codec: any JobCodec, vault: Vault?
   ) throws(QubusError) -> JobEvent {
     var row = columns
     let sequence = row.unsigned()
@@ -81,10 +84,28 @@ enum RecordReader {
     let status = try status(row.integer(), of: id)
     let reason = row.text()
     let attempt = UInt32(truncatingIfNeeded: row.integer())
-    let body = row.blob()
+    let (stored, tenant) = (row.blob(), row.text())
+    var body = JobEventBody()
+    do throws(QubusError) {
+      let plain = try vault.open(stored, of: tenant, at: .event(id, time, attempt: attempt))
+      if !plain.isEmpty { body = try codec.decodeEventBody(plain) }
+    } catch {
+      // That something happened, and when, is known of an erased tenant's job too.
+      guard error.isLockedTenant else { throw error }
+    }
     return JobEvent(
       jobID: id, sequence: sequence, time: time, kind: kind, status: status, reason: reason,
-      attempt: attempt, body: body.isEmpty ? JobEventBody() : try codec.decodeEventBody(body))
+      attempt: attempt, body: body)
+  }
+
+  private static func retention(_ row: inout SQLRow) -> JobRetention {
+    var retention = JobRetention()
+    retention.resultsExpireAt = row.optionalInteger()
+    retention.eventsExpireAt = row.optionalInteger()
+    let removed = row.integer()
+    retention.isResultRemoved = removed & 1 != 0
+    retention.areEventsRemoved = removed & 2 != 0
+    return retention
   }
 
   private static func phases(_ row: inout SQLRow) -> PhaseLedger {

@@ -31,7 +31,7 @@ final class ResultPreparer: Sendable {
       }
       do throws(SQLiteFailure) {
         work.result = try StoredResult(
-          result, codec: codec, blobs: blobs, inlineLimit: inlineLimit)
+          result, codec: codec, blobs: blobs, inlineLimit: inlineLimit, key: work.key)
         // The bytes are in files or rows now; keep no second copy while it waits.
         work.update.result?.data = []
         queue.finishPreparation(of: task, as: WriteTask(.update(work)))

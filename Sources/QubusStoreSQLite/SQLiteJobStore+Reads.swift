@@ -8,7 +8,8 @@ extension SQLiteJobStore {
       let select = try db.ready(RecordReader.byID)
       defer { select.rewind() }
       select.add(row: id)
-      return try select.step() ? try RecordReader.record(select.row, codec: codec) : nil
+      return try select.step()
+        ? try RecordReader.record(select.row, codec: codec, vault: vault) : nil
     }
   }
 
@@ -16,7 +17,10 @@ extension SQLiteJobStore {
   /// the rows, which lie in the same order.
   package func jobs(_ filter: JobFilter) throws(QubusError) -> [JobRecord] {
     try readers.read { db in
-      let select = try db.ready(Self.listing(filter))
+      let name = lookups(filter.name, JobColumns.nameColumn, filter)
+      let tags = filter.tags.map { lookups($0, JobColumns.tagColumn, filter) }
+      let select = try db.ready(
+        Self.listing(filter, names: name.count, tags: tags.map(\.count)))
       if let principal = filter.principal {
         select.add(principal.tenant)
         select.add(principal.project)
@@ -27,14 +31,23 @@ extension SQLiteJobStore {
         select.add(before)
       }
       for status in filter.statuses { select.add(UInt32(status.rawValue)) }
-      if !filter.name.isEmpty { select.add(filter.name) }
-      for tag in filter.tags { select.add(tag) }
+      for text in name + tags.flatMap({ $0 }) { select.add(text) }
       select.add(max(0, filter.limit))
       return try records(select)
     }
   }
 
-  private static func listing(_ filter: JobFilter) -> String {
+  /// What the column may have for the text: itself, and its marks where rows are sealed.
+  private func lookups(_ text: String, _ column: String, _ filter: JobFilter) -> [String] {
+    guard !text.isEmpty else { return [] }
+    return [text] + (vault?.marks(text, of: column, in: filter.principal?.tenant) ?? [])
+  }
+
+  private static func marks(_ count: Int) -> String {
+    Array(repeating: "?", count: count).joined(separator: ",")
+  }
+
+  private static func listing(_ filter: JobFilter, names: Int, tags: [Int]) -> String {
     var conditions: [String] = []
     if let principal = filter.principal {
       conditions += ["jobs.tenant = ?", "jobs.project = ?"]
@@ -45,15 +58,15 @@ extension SQLiteJobStore {
       conditions.append("jobs.id < ?")
     }
     if !filter.statuses.isEmpty {
-      let marks = Array(repeating: "?", count: filter.statuses.count).joined(separator: ",")
-      conditions.append("jobs.status IN (\(marks))")
+      conditions.append("jobs.status IN (\(marks(filter.statuses.count)))")
     }
-    if !filter.name.isEmpty { conditions.append("jobs.name = ?") }
-    for _ in filter.tags {
+    if names > 0 { conditions.append("jobs.name IN (\(marks(names)))") }
+    for count in tags {
       conditions.append(
         """
         EXISTS (SELECT 1 FROM job_tags WHERE job_tags.tenant = jobs.tenant
-          AND job_tags.project = jobs.project AND job_tags.tag = ? AND job_tags.id = jobs.id)
+          AND job_tags.project = jobs.project AND job_tags.tag IN (\(marks(count)))
+          AND job_tags.id = jobs.id)
         """)
     }
     let filtered = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
@@ -63,14 +76,19 @@ extension SQLiteJobStore {
   }
 
   package func unfinishedJobs() throws(QubusError) -> [JobRecord] {
-    try readers.read { db in try records(try db.ready(RecordReader.unfinished)) }
+    // A job whose request cannot be read for now waits for the key to be put right.
+    try readers.read { db in
+      try records(try db.ready(RecordReader.unfinished)).filter { job in
+        if case .broken = vault?[job.principal.tenant] { false } else { true }
+      }
+    }
   }
 
   private func records(_ select: SQLStatement) throws -> [JobRecord] {
     defer { select.rewind() }
     var records: [JobRecord] = []
     while try select.step() {
-      records.append(try RecordReader.record(select.row, codec: codec))
+      records.append(try RecordReader.record(select.row, codec: codec, vault: vault))
     }
     return records
   }
@@ -86,7 +104,7 @@ extension SQLiteJobStore {
       select.add(max(0, limit))
       var events: [JobEvent] = []
       while try select.step() {
-        events.append(try RecordReader.event(select.row, of: id, codec: codec))
+        events.append(try RecordReader.event(select.row, of: id, codec: codec, vault: vault))
       }
       return events
     }
@@ -97,18 +115,33 @@ extension SQLiteJobStore {
     try readers.read { db in
       let select = try db.ready(
         """
-        SELECT manifest,provenance,sha256 FROM results WHERE job = \(JobNumber.ofRow)
+        SELECT manifest,provenance,sha256,tenant FROM results WHERE job = \(JobNumber.ofRow)
         """)
       defer { select.rewind() }
       select.add(row: id)
       guard try select.step() else { return nil }
       var row = select.row
-      let (manifest, provenance) = (row.blob(), row.blob())
-      guard Checksum.of(manifest, provenance) == row.blob() else {
+      let (storedManifest, storedProvenance) = (row.blob(), row.blob())
+      let (sha256, tenant) = (row.blob(), row.text())
+      let manifest = try open(storedManifest, of: tenant, at: .manifest(id))
+      let provenance = try open(storedProvenance, of: tenant, at: .provenance(id))
+      guard let manifest, let provenance, Checksum.of(manifest, provenance) == sha256 else {
         throw QubusError(
           .resultCorrupt, "job \(id): the stored manifest or provenance is damaged")
       }
       return (try codec.decodeManifest(manifest), try codec.decodeProvenance(provenance))
+    }
+  }
+
+  /// Nil for a sealed value that was changed or moved.
+  private func open(
+    _ bytes: [UInt8], of tenant: String, at place: SealPlace
+  ) throws(QubusError) -> [UInt8]? {
+    do throws(QubusError) {
+      return try vault.open(bytes, of: tenant, at: place)
+    } catch {
+      guard error.code == .dataDirectoryCorrupt else { throw error }
+      return nil
     }
   }
 
@@ -119,7 +152,7 @@ extension SQLiteJobStore {
       if let chunk = try packedChunk(id, item: item, chunk: chunk, db) { return chunk }
       let select = try db.ready(
         """
-        SELECT bytes,sha256,encoding,content,file,offset FROM result_chunks
+        SELECT bytes,sha256,encoding,content,file,offset,tenant FROM result_chunks
         WHERE job = \(JobNumber.ofRow) AND item = ? AND chunk = ?
         """)
       defer { select.rewind() }
@@ -129,13 +162,18 @@ extension SQLiteJobStore {
       guard try select.step() else { throw try missing(id, item: item, chunk: chunk, db) }
       var row = select.row
       let (count, sha256) = (Int(row.integer()), row.blob())
-      let (encoding, content) = (row.integer(), row.blob())
-      let (file, offset) = (row.blob(), row.unsigned())
+      let (encoding, stored) = (row.integer(), row.blob())
+      let (file, offset, tenant) = (row.blob(), row.unsigned(), row.text())
+      let place = SealPlace.chunk(id, item: item, chunk: chunk)
+      let content = try open(stored, of: tenant, at: place)
       let bytes: [UInt8]? =
         switch StoredResult.Encoding(rawValue: encoding) {
         case .plain: content
-        case .zlib: Compression.decompress(content, count: count)
+        case .zlib: content.flatMap { Compression.decompress($0, count: count) }
         case .file: blobs.read(sha256: file, offset: offset, count: count)
+        case .sealedFile:
+          try blobs.read(sha256: file, offset: offset, count: count + DataKey.overhead)
+            .flatMap { try open($0, of: tenant, at: place) }
         case nil: nil
         }
       guard let bytes, bytes.count == count, Checksum.of(bytes) == sha256 else {
@@ -151,13 +189,17 @@ extension SQLiteJobStore {
   ) throws -> [UInt8]? {
     let select = try db.ready(
       """
-      SELECT chunks FROM results WHERE job = \(JobNumber.ofRow) AND chunks IS NOT NULL
+      SELECT chunks,tenant FROM results WHERE job = \(JobNumber.ofRow) AND chunks IS NOT NULL
       """)
     defer { select.rewind() }
     select.add(row: id)
     guard try select.step() else { return nil }
     var row = select.row
-    switch PackedChunks.find(item: item, chunk: chunk, in: row.blob()) {
+    let stored = row.blob()
+    guard let packed = try open(stored, of: row.text(), at: .chunks(id)) else {
+      throw corrupt(id, item: item, chunk: chunk)
+    }
+    switch PackedChunks.find(item: item, chunk: chunk, in: packed) {
     case .found(let bytes, let sha256):
       guard Checksum.of(bytes) == sha256 else { throw corrupt(id, item: item, chunk: chunk) }
       return bytes
@@ -175,12 +217,15 @@ extension SQLiteJobStore {
   private func missing(
     _ id: Identifier, item: Int, chunk: Int, _ db: Database
   ) throws -> QubusError {
-    let select = try db.ready("SELECT has_result FROM jobs WHERE \(JobNumber.condition)")
+    let select = try db.ready(
+      "SELECT has_result,removed & 1,results_expire_at FROM jobs WHERE \(JobNumber.condition)")
     defer { select.rewind() }
     select.add(row: id)
     guard try select.step() else { return QubusError(.jobNotFound, "no job \(id)") }
     var row = select.row
-    return row.boolean()
+    let (hasResult, isRemoved) = (row.boolean(), row.boolean())
+    if isRemoved { return .resultExpired(id, at: row.optionalInteger()) }
+    return hasResult
       ? QubusError(.unknownResultItem, "job \(id) has no chunk \(chunk) of item \(item)")
       : QubusError(.resultNotReady, "job \(id) has no result")
   }

@@ -16,7 +16,7 @@ extension SQLiteJobStore: SessionStore {
       let select = try db.ready(SessionReader.byID)
       defer { select.rewind() }
       select.add(id)
-      return try select.step() ? try SessionReader.record(select.row) : nil
+      return try select.step() ? try SessionReader.record(select.row, vault) : nil
     }
   }
 
@@ -38,18 +38,18 @@ extension SQLiteJobStore: SessionStore {
       if let endedAfter { select.add(endedAfter) }
       if let before { select.add(before) }
       select.add(max(0, limit))
-      return try Self.records(select)
+      return try records(select)
     }
   }
 
   package func openSessions() throws(QubusError) -> [SessionRecord] {
-    try readers.read { db in try Self.records(try db.ready(SessionReader.open)) }
+    try readers.read { db in try records(try db.ready(SessionReader.open)) }
   }
 
-  private static func records(_ select: SQLStatement) throws -> [SessionRecord] {
+  private func records(_ select: SQLStatement) throws -> [SessionRecord] {
     defer { select.rewind() }
     var records: [SessionRecord] = []
-    while try select.step() { records.append(try SessionReader.record(select.row)) }
+    while try select.step() { records.append(try SessionReader.record(select.row, vault)) }
     return records
   }
 
@@ -58,7 +58,7 @@ extension SQLiteJobStore: SessionStore {
       let select = try db.ready(SessionReader.optimizationByID)
       defer { select.rewind() }
       select.add(id)
-      return try select.step() ? try SessionReader.optimization(select.row) : nil
+      return try select.step() ? try SessionReader.optimization(select.row, vault) : nil
     }
   }
 
@@ -72,8 +72,10 @@ extension SQLiteJobStore: SessionStore {
       select.add(Int64(clamping: iteration))
       guard try select.step() else { return nil }
       var row = select.row
+      let (number, time, state) = (row.unsigned(), row.integer(), row.blob())
       return OptimizationCheckpoint(
-        optimization: id, iteration: row.unsigned(), time: row.integer(), state: row.blob())
+        optimization: id, iteration: number, time: time,
+        state: try vault.open(state, of: row.text(), at: .checkpoint(id, number)))
     }
   }
 }

@@ -12,7 +12,7 @@ internal import QubusTenancy
 /// their order; a result above 16 KiB is prepared beside the writer, and commands of other jobs may
 /// overtake it, flushes not.
 package final class SQLiteJobStore: JobStore {
-  private let directory: DataDirectory
+  let directory: DataDirectory
   private let database: DatabaseQueue
   let queue: WriteQueue
   private let writer: StoreWriter
@@ -23,13 +23,19 @@ package final class SQLiteJobStore: JobStore {
   let readers: ReaderPool
   let clock: any Clock
   let auditKey: AuditKey
+  /// Nil: nothing is encrypted.
+  let vault: Vault?
+  let owners = JobOwners()
+  /// Files that no row named at the last look.
+  let unnamedFiles = Lock<Set<[UInt8]>>([])
   package let serviceID: Identifier
   var blobs: BlobFiles { directory.blobs }
 
-  /// Up to here a result is encoded on its caller's thread.
-  private static let smallResultBytes = 16 << 10
-
   package var schemaVersion: Int { Schema.version }
+
+  /// Tenants whose wrapped data keys are damaged: what they have cannot be read, and nothing new of
+  /// theirs is taken.
+  package var tenantsWithBrokenKeys: [String] { vault?.broken ?? [] }
 
   /// Opens a data directory, making or migrating it where needed.
   /// - Throws: `data_directory_not_writable`, `data_directory_locked`,
@@ -45,13 +51,15 @@ package final class SQLiteJobStore: JobStore {
     self.options = options
     self.clock = clock
     database = try DatabaseOpening.open(directory, options: options)
+    vault = try VaultOpening(database, directory, options).open(clock)
     readers = try ReaderPool(path: directory.databasePath, count: options.readerCount)
     serviceID = try Self.serviceID(readers)
     auditKey = try AuditKey(directory: path)
     queue = WriteQueue(capacity: options.queueCapacity, byteCapacity: options.queueBytes)
     writer = StoreWriter(
       database: database, directory: directory, queue: queue, codec: codec, clock: clock,
-      daemonID: options.daemonID ?? IdentifierSource(clock: clock).next(), options: options)
+      daemonID: options.daemonID ?? IdentifierSource(clock: clock).next(), options: options,
+      vault: vault)
     writer.start()
     startPreparer()
   }
@@ -103,43 +111,6 @@ package final class SQLiteJobStore: JobStore {
     case .update(_, let completion): completion(.failure(error))
     case .flush(let completion): completion(.failure(error))
     }
-  }
-
-  /// Encodes a command here, so that the writer only writes.
-  private func task(_ command: StoreCommand) throws(QubusError) -> WriteTask {
-    switch command {
-    case .accept(let record, let events, let audit, let completion):
-      return WriteTask(
-        .accept(
-          WriteTask.Accept(
-            record: record, events: events, bodies: events.map { encode($0.body) },
-            error: record.error.map { codec.encode($0) }, audit: audit, completion: completion)),
-        bytes: record.request.count)
-    case .update(let update, let completion):
-      var work = WriteTask.Update(
-        update: update, bodies: events(of: update), error: update.error.map { codec.encode($0) },
-        result: nil, completion: completion)
-      guard let result = update.result else { return WriteTask(.update(work)) }
-      try result.validate()
-      let bytes = result.data.reduce(0) { $0 + $1.count }
-      guard bytes <= min(Self.smallResultBytes, options.inlineResultBytes) else {
-        return WriteTask(.update(work), needsPreparation: true)
-      }
-      do throws(SQLiteFailure) {
-        work.result = try StoredResult(
-          result, codec: codec, blobs: directory.blobs, inlineLimit: options.inlineResultBytes)
-      } catch { throw error.error(at: directory.path) }
-      return WriteTask(.update(work))
-    case .flush(let completion):
-      return WriteTask(.flush(completion))
-    }
-  }
-
-  private func events(of update: JobUpdate) -> [[UInt8]] { update.events.map { encode($0.body) } }
-
-  /// Most events say everything by kind and status; their body is stored as no bytes.
-  private func encode(_ body: JobEventBody) -> [UInt8] {
-    body == JobEventBody() ? [] : codec.encode(body)
   }
 
   /// Runs `body` on the writer's connection between transactions and waits for it.

@@ -18,11 +18,13 @@ enum SessionReader {
     """
   static let optimizationByID = "SELECT \(optimizationColumns) FROM optimizations WHERE id = ?"
   static let checkpoint = """
-    SELECT iteration,time,state FROM optimization_checkpoints
+    SELECT iteration,time,state,tenant FROM optimization_checkpoints
     WHERE optimization = ? AND iteration <= ? ORDER BY iteration DESC LIMIT 1
     """
 
-  static func record(_ columns: SQLRow) throws(QubusError) -> SessionRecord {
+  static func record(
+    _ columns: SQLRow, _ vault: Vault?
+  ) throws(QubusError) -> SessionRecord {
     var row = columns
     guard let id = row.identifier() else { throw damaged("a session has no id") }
     var record = SessionRecord(
@@ -33,12 +35,11 @@ enum SessionReader {
     record.secretHash = row.blob()
     record.idempotencyKey = row.text()
     record.requestHash = row.blob()
-    record.request = row.blob()
+    let request = row.blob()
     record.seed = row.unsigned()
     record.device = row.text()
-    record.name = row.text()
-    guard let tags = PackedStrings.unpack(row.blob()) else { throw damaged("tags of \(id)") }
-    record.tags = tags
+    let sealable = SessionColumns(request: request, name: row.text(), tags: row.blob())
+    try sealable.fill(&record, vault)
     guard let state = UInt8(exactly: row.integer()).flatMap(SessionState.init(rawValue:)) else {
       throw damaged("the state of session \(id)")
     }
@@ -59,7 +60,9 @@ enum SessionReader {
     return record
   }
 
-  static func optimization(_ columns: SQLRow) throws(QubusError) -> OptimizationRecord {
+  static func optimization(
+    _ columns: SQLRow, _ vault: Vault?
+  ) throws(QubusError) -> OptimizationRecord {
     var row = columns
     guard let id = row.identifier(), let session = row.identifier() else {
       throw damaged("an optimization has no id")
@@ -67,7 +70,10 @@ enum SessionReader {
     var record = OptimizationRecord(
       id: id, session: session,
       principal: Principal(tenant: row.text(), project: row.text(), name: row.text()),
-      request: row.blob(), startedAt: row.integer())
+      request: [], startedAt: 0)
+    record.request = try vault.open(
+      row.blob(), of: record.principal.tenant, at: .optimization(id))
+    record.startedAt = row.integer()
     record.ending = row.text()
     record.endedAt = row.optionalInteger()
     return record

@@ -14,6 +14,13 @@ struct SessionStatements {
   let checkpoints: SQLStatement
   let dropCheckpoint: SQLStatement
 
+  /// With the first use in a day, what was used before it; takes the day three times. The right
+  /// sides see the row as it was.
+  private static let dayTurn = """
+    device_ns_before = CASE WHEN day < ? THEN device_ns ELSE device_ns_before END,
+      shots_before = CASE WHEN day < ? THEN shots_used ELSE shots_before END, day = MAX(day, ?)
+    """
+
   init(_ db: Database) throws {
     func prepare(_ sql: String) throws -> SQLStatement {
       SQLStatement(try db.makeStatement(sql: sql), of: db)
@@ -33,14 +40,14 @@ struct SessionStatements {
     // Usage only grows: a journal that was overtaken by the end changes nothing.
     journal = try prepare(
       """
-      UPDATE sessions SET steps = ?, last_sequence = ?, device_ns = ?, shots_used = ?,
-        last_used_at = ?
+      UPDATE sessions SET \(Self.dayTurn), steps = ?, last_sequence = ?, device_ns = ?,
+        shots_used = ?, last_used_at = ?
       WHERE id = ? AND state = 1
       """)
     end = try prepare(
       """
-      UPDATE sessions SET state = ?, reason = ?, closed_at = ?, steps = ?, last_sequence = ?,
-        device_ns = ?, shots_used = ?
+      UPDATE sessions SET \(Self.dayTurn), state = ?, reason = ?, closed_at = ?, steps = ?,
+        last_sequence = ?, device_ns = ?, shots_used = ?
       WHERE id = ? AND state = 1
       """)
     startOptimization = try insertion(

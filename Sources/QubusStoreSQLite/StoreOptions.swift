@@ -1,5 +1,6 @@
 package import QubusCore
 package import QubusJobs
+package import QubusTenancy
 
 /// Sizes and hooks of the store; the defaults suit one daemon on one machine.
 package struct StoreOptions: Sendable {
@@ -25,6 +26,11 @@ package struct StoreOptions: Sendable {
   /// Time that evidence without a change may wait for a commit to join, milliseconds. A commit of
   /// its own would stand in the way of the next submit.
   package var noteMilliseconds = 100
+  /// Wraps the tenants' data keys; nil: nothing is encrypted.
+  package var masterKey: MasterKey?
+  /// Called with the tables and rows that were sealed when a plain store is opened with a master
+  /// key for the first time.
+  package var onSealed: @Sendable (Int) -> Void = { _ in }
   /// Called on any thread for an entry of the audit that could not be written.
   package var onLostNote: @Sendable (AuditEntry, QubusError) -> Void = { _, _ in }
   /// Upper bound of the database file in bytes; nil is none. Reaching it is `disk_full`.

@@ -14,12 +14,13 @@ final class StoreWriter: Sendable {
   private let clock: any Clock
   private let daemonID: Identifier
   private let options: StoreOptions
+  private let vault: Vault?
   private let hasFailed = Lock(false)
   private let finished = DispatchSemaphore(value: 0)
 
   init(
     database: DatabaseQueue, directory: DataDirectory, queue: WriteQueue, codec: any JobCodec,
-    clock: any Clock, daemonID: Identifier, options: StoreOptions
+    clock: any Clock, daemonID: Identifier, options: StoreOptions, vault: Vault?
   ) {
     self.database = database
     self.directory = directory
@@ -28,6 +29,7 @@ final class StoreWriter: Sendable {
     self.clock = clock
     self.daemonID = daemonID
     self.options = options
+    self.vault = vault
   }
 
   private var path: String { directory.path }
@@ -61,7 +63,7 @@ final class StoreWriter: Sendable {
       // The connection stays with this thread until the end.
       try database.writeWithoutTransaction { db in
         let executor = try CommandExecutor(
-          db, codec: codec, daemonID: daemonID, clock: clock)
+          db, codec: codec, daemonID: daemonID, clock: clock, vault: vault)
         loop(db, executor, WriteAheadLog(db))
       }
     } catch {
@@ -177,7 +179,7 @@ final class StoreWriter: Sendable {
         case .accept: FaultPoint.acceptedUncommitted.reached()
         case .update(let work) where work.update.moves.last?.isTerminal == true:
           FaultPoint.terminalUncommitted.reached()
-        case .update, .flush, .session, .tenancy, .control: break
+        case .update, .flush, .session, .tenancy, .cut, .control: break
         }
       }
     }

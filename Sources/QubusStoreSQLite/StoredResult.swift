@@ -9,6 +9,8 @@ struct StoredResult: Sendable {
     case plain = 0
     case zlib = 1
     case file = 2
+    /// As `file`; what lies at the offset is sealed.
+    case sealedFile = 3
   }
 
   struct Chunk: Sendable {
@@ -20,6 +22,8 @@ struct StoredResult: Sendable {
     var content: [UInt8]?
     var file: [UInt8]?
     var offset: UInt64
+    /// Keeps the file until the row is committed.
+    var claim: BlobClaim?
   }
 
   var manifest: [UInt8]
@@ -33,10 +37,33 @@ struct StoredResult: Sendable {
   /// Manifest, provenance and chunks up to here share one row, which fits one page of 4 KiB.
   private static let rowBytes = 3500
 
-  /// Compresses what becomes rows and writes what becomes files.
+  /// Compresses what becomes rows and writes what becomes files; with a key both are sealed.
   /// - Parameter inlineLimit: a result of more bytes keeps only its smallest items in rows.
   init(
-    _ result: JobResult, codec: any JobCodec, blobs: BlobFiles, inlineLimit: Int
+    _ result: JobResult, codec: any JobCodec, blobs: BlobFiles, inlineLimit: Int, key: DataKey?
+  ) throws(SQLiteFailure) {
+    try self.init(plain: result, codec: codec, blobs: blobs, inlineLimit: inlineLimit, key: key)
+    guard let key else { return }
+    do throws(QubusError) {
+      try seal(of: result.manifest.jobID, with: key)
+    } catch { throw SQLiteFailure(error) }
+  }
+
+  /// What becomes rows; files are sealed already.
+  private mutating func seal(of job: Identifier, with key: DataKey) throws(QubusError) {
+    manifest = try key.seal(manifest, at: .manifest(job))
+    provenance = try key.seal(provenance, at: .provenance(job))
+    if let packed = packedChunks { packedChunks = try key.seal(packed, at: .chunks(job)) }
+    for i in chunks.indices {
+      guard let content = chunks[i].content else { continue }
+      chunks[i].content = try key.seal(
+        content, at: .chunk(job, item: chunks[i].item, chunk: chunks[i].chunk))
+    }
+  }
+
+  private init(
+    plain result: JobResult, codec: any JobCodec, blobs: BlobFiles, inlineLimit: Int,
+    key: DataKey?
   ) throws(SQLiteFailure) {
     manifest = codec.encode(result.manifest)
     provenance = codec.encode(result.provenance)
@@ -48,11 +75,17 @@ struct StoredResult: Sendable {
     for (index, item) in result.manifest.items.enumerated() {
       let data = result.data[index]
       let isFile = inFiles.contains(index)
-      if isFile { try blobs.write(data, sha256: item.sha256) }
+      if isFile, let key {
+        chunks += try Self.writeSealed(
+          data, item: index, item.chunks, of: result.manifest.jobID, to: blobs, with: key)
+        continue
+      }
+      let claim = isFile ? try blobs.write(data, sha256: item.sha256) : nil
       for (number, info) in item.chunks.enumerated() {
         var chunk = Chunk(
           item: index, chunk: number, bytes: info.bytes, sha256: info.sha256,
-          encoding: .file, content: nil, file: isFile ? item.sha256 : nil, offset: info.offset)
+          encoding: .file, content: nil, file: isFile ? item.sha256 : nil, offset: info.offset,
+          claim: claim)
         if !isFile {
           let range = Int(info.offset)..<Int(info.offset + info.bytes)
           let compressed = Compression.compress(data[range])
@@ -62,6 +95,30 @@ struct StoredResult: Sendable {
         chunks.append(chunk)
       }
     }
+  }
+
+  /// Writes an item as a file of sealed chunks, one after the other.
+  static func writeSealed(
+    _ data: [UInt8], item: Int, _ infos: [ResultChunkInfo], of job: Identifier,
+    to blobs: BlobFiles, with key: DataKey
+  ) throws(SQLiteFailure) -> [Chunk] {
+    let name = key.fileName(job, item: item)
+    var file: [UInt8] = []
+    file.reserveCapacity(data.count + infos.count * DataKey.overhead)
+    var chunks: [Chunk] = []
+    for (number, info) in infos.enumerated() {
+      chunks.append(
+        Chunk(
+          item: item, chunk: number, bytes: info.bytes, sha256: info.sha256,
+          encoding: .sealedFile, content: nil, file: name, offset: UInt64(file.count)))
+      let range = Int(info.offset)..<Int(info.offset + info.bytes)
+      do throws(QubusError) {
+        file += try key.seal(data[range], at: .chunk(job, item: item, chunk: number))
+      } catch { throw SQLiteFailure(error) }
+    }
+    let claim = try blobs.write(file, sha256: name)
+    for i in chunks.indices { chunks[i].claim = claim }
+    return chunks
   }
 
   /// Of a validated result: every SHA-256 has its 32 bytes.

@@ -51,12 +51,17 @@ struct TenancyRows {
       snapshot.tokens = try all(
         "SELECT \(Self.tokenColumns) FROM tokens WHERE expires_at > ? ORDER BY id",
         bind: { $0.add(now) }, Self.token)
+      snapshot.quotas = try all(
+        "SELECT scope,quota,family,bound FROM quotas ORDER BY scope,family,quota", Self.quota)
+      snapshot.approvalPolicies = try all(
+        "SELECT \(Self.policyColumns) FROM approval_policies ORDER BY tenant,project,class",
+        Self.policy)
       return .commit
     }
     return snapshot
   }
 
-  private func all<Value>(
+  func all<Value>(
     _ sql: String, bind: (SQLStatement) -> Void = { _ in },
     _ read: (inout SQLRow) throws(QubusError) -> Value
   ) throws -> [Value] {
@@ -118,7 +123,7 @@ struct TenancyRows {
     return record
   }
 
-  private static func damaged(_ what: String) -> QubusError {
+  static func damaged(_ what: String) -> QubusError {
     QubusError(.dataDirectoryCorrupt, "the database is damaged: \(what)")
   }
 }
@@ -170,7 +175,7 @@ extension TenancyRows: TenancyLookup {
     }
   }
 
-  private func first(
+  func first(
     _ sql: String, _ bind: (SQLStatement) -> Void
   ) throws(SQLiteFailure) -> Bool? {
     try first(sql, bind) { _ in true }

@@ -36,7 +36,8 @@ struct WriterStatements {
       """)
     headByID = try prepare(
       """
-      SELECT job, status, attempt, last_sequence, tenant, project, principal FROM jobs
+      SELECT job, status, attempt, last_sequence, tenant, project, principal,
+        cost_held IS NOT NULL FROM jobs
       WHERE \(JobNumber.condition)
       """)
     slots = try prepare("SELECT job, id FROM jobs WHERE job BETWEEN ? AND ? ORDER BY job")
@@ -48,7 +49,7 @@ struct WriterStatements {
       attempt,lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,started_at,
       device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
       annotations,notices,replay_of,cancel_requested,fallback_used,has_result,
-      request
+      request,cost_held
       """)
     insertRequest = try insert("requests", "job,\(owner),request")
     insertTag = try prepare(

@@ -30,6 +30,11 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
   case manageProjects = "projects.manage"
   case manageTenants = "tenants.manage"
 
+  /// Caps of projects.
+  case manageBudgets = "budgets.manage"
+  /// Prices and credit.
+  case manageCredit = "credit.manage"
+
   case readAudit = "audit.read"
 
   /// One bit each, so that a role is a number.
@@ -73,7 +78,7 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
       .readMembers, .readAudit:
       true
     case .manageDevices, .rotateKeys, .issueTokens, .managePrincipals, .manageProjects,
-      .manageTenants:
+      .manageTenants, .manageBudgets, .manageCredit:
       false
     }
   }

@@ -20,7 +20,7 @@ package enum Authority {
     switch action {
     case .openSessions, .stepSessions, .closeSessions, .readSessions: .readSessions
     case .managePrincipals, .readMembers, .manageProjects, .manageTenants, .rotateKeys,
-      .issueTokens, .readAudit:
+      .issueTokens, .readAudit, .manageBudgets, .manageCredit:
       .readMembers
     case .connect, .readDevices, .manageDevices: .readDevices
     case .submitJobs, .readJobs, .readResults, .cancelJobs, .annotateJobs, .manageJobs,

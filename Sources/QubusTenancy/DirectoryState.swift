@@ -21,6 +21,7 @@ struct DirectoryState: Sendable {
     switch change {
     case .createTenant(let record): tenants[record.name] = record
     case .setTenantDisabled(let name, let isDisabled): tenants[name]?.isDisabled = isDisabled
+    case .eraseTenant: break
     case .createProject(let record): projects[record.tenant, default: [:]][record.name] = record
     case .setProjectDisabled(let tenant, let name, let isDisabled):
       projects[tenant]?[name]?.isDisabled = isDisabled
@@ -42,6 +43,9 @@ struct DirectoryState: Sendable {
       tokens[id]?.revokedAt = earliest
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
+    case .ledger: break
+    // Kept by those who judge by them (`QuotaKeeper`, `ApprovalPolicies`).
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: break
     }
   }
 

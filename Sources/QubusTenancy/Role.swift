@@ -43,11 +43,12 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
     case .approver: Role.viewer.declared + [.readResults, .approveJobs]
     case .projectAdmin:
       Role.submitter.declared + [.manageJobs, .readMembers, .managePrincipals]
-    case .tenantAdmin: Role.projectAdmin.declared + [.manageProjects]
+    case .tenantAdmin: Role.projectAdmin.declared + [.manageProjects, .manageBudgets]
     case .operator:
       Self.everyone + [
         .manageDevices, .readJobs, .readSessions, .cancelJobs, .annotateJobs, .manageJobs,
         .closeSessions, .readMembers, .managePrincipals, .manageProjects, .manageTenants,
+        .manageBudgets, .manageCredit,
       ]
     case .auditor: Self.everyone + [.readJobs, .readSessions, .readMembers, .readAudit]
     }

@@ -4,6 +4,7 @@ package import QubusJobs
 package enum TenancyOrder: Sendable, Hashable {
   case createTenant(name: String)
   case updateTenant(name: String, isDisabled: Bool)
+  case eraseTenant(name: String)
   /// The owner is a name of the tenant's, empty for nobody.
   case createProject(tenant: String, name: String, owner: String)
   case updateProject(tenant: String, name: String, isDisabled: Bool?, owner: String?)
@@ -17,6 +18,13 @@ package enum TenancyOrder: Sendable, Hashable {
   case createInvitation(Principal, validSeconds: Double)
   case issueToken(TokenOrder)
   case revokeToken(String)
+  /// Another key that signs tokens.
+  case rotateTokenKey
+  case ledger(LedgerOrder)
+  /// Nil: no limit from now on.
+  case setQuota(QuotaScope, Quota, limit: Int64?)
+  case setApprovalPolicy(ApprovalPolicy)
+  case removeApprovalPolicy(ApprovalPolicy.Key)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -29,6 +37,7 @@ package enum TenancyOrder: Sendable, Hashable {
     switch self {
     case .createTenant: "CreateTenant"
     case .updateTenant: "UpdateTenant"
+    case .eraseTenant: "EraseTenant"
     case .createProject: "CreateProject"
     case .updateProject: "UpdateProject"
     case .createPrincipal: "CreatePrincipal"
@@ -40,6 +49,10 @@ package enum TenancyOrder: Sendable, Hashable {
     case .createInvitation: "CreateInvitation"
     case .issueToken: "IssueToken"
     case .revokeToken: "RevokeToken"
+    case .rotateTokenKey: "RotateTokenKey"
+    case .ledger(let order): order.method
+    case .setQuota: "SetQuota"
+    case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
     }
   }
 }
@@ -83,6 +96,11 @@ package enum TenancyQuery: Sendable, Hashable {
   /// Against an exported checkpoint, when there is one.
   case verifyAudit(AuditCheckpoint?)
   case auditCheckpoint
+  case ledger(LedgerQuery)
+  /// Nil: the caller's own, its project's and its tenant's.
+  case quota(QuotaScope?)
+  /// Limits that are set; nil: of every tenant that the caller sees.
+  case quotas(tenant: String?, TenancyPage)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -94,6 +112,9 @@ package enum TenancyQuery: Sendable, Hashable {
     case .audit: "ListAudit"
     case .verifyAudit: "VerifyAudit"
     case .auditCheckpoint: "ExportAuditCheckpoint"
+    case .ledger(let query): query.method
+    case .quota: "GetQuota"
+    case .quotas: "ListQuotas"
     }
   }
 }

@@ -15,6 +15,7 @@ package protocol TenancyLookup {
   func hasKey(_ key: String) throws(Failure) -> Bool
   func hasGrant(_ record: GrantRecord) throws(Failure) -> Bool
   func token(_ id: String) throws(Failure) -> TokenRecord?
+  func hasApprovalPolicy(_ key: ApprovalPolicy.Key) throws(Failure) -> Bool
 }
 
 /// Which changes contradict what is there; the same for every store. Who may make them is decided
@@ -31,7 +32,7 @@ package enum TenancyRules {
     case .createTenant(let record):
       if let error = nameRefusal(record.name, "name") { return error }
       return try lookup.hasTenant(record.name) ? taken("tenant", record.name) : nil
-    case .setTenantDisabled(let name, _):
+    case .setTenantDisabled(let name, _), .eraseTenant(let name, _):
       return try lookup.hasTenant(name) ? nil : .tenantNotFound(name)
     case .createProject(let record):
       if let error = nameRefusal(record.name, "name") { return error }
@@ -53,6 +54,45 @@ package enum TenancyRules {
       return try grantRefusal(of: change, in: lookup)
     case .issueToken, .revokeToken, .spendToken:
       return try tokenRefusal(of: change, in: lookup)
+    case .ledger(let change):
+      return try ledgerRefusal(of: change, in: lookup)
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy:
+      return try boundRefusal(of: change, in: lookup)
+    }
+  }
+
+  /// Only for projects that there are; amounts are judged where they come in.
+  private static func ledgerRefusal<Lookup: TenancyLookup>(
+    of change: LedgerChange, in lookup: Lookup
+  ) throws(Lookup.Failure) -> QubusError? {
+    switch change {
+    case .setPrice, .turn: nil
+    case .grant(let entitlement):
+      try projectRefusal(entitlement.project.tenant, entitlement.project.project, lookup)
+    case .setBudget(let budget):
+      try projectRefusal(budget.project.tenant, budget.project.project, lookup)
+    case .dedicate(_, let tenant):
+      if let tenant { try placeRefusal(tenant, nil, lookup) } else { nil }
+    }
+  }
+
+  private static func boundRefusal<Lookup: TenancyLookup>(
+    of change: TenancyChange, in lookup: Lookup
+  ) throws(Lookup.Failure) -> QubusError? {
+    switch change {
+    case .setQuota(let scope, let quota, let limit):
+      if let error = limit.flatMap({ quota.refusal(of: $0) }) ?? quota.refusal(for: scope) {
+        return error
+      }
+      return try scopeRefusal(scope, lookup)
+    case .setApprovalPolicy(let policy):
+      if let error = policy.refusal { return error }
+      return try placeRefusal(policy.key.tenant, policy.key.project, lookup)
+    case .removeApprovalPolicy(let key):
+      if let error = try placeRefusal(key.tenant, key.project, lookup) { return error }
+      return try lookup.hasApprovalPolicy(key)
+        ? nil : .field(.invalidRequest, "policy", "there is no policy for \(key.text)")
+    default: preconditionFailure("not a change of bounds")
     }
   }
 
@@ -67,9 +107,10 @@ package enum TenancyRules {
       (tenant, project, owner) = (record.tenant, record.name, record.owner)
     case .setProjectOwner(let ofTenant, let name, let newOwner):
       (tenant, project, owner) = (ofTenant, name, newOwner)
-    case .createTenant, .setTenantDisabled, .setProjectDisabled, .createPrincipal,
+    case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
-      .issueToken, .revokeToken, .spendToken:
+      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setApprovalPolicy,
+      .removeApprovalPolicy:
       return nil
     }
     guard !owner.isEmpty, try !lookup.hasPrincipal(named: owner, in: tenant) else { return nil }
@@ -120,6 +161,24 @@ package enum TenancyRules {
   ) throws(Lookup.Failure) -> QubusError? {
     guard try lookup.hasTenant(tenant) else { return .tenantNotFound(tenant) }
     return try lookup.hasProject(name, of: tenant) ? nil : .projectNotFound(tenant, name)
+  }
+
+  /// A user of the machine who is no principal has the quotas of the project.
+  private static func scopeRefusal<Lookup: TenancyLookup>(
+    _ scope: QuotaScope, _ lookup: Lookup
+  ) throws(Lookup.Failure) -> QubusError? {
+    switch scope.place {
+    case .tenant(let tenant): try placeRefusal(tenant, nil, lookup)
+    case .project(let tenant, let project): try placeRefusal(tenant, project, lookup)
+    case .principal(let principal): try principalRefusal(principal, lookup)
+    }
+  }
+
+  private static func placeRefusal<Lookup: TenancyLookup>(
+    _ tenant: String, _ project: String?, _ lookup: Lookup
+  ) throws(Lookup.Failure) -> QubusError? {
+    if let project { return try projectRefusal(tenant, project, lookup) }
+    return try lookup.hasTenant(tenant) ? nil : .tenantNotFound(tenant)
   }
 
   // MARK: Keys, grants, tokens

@@ -6,6 +6,8 @@ package import QubusJobs
 package enum TenancyChange: Sendable, Hashable {
   case createTenant(TenantRecord)
   case setTenantDisabled(String, Bool)
+  /// Destroys the tenant's data key, and with it all that was encrypted. For ever.
+  case eraseTenant(String, at: Microseconds)
   case createProject(ProjectRecord)
   case setProjectDisabled(tenant: String, name: String, Bool)
   case setProjectOwner(tenant: String, name: String, owner: String)
@@ -20,6 +22,11 @@ package enum TenancyChange: Sendable, Hashable {
   case issueToken(TokenRecord)
   case revokeToken(String, at: Microseconds)
   case spendToken(String, shots: UInt64)
+  case ledger(LedgerChange)
+  /// Nil: no limit from now on.
+  case setQuota(QuotaScope, Quota, limit: Int64?)
+  case setApprovalPolicy(ApprovalPolicy)
+  case removeApprovalPolicy(ApprovalPolicy.Key)
 }
 
 /// Everything at once, as it is read at start.
@@ -31,13 +38,17 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var grants: [GrantRecord] = []
   /// Those that have not expired.
   package var tokens: [TokenRecord] = []
+  package var quotas: [QuotaRecord] = []
+  package var approvalPolicies: [ApprovalPolicy] = []
 
   package init() {}
 }
 
 /// What an audit check found.
 package struct AuditReport: Sendable, Hashable {
-  /// Records read, from the first.
+  /// Where it began: 1, or behind what retention removed, or where the look was asked to begin.
+  package var first: UInt64
+  /// Number of the last good record.
   package var records: UInt64
   /// SHA-256 of the last good record.
   package var head: [UInt8]
@@ -45,11 +56,19 @@ package struct AuditReport: Sendable, Hashable {
   package var brokenAt: UInt64?
   package var explanation: String
 
-  package init(records: UInt64, head: [UInt8], brokenAt: UInt64?, explanation: String) {
+  /// When retention removed the records before the first; nil: it did not.
+  package var cutAt: Microseconds?
+
+  package init(
+    first: UInt64 = 1, records: UInt64, head: [UInt8], brokenAt: UInt64?, explanation: String,
+    cutAt: Microseconds? = nil
+  ) {
+    self.first = first
     self.records = records
     self.head = head
     self.brokenAt = brokenAt
     self.explanation = explanation
+    self.cutAt = cutAt
   }
 }
 

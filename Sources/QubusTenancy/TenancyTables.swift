@@ -13,6 +13,8 @@ package struct TenancyTables: Sendable {
   private var keys: [String: ClientKeyRecord] = [:]
   private var grants: Set<GrantRecord> = []
   private var tokens: [String: TokenRecord] = [:]
+  private var quotas: [QuotaScope: [Quota: Int64]] = [:]
+  private var policies: [ApprovalPolicy.Key: ApprovalPolicy] = [:]
 
   /// A service nobody has used: the tenant `default` with the project `default`.
   package init(createdAt: Microseconds) {
@@ -40,6 +42,7 @@ package struct TenancyTables: Sendable {
     switch change {
     case .createTenant(let record): tenants[record.name] = record
     case .setTenantDisabled(let name, let isDisabled): tenants[name]?.isDisabled = isDisabled
+    case .eraseTenant: break
     case .createProject(let record):
       projects[ProjectName(tenant: record.tenant, name: record.name)] = record
     case .setProjectDisabled(let tenant, let name, let isDisabled):
@@ -61,6 +64,11 @@ package struct TenancyTables: Sendable {
       let earliest = min(tokens[id]?.revokedAt ?? time, time)
       tokens[id]?.revokedAt = earliest
     case .spendToken(let id, let shots): tokens[id]?.shotsUsed += shots
+    // Money is kept where jobs are.
+    case .ledger: break
+    case .setQuota(let scope, let quota, let limit): quotas[scope, default: [:]][quota] = limit
+    case .setApprovalPolicy(let policy): policies[policy.key] = policy
+    case .removeApprovalPolicy(let key): policies[key] = nil
     }
   }
 
@@ -73,6 +81,10 @@ package struct TenancyTables: Sendable {
     snapshot.keys = keys.values.sorted { $0.key < $1.key }
     snapshot.grants = grants.sorted { Self.order($0).lexicographicallyPrecedes(Self.order($1)) }
     snapshot.tokens = tokens.values.filter { $0.expiresAt > now }.sorted { $0.id < $1.id }
+    snapshot.quotas = quotas.flatMap { scope, limits in
+      limits.map { QuotaRecord(scope: scope, quota: $0, limit: $1) }
+    }.sorted { ($0.scope.text, $0.quota.rawValue) < ($1.scope.text, $1.quota.rawValue) }
+    snapshot.approvalPolicies = policies.values.sorted { $0.key.text < $1.key.text }
     return snapshot
   }
 
@@ -104,4 +116,5 @@ extension TenancyTables: TenancyLookup {
   package func hasKey(_ key: String) -> Bool { keys[key] != nil }
   package func hasGrant(_ record: GrantRecord) -> Bool { grants.contains(record) }
   package func token(_ id: String) -> TokenRecord? { tokens[id] }
+  package func hasApprovalPolicy(_ key: ApprovalPolicy.Key) -> Bool { policies[key] != nil }
 }

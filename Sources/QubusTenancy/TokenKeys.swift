@@ -18,14 +18,16 @@ package final class TokenKeys: Sendable {
     let key: Curve25519.Signing.PublicKey
     /// `{"alg":"EdDSA","kid":…,"typ":"JWT"}`, as it stands in the token.
     let header: [UInt8]
+    /// `kid` of the header.
+    let id: String
     /// Nil: the one in use.
     let until: Microseconds?
 
     init(_ key: Curve25519.Signing.PublicKey, until: Microseconds? = nil) {
       self.key = key
       self.until = until
-      let id = SHA256.hash(data: key.rawRepresentation).prefix(8)
-      let json = #"{"alg":"EdDSA","kid":"\#(Hexadecimal.text(id))","typ":"JWT"}"#
+      id = Hexadecimal.text(SHA256.hash(data: key.rawRepresentation).prefix(8))
+      let json = #"{"alg":"EdDSA","kid":"\#(id)","typ":"JWT"}"#
       header = Base64URL.encode(json.utf8)
     }
   }
@@ -55,9 +57,13 @@ package final class TokenKeys: Sendable {
 
   /// Signs with a new key from now on. Tokens of the one before stay good until they expire.
   /// - Parameter now: of the directory, microseconds UTC.
-  package func rotate(now: Microseconds) throws(QubusError) {
+  /// - Returns: `kid` of the new one, and the time from which no token of the one before is good.
+  @discardableResult
+  package func rotate(
+    now: Microseconds
+  ) throws(QubusError) -> (id: String, previousUntil: Microseconds) {
     // One at a time, and in memory only what is durable.
-    try state.withLock { (state) throws(QubusError) in
+    try state.withLock { (state) throws(QubusError) -> (id: String, previousUntil: Microseconds) in
       let until = now + TokenClaims.maximumLifetime
       let previous = state.checking.compactMap { key -> Checking? in
         let end = key.until ?? until
@@ -66,6 +72,7 @@ package final class TokenKeys: Sendable {
       let next = State(key: Curve25519.Signing.PrivateKey(), previous: previous)
       try SecretFile.replace(path, with: Self.text(next))
       state = next
+      return (next.checking[0].id, until)
     }
   }
 
@@ -137,25 +144,5 @@ extension TokenKeys.State {
   fileprivate init(key: Curve25519.Signing.PrivateKey, previous: [TokenKeys.Checking]) {
     signing = key
     checking = [TokenKeys.Checking(key.publicKey)] + previous
-  }
-}
-
-/// Bytes as pairs of digits.
-enum Hexadecimal {
-  static func text(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
-
-  /// Nil unless it is as `text` writes it.
-  static func bytes(_ text: some StringProtocol) -> [UInt8]? {
-    let characters = Array(text.utf8)
-    guard characters.count.isMultiple(of: 2) else { return nil }
-    let bytes = stride(from: 0, to: characters.count, by: 2).map { start in
-      UInt8(String(decoding: characters[start..<start + 2], as: UTF8.self), radix: 16)
-    }
-    let known = bytes.compactMap { $0 }
-    return known.count == bytes.count && Self.text(known) == text ? known : nil
   }
 }

@@ -31,6 +31,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listTenants = "ListTenants"
   case createTenant = "CreateTenant"
   case updateTenant = "UpdateTenant"
+  case eraseTenant = "EraseTenant"
   case listProjects = "ListProjects"
   case createProject = "CreateProject"
   case updateProject = "UpdateProject"
@@ -45,9 +46,22 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case createInvitation = "CreateInvitation"
   case issueToken = "IssueToken"
   case revokeToken = "RevokeToken"
+  case rotateTokenKey = "RotateTokenKey"
   case listAudit = "ListAudit"
   case verifyAudit = "VerifyAudit"
   case exportAuditCheckpoint = "ExportAuditCheckpoint"
+  case setPrice = "SetPrice"
+  case grantCredit = "GrantCredit"
+  case setBudget = "SetBudget"
+  case dedicateDevice = "DedicateDevice"
+  case listBudgets = "ListBudgets"
+  case getUsage = "GetUsage"
+  case getQuota = "GetQuota"
+  case setQuota = "SetQuota"
+  case listQuotas = "ListQuotas"
+  case listApprovals = "ListApprovals"
+  case approveJob = "ApproveJob"
+  case setApprovalPolicy = "SetApprovalPolicy"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -116,6 +130,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listTenants: row(.readMembers, .reader)
     case .createTenant: row(.manageTenants, .engine)
     case .updateTenant: row(.manageTenants, .engine)
+    case .eraseTenant: row(.manageTenants, .engine)
     case .listProjects: row(.readMembers, .reader)
     case .createProject: row(.manageProjects, .engine)
     case .updateProject: row(.manageProjects, .engine)
@@ -132,9 +147,25 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .issueToken: row(.issueTokens, .engine, idempotent: false)
     // Operators revoke the tokens of others and can issue none.
     case .revokeToken: row(.rotateKeys, .engine)
+    case .rotateTokenKey: row(.manageTenants, .engine, idempotent: false)
     case .listAudit: row(.readAudit, .reader)
     case .verifyAudit: row(.readAudit, .reader)
     case .exportAuditCheckpoint: row(.readAudit, .reader)
+    case .setPrice: row(.manageCredit, .engine)
+    case .grantCredit: row(.manageCredit, .engine, idempotent: false)
+    case .setBudget: row(.manageBudgets, .engine)
+    case .dedicateDevice: row(.manageDevices, .engine)
+    // Whoever may see jobs may see what they cost.
+    case .listBudgets: row(.readJobs, .reader)
+    case .getUsage: row(.readJobs, .reader)
+    // One's own; those of others take members.read.
+    case .getQuota: row(.connect, .reader)
+    // Of a project it takes projects.manage, of a tenant tenants.manage.
+    case .setQuota: row(.managePrincipals, .engine)
+    case .listQuotas: row(.readMembers, .reader)
+    case .listApprovals: row(.approveJobs, .reader)
+    case .approveJob: row(.approveJobs, .engine)
+    case .setApprovalPolicy: row(.manageProjects, .engine)
     }
   }
 
@@ -142,6 +173,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   package var isOfSessions: Bool { permission.rawValue.hasPrefix("sessions.") }
 
   package var permission: Action { declaration.permission }
+
+  /// Whether a rate of requests counts it: not what a client begins with, nor what lifts the rate.
+  package var isCountedByRates: Bool {
+    switch self {
+    case .hello, .getQuota, .setQuota: false
+    default: true
+    }
+  }
 
   private func row(
     _ permission: Action, _ place: Place, _ shape: Shape = .unary, idempotent: Bool = true,

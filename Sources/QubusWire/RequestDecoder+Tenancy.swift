@@ -17,6 +17,10 @@ extension RequestDecoder {
     case .listAudit: try listAudit(body)
     case .verifyAudit: try verifyAudit(body)
     case .exportAuditCheckpoint: try auditCheckpoint(body, method)
+    case .listBudgets: try listBudgets(body)
+    case .getUsage: try getUsage(body)
+    case .getQuota: try getQuota(body)
+    case .listQuotas: try listQuotas(body)
     default: throw QubusError(.internalError, "\(method.rawValue) reads no tenants")
     }
   }
@@ -82,7 +86,7 @@ extension RequestDecoder {
   }
 
   /// Tokens of these lists are names, which are not the server's secret.
-  private func tenancyPage(
+  func tenancyPage(
     _ size: UInt32, _ token: UnsafeMutablePointer<CChar>?
   ) throws(QubusError) -> TenancyPage {
     let after = String(wire: token)
@@ -92,7 +96,7 @@ extension RequestDecoder {
     return TenancyPage(limit: try pageSize(size), after: after)
   }
 
-  private func pageSize(_ size: UInt32) throws(QubusError) -> Int {
+  func pageSize(_ size: UInt32) throws(QubusError) -> Int {
     guard size <= UInt32(TenancyLimits.pageSize) else {
       throw .field(
         .invalidRequest, "page_size", "\(size) is too large", limit: "\(TenancyLimits.pageSize)")

@@ -16,6 +16,7 @@ extension RequestDecoder {
     switch method {
     case .createTenant: try createTenant(body)
     case .updateTenant: try updateTenant(body)
+    case .eraseTenant: try eraseTenant(body)
     case .createProject: try createProject(body)
     case .updateProject: try updateProject(body)
     case .createPrincipal: try createPrincipal(body)
@@ -27,6 +28,13 @@ extension RequestDecoder {
     case .createInvitation: try createInvitation(body)
     case .issueToken: try issueToken(body)
     case .revokeToken: try revokeToken(body)
+    case .rotateTokenKey: try rotateTokenKey(body)
+    case .setPrice: try setPrice(body)
+    case .grantCredit: try grantCredit(body)
+    case .setBudget: try setBudget(body)
+    case .dedicateDevice: try dedicateDevice(body)
+    case .setQuota: try setQuota(body)
+    case .setApprovalPolicy: try setApprovalPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
     }
   }
@@ -50,6 +58,15 @@ extension RequestDecoder {
       else { throw .field(.missingField, "is_disabled", "is required: nothing else can change") }
       return TenancyRequest(
         order: .updateTenant(name: name, isDisabled: m.is_disabled != 0),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
+  private func eraseTenant(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
+    try decodeMessage(body, qubus_descriptor_erase_tenant_request(), limits: wire) {
+      (m: Qubus__V1__EraseTenantRequest) throws(QubusError) in
+      TenancyRequest(
+        order: .eraseTenant(name: try TenancyFields.name(m.name, "name")),
         reason: try TenancyFields.reason(m.reason))
     }
   }
@@ -234,6 +251,13 @@ extension RequestDecoder {
       guard !id.isEmpty else { throw .field(.missingField, "token_id", "is required") }
       return TenancyRequest(
         order: .revokeToken(id), reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
+  private func rotateTokenKey(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
+    try decodeMessage(body, qubus_descriptor_rotate_token_key_request(), limits: wire) {
+      (m: Qubus__V1__RotateTokenKeyRequest) throws(QubusError) in
+      TenancyRequest(order: .rotateTokenKey, reason: try TenancyFields.reason(m.reason))
     }
   }
 }

@@ -17,12 +17,13 @@ struct Qubus: ParsableCommand {
         subcommands: [
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
           ListCommand.self, ResultCommand.self, CancelCommand.self, ReplayCommand.self,
-          AnnotateCommand.self, PlanCommand.self,
+          AnnotateCommand.self, PlanCommand.self, ApprovalsCommand.self, UsageCommand.self,
         ]),
       CommandGroup(
         name: "The service:",
         subcommands: [
-          DevicesCommand.self, ErrorsCommand.self, HealthCommand.self, VersionCommand.self,
+          DevicesCommand.self, QuotaCommand.self, ErrorsCommand.self, HealthCommand.self,
+          VersionCommand.self,
           KeygenCommand.self, CompletionCommand.self,
         ]),
       CommandGroup(

@@ -8,6 +8,7 @@ internal import QubusJobs
 internal import QubusQASM
 internal import QubusServer
 internal import QubusStoreSQLite
+internal import QubusTenancy
 internal import QubusWire
 
 /// The parts of the service, put together: store, engine with its devices, server.
@@ -37,14 +38,21 @@ final class Daemon: Sendable {
     let codec = ProtobufJobCodec(limits: limits)
     var storeOptions = StoreOptions()
     storeOptions.onFatal = { error in
-      logger.critical("the disk cannot be trusted any more: \(error)")
+      logger.critical(
+        "the disk cannot be trusted any more", metadata: ["error": "\(error.logText)"])
       _exit(DaemonExit.inputOutput.rawValue)
+    }
+    storeOptions.masterKey = try configuration.masterKey?.read()
+    storeOptions.onSealed = { values in
+      logger.notice(
+        "what was stored before encryption is sealed", metadata: ["count": "\(values)"])
     }
     storeOptions.onLostNote = { entry, error in
       logger.error(
         "evidence was not written",
         metadata: [
-          "method": "\(entry.method)", "subject": "\(entry.subject)", "error": "\(error)",
+          "method": "\(entry.method)", "subject": "\(entry.subject)",
+          "error": "\(error.logText)",
         ])
     }
     store = try SQLiteJobStore(
@@ -66,6 +74,7 @@ final class Daemon: Sendable {
     engineConfiguration.sessions.leaseShare = Double(configuration.sessionSharePercent) / 100
     engineConfiguration.sessions.stepInPlaceSeconds =
       Double(configuration.stepInPlaceMicroseconds) / 1e6
+    engineConfiguration.retention = configuration.retention
     let programs = ProgramCache(bytes: engineConfiguration.programCacheBytes) {
       (source) throws(QubusError) -> CompiledProgram in
       ProgramCompiler.compile(try OpenQASM.compile(source, limits: limits), source: source)
@@ -73,7 +82,9 @@ final class Daemon: Sendable {
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
-      logger: logger, sessionStore: store, sessionCodec: codec, audit: store)
+      logger: logger, sessionStore: store, sessionCodec: codec,
+      retentionStore: store, audit: store,
+      ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
@@ -88,8 +99,8 @@ final class Daemon: Sendable {
     do throws(QubusError) {
       server = try Server(
         configuration: serverConfiguration, service: engine, sessions: engine,
-        tenancy: tenancy.service(engine), admission: tenancy.admission, clock: clock,
-        logger: logger)
+        tenancy: tenancy.service(engine), admission: tenancy.admission,
+        quotas: tenancy.quotas, clock: clock, logger: logger)
     } catch {
       engine.stop(graceMicroseconds: 0)
       // The server's error is the one to tell; the store has nothing new to lose.
@@ -97,6 +108,7 @@ final class Daemon: Sendable {
       throw error
     }
     tenancy.serves(keys: serverKeys)
+    tellEncryption(storeOptions.masterKey?.idText, logger)
     logger.notice(
       "ready",
       metadata: [
@@ -104,6 +116,21 @@ final class Daemon: Sendable {
         "data_dir": "\(configuration.dataDirectory)", "threads": "\(configuration.threads)",
         "memory_bytes": "\(configuration.memoryBytes)", "version": "\(Versions.server)",
       ])
+  }
+
+  private func tellEncryption(
+    _ master: String?, _ logger: Logger
+  ) {
+    logger.notice(
+      "data at rest",
+      metadata: [
+        "encryption": master == nil ? "off" : "on", "master_key": "\(master ?? "none")",
+      ])
+    for tenant in store.tenantsWithBrokenKeys {
+      logger.error(
+        "the data key of a tenant cannot be opened; other tenants go on",
+        metadata: ["tenant": "\(tenant)"])
+    }
   }
 
   /// What is made of a store; without it the store is closed again.

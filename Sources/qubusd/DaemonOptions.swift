@@ -33,6 +33,18 @@ struct DaemonOptions: ParsableArguments {
   var localUsers: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Master key, 64 hexadecimal digits in a file of mode 0600; with one, programs, results and "
+        + "labels are encrypted. Default: none.", valueName: "file"))
+  var masterKeyFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Command that writes the master key to its standard output within 30 s.",
+      valueName: "command"))
+  var masterKeyCommand: String?
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Threads that compute. Default: all cores.", valueName: "count"))
   var threads: String?
@@ -82,6 +94,23 @@ struct DaemonOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "How long results are kept from the end of their job: 90d, 12h, 30m, 10s or forever. "
+        + "Default: forever.", valueName: "time"))
+  var resultRetention: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long events are kept from the end of their job. Default: forever.", valueName: "time"))
+  var eventRetention: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long records of the audit are kept; it stays verifiable. Default: forever.",
+      valueName: "time"))
+  var auditRetention: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Least level logged: trace, debug, info, notice, warning, error or critical. Default: info.",
       valueName: "level"))
   var logLevel: String?
@@ -95,11 +124,12 @@ struct DaemonOptions: ParsableArguments {
   func loader(environment: [String: String]) -> ConfigurationLoader {
     let single: [ConfigurationSetting: String?] = [
       .dataDirectory: dataDir, .socketGroup: socketGroup, .localUsers: localUsers,
-      .threads: threads,
+      .masterKeyFile: masterKeyFile, .masterKeyCommand: masterKeyCommand, .threads: threads,
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
       .sessionShare: sessionShare, .stepInPlace: stepInPlace, .keepAwake: keepAwake,
-      .logLevel: logLevel, .logFormat: logFormat,
+      .resultRetention: resultRetention, .eventRetention: eventRetention,
+      .auditRetention: auditRetention, .logLevel: logLevel, .logFormat: logFormat,
     ]
     var flags = single.compactMapValues { $0.map { [$0] } }
     flags[.listen] = listen

@@ -14,7 +14,8 @@ struct Qubusd: ParsableCommand {
       ...), else from the file, else from its default. When the daemon is ready, one JSON line on \
       standard output names its endpoints. SIGTERM and SIGINT stop it cleanly.
       """,
-    version: "qubusd \(Versions.server)")
+    version: "qubusd \(Versions.server)",
+    subcommands: [BackupCommand.self, RestoreCommand.self, RewrapCommand.self])
 
   @OptionGroup var options: DaemonOptions
 
@@ -35,11 +36,13 @@ struct Qubusd: ParsableCommand {
     FileDescriptorLimit.raise()
     let logger = configuration.makeLogger()
     do throws(QubusError) {
+      try CoreDumps.forbid()
       let daemon = try Daemon(configuration, logger: logger)
       Readiness.announce(daemon, configuration)
       StopSignals.serve(daemon, logger: logger)
     } catch {
-      logger.critical("\(error)", metadata: error.cause.map { ["cause": "\($0)"] })
+      // No client has spoken yet: what it says is about the configuration and the directory.
+      logger.critical("\(error)\(error.cause.map { ": \($0)" } ?? "")")
       throw ExitCode(DaemonExit(error).rawValue)
     }
   }

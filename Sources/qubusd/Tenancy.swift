@@ -12,6 +12,9 @@ internal import QubusTenancy
 /// the daemon's own user as the operator of a store that knows nobody yet.
 final class Tenancy: Sendable {
   let directory: Directory
+  let ledger: LedgerBook
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
@@ -27,10 +30,17 @@ final class Tenancy: Sendable {
     self.logger = logger
     let policy = LocalPolicy(ownUID: getuid(), unknownUsers: configuration.localUsers)
     try Self.begin(store, policy, now: clock.now(), logger)
-    let ledger = TokenLedger(store, logger)
+    let spending = TokenLedger(store, logger)
+    let snapshot = try store.snapshot()
     directory = Directory(
-      try store.snapshot(), policy: policy, clock: clock, shotsSpent: { ledger.record($0) })
-    ledger.directory.withLock { [directory] in $0 = directory }
+      snapshot, policy: policy, clock: clock, shotsSpent: { spending.record($0) })
+    spending.directory.withLock { [directory] in $0 = directory }
+    ledger = LedgerBook(try store.ledgerSnapshot()) { turns, time in
+      Self.write(turns, at: time, store, logger)
+    }
+    quotas = QuotaKeeper(
+      snapshot.quotas, use: try store.dayUse(now: clock.now()), clock: clock)
+    approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
     tokens = TokenIssuer(
@@ -72,7 +82,28 @@ final class Tenancy: Sendable {
       surroundings: TenancySurroundings(
         makeKeyPair: { () throws(QubusError) in try ClientKeyPair.make() },
         serverKey: { [serverKey] in serverKey.withLock { $0 } },
-        endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }))
+        endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
+      ledger: LedgerSurroundings(
+        book: ledger, store: store, devices: engine.deviceNames),
+      quotas: quotas, approvalPolicies: approvalPolicies)
+  }
+
+  /// Credit that expired and subscriptions that were renewed, behind the submit that found it.
+  private static func write(
+    _ turns: [LedgerTurn], at time: Microseconds, _ store: SQLiteJobStore, _ logger: Logger
+  ) {
+    for turn in turns {
+      var entry = serviceEntry("TurnOver", now: time)
+      entry.subject = "credit \(turn.entitlement) of \(turn.project.text)"
+      entry.tenant = turn.project.tenant
+      entry.reason = "\(turn.lapsed) expired, \(turn.granted) granted"
+      store.change(.ledger(.turn(turn)), audit: entry) { [logger] result in
+        // Found again at the next start.
+        guard case .failure(let error) = result else { return }
+        logger.error(
+          "the end of an entitlement is not written", metadata: ["error": "\(error.logText)"])
+      }
+    }
   }
 
   /// The key that clients of the curve endpoints need; invitations tell it.
@@ -85,7 +116,7 @@ final class Tenancy: Sendable {
         store.record(Self.serviceEntry("stop", now: directory.now()), completion: $0)
       }
     } catch {
-      logger.error("the stop is missing in the audit", metadata: ["error": "\(error)"])
+      logger.error("the stop is missing in the audit", metadata: ["error": "\(error.logText)"])
     }
   }
 
@@ -132,7 +163,7 @@ private final class TokenLedger: Sendable {
       outcome: .allowed, policy: "token", traceID: "")
     store.change(change, audit: entry) { [logger] result in
       guard case .failure(let error) = result else { return }
-      logger.error("shots of a token are not counted", metadata: ["error": "\(error)"])
+      logger.error("shots of a token are not counted", metadata: ["error": "\(error.logText)"])
     }
   }
 }

@@ -22,7 +22,9 @@ final class EngineHarness: Sendable {
   init(
     device: FakeDevice = FakeDevice(), store: FakeStore? = nil, codec: FakeCodec = FakeCodec(),
     clock: any Clock = SystemClock(), start: Bool = true,
-    programs: ProgramCache = ToyPrograms.cache(),
+    programs: ProgramCache = ToyPrograms.cache(), ledger: LedgerBook? = nil,
+    quotas: QuotaKeeper = QuotaKeeper(),
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies(), moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -35,10 +37,12 @@ final class EngineHarness: Sendable {
     context = CallContext(
       identity: .submitter(Self.alice), clientVersion: "test/1", traceID: "trace")
     engine = Engine(
-      configuration: configuration, store: self.store, codec: codec, devices: [device],
+      configuration: configuration, store: self.store, codec: codec,
+      devices: [device] + moreDevices,
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      audit: self.store.memory.audit)
+      audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
+      approvalPolicies: approvalPolicies)
     if start { try engine.start() }
   }
 

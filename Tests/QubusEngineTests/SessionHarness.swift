@@ -101,7 +101,8 @@ final class SessionHarness: @unchecked Sendable {
   init(
     device: FakeDevice = FakeDevice(), store: any SessionStore = MemorySessionStore(),
     codec: FakeSessionCodec = FakeSessionCodec(), clock: ManualClock = ManualClock(),
-    jobStore: FakeStore? = nil, configure: (inout EngineConfiguration) -> Void = { _ in }
+    jobStore: FakeStore? = nil, ledger: LedgerBook? = nil, quotas: QuotaKeeper = QuotaKeeper(),
+    configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
     configuration.memoryBytes = 1 << 30
@@ -116,7 +117,8 @@ final class SessionHarness: @unchecked Sendable {
       codec: FakeCodec(), devices: [device], programs: ToyPrograms.cache(), clock: clock,
       identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sessionStore: store,
-      sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit,
+      sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit, ledger: ledger,
+      quotas: quotas,
       nanoseconds: { time.read() })
     sessions = try #require(engine.sessions)
     try engine.start()

@@ -78,6 +78,21 @@ struct TenancyPlaceTests {
     #expect(harness.directory.identity(of: .key(T.key(2)))?.principal == T.sam)
   }
 
+  @Test("a tenant is erased by the operator, once it is disabled, and the audit has the reason")
+  func eraseTenant() throws {
+    let harness = try TenancyHarness()
+    #expect(
+      try harness.refusal(.eraseTenant(name: "lab"), as: T.tia)?.code == .permissionDenied)
+    #expect(
+      try harness.refusal(.eraseTenant(name: "other"), as: T.tia)?.code == .tenantNotFound)
+    #expect(try harness.refusal(.eraseTenant(name: "lab"), as: T.root)?.code == .invalidRequest)
+    try harness.perform(.updateTenant(name: "lab", isDisabled: true), as: T.root)
+    try harness.perform(.eraseTenant(name: "lab"), as: T.root, reason: "they left")
+    let entry = try #require(harness.store.audit.records.last?.entry)
+    #expect(entry.method == "EraseTenant" && entry.subject == "tenant lab")
+    #expect(entry.action == "tenants.manage" && entry.reason == "they left")
+  }
+
   @Test("a disabled project ends its sessions and suspends its principals, of its tenant alone")
   func disableProject() throws {
     let harness = try TenancyHarness()

@@ -1,6 +1,7 @@
 import QubusCore
 import QubusEngine
 import QubusJobs
+import QubusTenancy
 
 /// The engine as the server sees it, with jobs that move only when a test says so.
 final class FakeService: JobService {
@@ -181,6 +182,32 @@ final class FakeService: JobService {
       originalHash: [1], replayHash: [1], explanation: "")
   }
 
+  func decide(
+    _ id: Identifier, _ action: ApprovalAction, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(
+      Result { () throws(QubusError) in
+        var view = try job(id, context: context)
+        view.record.reason = "\(action.word) \(reason)"
+        return view
+      })
+  }
+
+  func approvals(
+    _ filter: ApprovalFilter, context: CallContext
+  ) throws(QubusError) -> (waiting: [PendingApproval], policies: [ApprovalPolicy]) {
+    let jobs = state.withLock { $0.jobs.values.map(\.record) }.sorted { $0.id < $1.id }
+    let seen = jobs.filter { job in filter.after.map { job.id > $0 } ?? true }
+    return (
+      seen.prefix(filter.limit).map {
+        PendingApproval(
+          job: JobView(record: $0), experimentClass: "demo", causes: ["too large"], expiresAt: 7)
+      },
+      [ApprovalPolicy(key: .init(tenant: "lab", project: nil, experimentClass: "demo"))]
+    )
+  }
+
   func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView {
     guard let job = state.withLock({ $0.jobs[id] }) else {
       throw QubusError(.jobNotFound, "there is no job \(id)")
@@ -248,7 +275,7 @@ final class FakeService: JobService {
     return token
   }
 
-  func devices() -> [DeviceReport] {
+  func devices(context: CallContext) -> [DeviceReport] {
     [
       DeviceReport(
         name: "sim.statevector", summary: "s", qubitCount: 24, isSimulator: true, isIdeal: true,

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import QubusCore
 import QubusServer
+import QubusTenancy
 
 /// A server on an ipc socket in a directory of its own.
 final class Fixture {
@@ -14,7 +15,7 @@ final class Fixture {
 
   init(
     _ service: FakeService = FakeService(), endpoints: [String] = [],
-    admission: TestAdmission = TestAdmission(),
+    admission: TestAdmission = TestAdmission(), quotas: QuotaKeeper = QuotaKeeper(),
     _ change: (inout ServerConfiguration) -> Void = { _ in }
   ) throws {
     directory = Self.makeDirectory()
@@ -26,7 +27,7 @@ final class Fixture {
     change(&configuration)
     server = try Server(
       configuration: configuration, service: service, sessions: sessions, tenancy: tenancy,
-      admission: admission, clock: SystemClock(), logger: Self.quiet)
+      admission: admission, quotas: quotas, clock: SystemClock(), logger: Self.quiet)
   }
 
   deinit {

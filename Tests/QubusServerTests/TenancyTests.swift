@@ -85,6 +85,44 @@ struct TenancyTests {
       fixture.admission.count { $0.method == "ListKeys" && $0.action == "principals.manage" } == 1)
   }
 
+  private static let bounds: [(TenancyAnswer, [Method])] = [
+    (
+      .quotas(
+        [QuotaStatus(scope: .tenant("lab"), quota: .sessions, limit: 3, used: 1, resetsAt: 2)],
+        next: ""), [.getQuota, .setQuota, .listQuotas]
+    ),
+    (
+      .approvalPolicy(
+        ApprovalPolicy(key: .init(tenant: "lab", project: nil, experimentClass: "demo"))),
+      [.setApprovalPolicy]
+    ),
+  ]
+
+  private static let money: [(TenancyAnswer, [Method])] = {
+    let project = LedgerProject(tenant: "lab", project: "qc")
+    let entry = CreditReport.Entry(
+      entitlement: Entitlement(
+        number: 1, project: project, amount: 5, periodSeconds: 60, createdAt: 1, expiresAt: 2,
+        endsAt: 3), balance: 4)
+    let budget = BudgetReport(
+      budget: Budget(project: project, period: .day, softCap: 1, hardCap: 2), used: 1, resetsAt: 9)
+    let credit = CreditReport(
+      project: project, isPrepaid: true, credit: 4, owed: 0, held: 1, entitlements: [entry])
+    let row = UsageRow(
+      key: "lab/qc", jobs: 1, succeeded: 1, sessions: 1, shots: 1, deviceMicroseconds: 1, held: 1,
+      cost: 1)
+    return [
+      (.price(device: "sim", Price(perJob: 1, perShot: 2, perDeviceSecond: 3)), [.setPrice]),
+      (.entitlement(entry), [.grantCredit]), (.budget(budget), [.setBudget]),
+      (.dedication(device: "sim", tenant: "lab"), [.dedicateDevice]),
+      (.budgets([budget], [credit], prices: ["sim": Price(perJob: 1)]), [.listBudgets]),
+      (
+        .usage(UsageReport(rows: [row], total: row, denominators: UsageDenominators())),
+        [.getUsage]
+      ),
+    ]
+  }()
+
   @Test("every answer is the response message of each method that gives it")
   func answers() throws {
     let principal = Principal(tenant: "lab", project: "qc", name: "sam")
@@ -104,12 +142,16 @@ struct TenancyTests {
       (.tenants([TenantRecord(name: "lab", createdAt: 1)], next: "lab"), [.listTenants]),
       (.projects([project], next: ""), [.listProjects]),
       (.principals([person], next: ""), [.listPrincipals]), (.keys([report]), [.listKeys]),
-      (.tenant(TenantRecord(name: "lab", createdAt: 1)), [.createTenant, .updateTenant]),
+      (
+        .tenant(TenantRecord(name: "lab", createdAt: 1)),
+        [.createTenant, .updateTenant, .eraseTenant]
+      ),
       (.project(project), [.createProject, .updateProject]),
       (.principal(person), [.createPrincipal, .updatePrincipal, .grantRole, .revokeRole]),
       (.key(report), [.addKey, .revokeKey]),
       (.invitation(report, secretKey: "s", serverKey: "k"), [.createInvitation]),
       (.token("text", token), [.issueToken]), (.tokenRevoked, [.revokeToken]),
+      (.tokenKeyRotated(id: "k", previousUntil: 5), [.rotateTokenKey]),
       (.audit([AuditRecord(number: 1, entry: entry, hash: [1])], isComplete: true), [.listAudit]),
       (
         .auditReport(AuditReport(records: 1, head: [1], brokenAt: 2, explanation: "e")),
@@ -122,7 +164,7 @@ struct TenancyTests {
             signature: [3])), [.exportAuditCheckpoint]
       ),
     ]
-    for (answer, methods) in cases {
+    for (answer, methods) in cases + Self.bounds + Self.money {
       let body = Responses.tenancy(answer)
       for method in methods {
         // Fields that the message does not know would be kept apart.
@@ -131,12 +173,12 @@ struct TenancyTests {
         }
       }
     }
-    try read(Responses.tenancy(cases[11].0), .listAudit) { (m: Qubus__V1__ListAuditResponse) in
+    try read(Responses.tenancy(cases[12].0), .listAudit) { (m: Qubus__V1__ListAuditResponse) in
       let record = try #require(m.records?[0]?.pointee)
       #expect(String(cString: record.outcome) == "refused" && record.number == 1)
       #expect(String(cString: record.principal) == "lab/qc/sam")
     }
-    try read(Responses.tenancy(cases[12].0), .verifyAudit) {
+    try read(Responses.tenancy(cases[13].0), .verifyAudit) {
       (m: Qubus__V1__VerifyAuditResponse) in
       #expect(m.broken_at == 2 && m.records == 1)
     }

@@ -61,7 +61,54 @@ struct MigrationTests {
     #expect(try await store.update(again).map(\.sequence) == [3])
     if version >= 2 { try checkSession(store) }
     try await checkTenancy(store, version)
+    let ledger = try store.ledgerSnapshot()
+    #expect(ledger.prices.count == (version >= 4 ? 1 : 0))
+    #expect(ledger.entitlements.map { $0.balance } == (version >= 4 ? [50] : []))
+    #expect(ledger.budgets.map(\.hardCap) == (version >= 4 ? [9] : []))
+    #expect(try store.verifyLedger().isEmpty)
+    let snapshot = try store.snapshot()
+    #expect(snapshot.quotas.map(\.limit) == (version >= 6 ? [7] : []))
+    #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
+    let fresh = try StoreFixture(.sqlite)
+    #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
+    fresh.close()
   }
+
+  /// What the database says of its own tables, indexes and triggers.
+  private static func schema(of store: SQLiteJobStore) throws -> [String] {
+    let found = Lock<[String]>([])
+    try store.control { db in
+      let rows = try String.fetchAll(
+        db,
+        sql: """
+          SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master ORDER BY 1
+          """)
+      found.withLock { $0 = rows }
+    }
+    return found.withLock { $0 }
+  }
+
+  private static let bounds: [TenancyChange] = {
+    var policy = ApprovalPolicy(
+      key: .init(tenant: "default", project: nil, experimentClass: "demo"))
+    policy.maxShots = 8
+    return [
+      .setQuota(.tenant("default"), .sessions, limit: 7), .setApprovalPolicy(policy),
+    ]
+  }()
+
+  private static let money: [LedgerChange] = [
+    .setPrice(
+      device: "sim.statevector", Price(perJob: 1, perShot: 2, perDeviceSecond: 3)),
+    .grant(
+      Entitlement(
+        number: 1, project: LedgerProject(tenant: "default", project: "default"), amount: 50,
+        createdAt: 1)),
+    .setBudget(
+      Budget(
+        project: LedgerProject(tenant: "default", project: "default"), experimentClass: .demo,
+        period: .month, hardCap: 9)),
+  ]
 
   @Test(
     "writes the fixture of the present schema",
@@ -87,7 +134,9 @@ struct MigrationTests {
     _ = try await fixture.store.update(fixture.move(large.id, .reserved, .running))
     _ = try await fixture.finish(large.id, with: [Array(repeating: 8, count: 9000)])
     try await writeSession(fixture)
-    try await fixture.sqlite.change(all: TenancyFixture.lab, audit: .sample("tenant lab"))
+    try await fixture.sqlite.change(
+      all: TenancyFixture.lab + Self.money.map { .ledger($0) } + Self.bounds,
+      audit: .sample("tenant lab"))
     try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(

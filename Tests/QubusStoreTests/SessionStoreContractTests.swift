@@ -24,8 +24,8 @@ struct SessionStoreContractTests {
       case .memory:
         jobs = nil
         store = MemorySessionStore()
-      case .sqlite:
-        let jobs = try StoreFixture(.sqlite)
+      case .sqlite, .sealed:
+        let jobs = try StoreFixture(kind)
         self.jobs = jobs
         store = jobs.sqlite
       }

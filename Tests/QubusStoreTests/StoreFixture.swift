@@ -10,6 +10,8 @@ import Synchronization
 enum StoreKind: CaseIterable, Sendable {
   case memory
   case sqlite
+  /// With a master key.
+  case sealed
 }
 
 /// A directory of its own that goes away with its owner.
@@ -41,7 +43,22 @@ final class StoreFixture: Sendable {
       case .sqlite:
         try SQLiteJobStore(
           directory: directory.path, codec: TestCodec(), clock: clock, options: options)
+      case .sealed: try Self.sealed(directory, clock, options)
       }
+  }
+
+  private static func sealed(
+    _ directory: TemporaryDirectory, _ clock: ManualClock, _ given: StoreOptions
+  ) throws -> SQLiteJobStore {
+    var options = given
+    if options.masterKey == nil { options.masterKey = MasterKey() }
+    let store = try SQLiteJobStore(
+      directory: directory.path, codec: TestCodec(), clock: clock, options: options)
+    // Of jobs and sessions whose tenant no test makes.
+    for tenant in ["t", "other"] {
+      store.vault?.set(.open(DataKey(Array(repeating: 9, count: 32))), of: tenant)
+    }
+    return store
   }
 
   deinit { try? store.close() }

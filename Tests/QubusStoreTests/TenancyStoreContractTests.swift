@@ -19,8 +19,8 @@ final class TenancyFixture {
     case .memory:
       jobs = nil
       store = MemoryTenancyStore(clock: clock)
-    case .sqlite:
-      let jobs = try StoreFixture(.sqlite)
+    case .sqlite, .sealed:
+      let jobs = try StoreFixture(kind)
       self.jobs = jobs
       store = jobs.sqlite
     }

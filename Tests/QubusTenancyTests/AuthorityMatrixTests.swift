@@ -121,11 +121,11 @@ struct Expected {
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "aahh",
         tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
-    case .manageProjects:
+    case .manageProjects, .manageBudgets:
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "ddhh",
         tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
-    case .manageTenants:
+    case .manageTenants, .manageCredit:
       Expected(
         viewer: "dhhh", submitter: "dhhh", approver: "dhhh", projectAdmin: "ddhh",
         tenantAdmin: "dddh", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
@@ -151,7 +151,7 @@ struct Expected {
     case .closeSession: .closeSessions
     case .getSession, .listSessions: .readSessions
     case .listTenants, .listProjects, .listPrincipals: .readMembers
-    case .createTenant, .updateTenant: .manageTenants
+    case .createTenant, .updateTenant, .eraseTenant, .rotateTokenKey: .manageTenants
     case .createProject, .updateProject: .manageProjects
     case .createPrincipal, .updatePrincipal, .grantRole, .revokeRole, .createInvitation:
       .managePrincipals
@@ -159,6 +159,17 @@ struct Expected {
     case .listKeys, .addKey, .revokeKey, .revokeToken: .rotateKeys
     case .issueToken: .issueTokens
     case .listAudit, .verifyAudit, .exportAuditCheckpoint: .readAudit
+    case .setPrice, .grantCredit: .manageCredit
+    case .setBudget: .manageBudgets
+    case .dedicateDevice: .manageDevices
+    case .listBudgets, .getUsage: .readJobs
+    // One's own; those of others take readMembers besides.
+    case .getQuota: .connect
+    // Of a project manageProjects, of a tenant manageTenants besides.
+    case .setQuota: .managePrincipals
+    case .listQuotas: .readMembers
+    case .listApprovals, .approveJob: .approveJobs
+    case .setApprovalPolicy: .manageProjects
     }
   }
 }

@@ -10,18 +10,23 @@ from conftest import QUBUS, QUBUSD, clean_environment, run
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 COMMANDS = [
     "run", "submit", "watch", "get", "list", "result", "cancel", "replay", "annotate", "plan",
+    "usage",
     "devices", "errors", "health", "version", "keygen", "completion",
-    "whoami", "admin", "audit",
+    "whoami", "admin", "audit", "quota", "approvals",
 ]
 NESTED = [
     "admin tenants", "admin tenants list", "admin tenants create", "admin tenants disable",
-    "admin tenants enable", "admin projects", "admin projects list", "admin projects create",
+    "admin tenants enable", "admin tenants erase", "admin projects", "admin projects list",
+    "admin projects create",
     "admin projects owner", "admin projects disable", "admin projects enable", "admin principals",
     "admin principals list", "admin principals create", "admin principals user",
     "admin principals disable", "admin principals enable", "admin keys", "admin keys list",
     "admin keys add", "admin keys revoke", "admin grant", "admin revoke", "admin invite",
-    "admin token", "admin token issue", "admin token revoke", "audit list", "audit verify",
-    "audit export",
+    "admin token", "admin token issue", "admin token revoke", "admin token rotate-key", "admin price",
+    "admin dedicate", "admin credit", "admin budget", "admin budget list", "admin budget set",
+    "audit list", "audit verify", "audit export", "admin quota", "admin quota list", "admin quota set", "admin quota lift",
+    "admin approval-policy", "admin approval-policy set", "admin approval-policy remove",
+    "approvals list", "approvals approve", "approvals refuse", "approvals change-device",
 ]
 PAGES = [("qubusd", QUBUSD, []), ("qubus", QUBUS, [])] + [
     ("-".join(["qubus", *command.split()]), QUBUS, command.split()) for command in COMMANDS + NESTED

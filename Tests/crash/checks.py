@@ -57,6 +57,7 @@ def verify(data: pathlib.Path, ledger: Ledger) -> dict[str, int]:
             ledger.problem(f"{job}: succeeded without a result")
         if state in TERMINAL and job in ledger.canceled and state != "canceled":
             ledger.problem(f"{job}: its cancel was acknowledged, and it {state}")
+    check_money(database, ledger)
     database.close()
     for job, kind in ledger.acknowledged.items():
         if job not in stored:
@@ -69,6 +70,28 @@ def verify(data: pathlib.Path, ledger: Ledger) -> dict[str, int]:
         if ledger.seen[job] != sequences:
             ledger.problem(f"{job}: watcher saw {ledger.seen[job]}, stored are {sequences}")
     return dict(finals)
+
+
+def check_money(database: sqlite3.Connection, ledger: Ledger) -> None:
+    """Nothing is lost or made: movements sum to zero, balances are the sums of their entries, no job
+    that ended holds anything, and what jobs were charged is what the accounts say."""
+    queries = {
+        "movements that do not sum to zero":
+            "SELECT count(*) FROM (SELECT 1 FROM ledger GROUP BY movement HAVING SUM(amount) <> 0)",
+        "balances that are not the sum of their entries":
+            "SELECT count(*) FROM (SELECT 1 FROM ledger LEFT JOIN accounts ON name = account "
+            "GROUP BY account HAVING SUM(amount) <> COALESCE(MAX(balance), 0))",
+        "jobs that ended and hold": "SELECT count(*) FROM charges WHERE cost IS NULL",
+        "held by nobody": "SELECT COALESCE(SUM(balance), 0) FROM accounts WHERE name LIKE 'held %'",
+        "spent and not charged":
+            "SELECT COALESCE((SELECT SUM(balance) FROM accounts WHERE name LIKE 'spent %'), 0) "
+            "- COALESCE((SELECT SUM(cost) FROM jobs), 0)",
+        "jobs without a charge":
+            "SELECT count(*) FROM jobs WHERE cost_held IS NOT NULL AND cost IS NULL",
+    }
+    for what, query in queries.items():
+        if count := database.execute(query).fetchone()[0]:
+            ledger.problem(f"{what}: {count}")
 
 
 def check_history(

@@ -6,7 +6,8 @@ Checked after the last round, with the daemon up again and every job at its end:
 - no acknowledged job is lost, no acknowledged cancel of a waiting job is undone, and a key
   submitted again gives the same job;
 - no job has two terminal events, and its events are numbered 1, 2, 3, … without gap or double;
-- every watcher, over all restarts, saw exactly the stored events in order.
+- every watcher, over all restarts, saw exactly the stored events in order;
+- the ledger balances: what was held is charged or given back, to the last unit.
 
 The report counts kills by the states that jobs were in: from the database as the kill left it, and,
 with `--fault-points`, from the points of a fault-injection build at which the daemon killed itself
@@ -27,6 +28,7 @@ import tempfile
 import threading
 import time
 
+import qubus
 from checks import states_after_kill, verify
 from clients import Ledger, Tenant
 
@@ -98,6 +100,16 @@ class Rounds:
             self.environment["QUBUS_FAULT_ACK_BEFORE_COMMIT"] = "1"
             self.points = ["acknowledged_uncommitted"]
 
+    def set_prices(self) -> None:
+        """So that every job holds and settles."""
+        daemon = Daemon(self.arguments.daemon, self.data, {})
+        daemon.wait_ready()
+        with qubus.Client(f"ipc://{self.data}/qubus.sock") as client:
+            client.call("SetPrice", {"price": {
+                "device": "sim.statevector", "per_job": 1000, "per_shot": 3,
+                "per_device_second": 1_234_567}})
+        daemon.stop()
+
     def start(self, **environment: str) -> Daemon:
         return Daemon(self.arguments.daemon, self.data, {**self.environment, **environment})
 
@@ -152,6 +164,7 @@ def run(arguments: argparse.Namespace, base: pathlib.Path) -> dict:
     rounds = Rounds(arguments, data, ledger)
     threading.excepthook = lambda failure: ledger.problem(
         f"{failure.thread.name} broke: {failure.exc_type.__name__}: {failure.exc_value}")
+    rounds.set_prices()
     started = time.monotonic()
     tenants = [Tenant(i, f"ipc://{data}/qubus.sock", arguments.seed, ledger, ending)
                for i in range(arguments.clients)]

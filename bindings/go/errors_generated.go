@@ -189,7 +189,7 @@ const (
 	ErrTokenExpired Code = 2011
 	// The queue holds as many jobs as it may, so this job was not accepted.
 	ErrQueueCapacityExceeded Code = 3001
-	// The job would exceed a budget of the tenant, the project or the user.
+	// The job, session or step would exceed a quota of the tenant, the project or the principal.
 	ErrQuotaExceeded Code = 3002
 	// Calls arrive faster than your rate allows.
 	ErrRateLimited Code = 3003
@@ -206,6 +206,16 @@ const (
 	ErrSessionLimitExceeded Code = 3008
 	// The service or the principal holds as many open sessions as it may.
 	ErrTooManySessions Code = 3009
+	// The job would take a budget of its project, or of its class of experiments, past its hard
+	// cap; or it ran and reached the cap, then it stopped at the border of a chunk and what it had
+	// done is kept.
+	ErrBudgetExceeded Code = 3010
+	// The project has less credit left than the job is expected to cost; or the job ran and used
+	// it up, then it stopped at the border of a chunk and what it had done is kept.
+	ErrInsufficientCredit Code = 3011
+	// The job is expected to cost more than its own max_cost and was not accepted; or it ran and
+	// reached it, then it stopped at the border of a chunk and what it had done is kept.
+	ErrCostLimitExceeded Code = 3012
 	// This idempotency key already belongs to a job with a different request in this project.
 	ErrIdempotencyConflict Code = 4001
 	// The job has reached its final status, which never changes.
@@ -239,6 +249,13 @@ const (
 	ErrNameTaken Code = 4013
 	// The project or its tenant is disabled: what is stored can be read, nothing new is taken.
 	ErrProjectDisabled Code = 4014
+	// An approver refused the job while it waited for an approval.
+	ErrApprovalRefused Code = 4020
+	// Nobody decided over the job in the time that the approval policy gives.
+	ErrApprovalExpired Code = 4021
+	// The job does not wait for an approval: it never did, somebody decided already, or it has
+	// ended.
+	ErrApprovalNotPending Code = 4022
 	// The device is switched off, in maintenance or unreachable, and the job asked for no other.
 	ErrDeviceOffline Code = 5001
 	// The device is being calibrated and takes no work at present.
@@ -264,6 +281,19 @@ const (
 	// A record of the audit does not follow from the one before it: it was changed, removed or
 	// damaged on the disk.
 	ErrAuditCorrupt Code = 5011
+	// The key of the tenant was destroyed, and with it everything that was encrypted: programs,
+	// results, names, tags and annotations.
+	ErrTenantErased Code = 5012
+	// The wrapped data key of the tenant named in the message cannot be opened with the master
+	// key, so that its programs and results cannot be read and no new ones are taken.
+	ErrTenantKeyCorrupt Code = 5013
+	// The data directory is encrypted and no master key is configured.
+	ErrMasterKeyRequired Code = 5014
+	// The data keys are wrapped with another master key than the one that is configured.
+	ErrWrongMasterKey Code = 5015
+	// A backup is incomplete or damaged: its database fails the integrity check, its audit does
+	// not follow, or a file of results is missing or another one.
+	ErrBackupInvalid Code = 5016
 	// The device started the job and reported a failure that has no more specific code.
 	ErrExecutionFailed Code = 6001
 	// The job was canceled by a principal of its project or by an operator.
@@ -288,6 +318,8 @@ const (
 	ErrResultTooLarge Code = 7002
 	// The result was removed by the retention policy.
 	ErrResultExpired Code = 7003
+	// The events of an ended job were removed by the retention policy.
+	ErrEventsExpired Code = 7004
 	// An unexpected fault in the daemon.
 	ErrInternalError Code = 8001
 	// The protocol defines this method or option, but this version of the daemon does not

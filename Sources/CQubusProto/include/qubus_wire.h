@@ -13,6 +13,8 @@
 
 #include "envelope.pb-c.h"
 #include "job.pb-c.h"
+#include "ledger.pb-c.h"
+#include "quota.pb-c.h"
 #include "service.pb-c.h"
 #include "session.pb-c.h"
 #include "tenancy.pb-c.h"
@@ -182,6 +184,7 @@ int32_t qubus_json_read(
   X(role_grant) X(tenant) X(project) X(principal_info) X(client_key) X(who_am_irequest)           \
   X(who_am_iresponse) X(list_tenants_request) X(list_tenants_response) X(create_tenant_request)   \
   X(create_tenant_response) X(update_tenant_request) X(update_tenant_response)                    \
+  X(erase_tenant_request) X(erase_tenant_response)                                                 \
   X(list_projects_request) X(list_projects_response) X(create_project_request)                    \
   X(create_project_response) X(update_project_request) X(update_project_response)                 \
   X(list_principals_request) X(list_principals_response) X(create_principal_request)              \
@@ -191,8 +194,19 @@ int32_t qubus_json_read(
   X(revoke_key_request) X(revoke_key_response) X(create_invitation_request)                       \
   X(create_invitation_response) X(issue_token_request) X(issue_token_response)                    \
   X(revoke_token_request) X(revoke_token_response) X(audit_record) X(list_audit_request)          \
+  X(rotate_token_key_request) X(rotate_token_key_response)                                        \
   X(list_audit_response) X(verify_audit_request) X(verify_audit_response)                         \
-  X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)
+  X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)                          \
+  X(device_price) X(entitlement) X(budget) X(project_credit) X(set_price_request)                 \
+  X(set_price_response) X(grant_credit_request) X(grant_credit_response) X(set_budget_request)    \
+  X(set_budget_response) X(list_budgets_request) X(list_budgets_response) X(get_usage_request)    \
+  X(usage_row) X(get_usage_response)                                                              \
+  X(quota_status) X(get_quota_request) X(get_quota_response) X(set_quota_request)                 \
+  X(set_quota_response) X(list_quotas_request) X(list_quotas_response) X(approval_policy)         \
+  X(set_approval_policy_request) X(set_approval_policy_response) X(pending_approval)              \
+  X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
+  X(approve_job_response)                                                                         \
+  X(dedicate_device_request) X(dedicate_device_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

@@ -340,6 +340,12 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__COST_CHOICE__CASE)
 } Qubus__V1__PlanResponse__CostChoiceCase;
 
+typedef enum {
+  QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE__NOT_SET = 0,
+  QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE_COST_HELD = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE__CASE)
+} Qubus__V1__PlanResponse__CostHeldChoiceCase;
+
 struct  Qubus__V1__PlanResponse
 {
   ProtobufCMessage base;
@@ -356,18 +362,27 @@ struct  Qubus__V1__PlanResponse
   char *fingerprint;
   uint64_t jobs_ahead;
   /*
-   * limit, used
+   * of those with a limit: "scope quota", "used of limit"
    */
   size_t n_quota;
   Qubus__V1__KeyValue **quota;
+  /*
+   * why it would have to be approved; empty: it runs without
+   */
+  size_t n_approval_causes;
+  char **approval_causes;
   Qubus__V1__PlanResponse__CostChoiceCase cost_choice_case;
   union {
     int64_t cost;
   };
+  Qubus__V1__PlanResponse__CostHeldChoiceCase cost_held_choice_case;
+  union {
+    int64_t cost_held;
+  };
 };
 #define QUBUS__V1__PLAN_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__plan_response__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, QUBUS__V1__PLAN_RESPONSE__COST_CHOICE__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, QUBUS__V1__PLAN_RESPONSE__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE__NOT_SET, {0} }
 
 
 struct  Qubus__V1__GetJobRequest
@@ -657,10 +672,14 @@ struct  Qubus__V1__Device
   protobuf_c_boolean supports_mid_circuit_measurement;
   size_t n_outputs;
   Qubus__V1__OutputKind *outputs;
+  /*
+   * whose it is alone; empty: everybody's
+   */
+  char *tenant;
 };
 #define QUBUS__V1__DEVICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__device__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DEVICE_STATE__DEVICE_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DEVICE_STATE__DEVICE_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Qubus__V1__CouplingEdge

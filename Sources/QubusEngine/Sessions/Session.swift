@@ -19,6 +19,8 @@ final class SessionAccount: @unchecked Sendable {
   let number: Int
   /// Nanoseconds of steps in place that the fair queue does not know of yet.
   let debt = Atomic<UInt64>(0)
+  /// Something of the day is used up: its steps are asked for before they run.
+  let isOverQuota = Atomic<Bool>(false)
   var sessions = 0
 
   init(_ principal: Principal, number: Int) {
@@ -73,6 +75,8 @@ final class Session: @unchecked Sendable {
   let costHint = Atomic<UInt64>(0)
   /// Version of the usage that was journaled last; the journal's.
   let journaledVersion = Atomic<UInt64>(0)
+  /// Usage that quotas know of; under the table's lock.
+  var charged: SessionUsage
   var core: Core
   var line = StepLine()
   /// Who stepped it last: its rights were judged then, and hold while it is the same object.
@@ -82,6 +86,8 @@ final class Session: @unchecked Sendable {
   /// The end is written.
   var isPutAway = false
   var closers: [@Sendable (Result<Void, QubusError>) -> Void] = []
+  /// Nil: its device is free.
+  let meter: SessionMeter?
   /// Evidence of who closed it.
   var closing: AuditEntry?
   private let claim = Atomic<Bool>(false)
@@ -92,15 +98,17 @@ final class Session: @unchecked Sendable {
   init(
     _ base: SessionRecord, account: SessionAccount, number: Int, plan: SessionPlan?,
     evaluator: (any StepEvaluator)?, holder: UInt64, secret: [UInt8],
-    configuration: SessionConfiguration
+    configuration: SessionConfiguration, meter: SessionMeter? = nil
   ) {
     self.base = base
+    self.meter = meter
     self.account = account
     self.number = number
     self.plan = plan
     self.secret = secret
     self.holder = Atomic(holder)
     usage = SessionUsageCell(base.usage)
+    charged = base.usage
     lastUsedAt = Atomic(base.lastUsedAt)
     core = Core(
       evaluator: evaluator,

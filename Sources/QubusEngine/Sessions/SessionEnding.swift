@@ -9,6 +9,8 @@ enum SessionEnding: UInt8, Sendable, CaseIterable {
   case withdrawn = 6
   /// Its principal, project or tenant was disabled.
   case disabled = 7
+  /// A budget or the credit of its project is used up.
+  case budget = 8
 
   var reason: String {
     switch self {
@@ -18,13 +20,14 @@ enum SessionEnding: UInt8, Sendable, CaseIterable {
     case .wallTime: "WALL_TIME"
     case .deviceTime: "DEVICE_TIME"
     case .disabled: "DISABLED"
+    case .budget: "BUDGET"
     }
   }
 
   var isByLimit: Bool {
     switch self {
     case .closed, .withdrawn: false
-    case .maxSteps, .idle, .wallTime, .deviceTime, .disabled: true
+    case .maxSteps, .idle, .wallTime, .deviceTime, .disabled, .budget: true
     }
   }
 }

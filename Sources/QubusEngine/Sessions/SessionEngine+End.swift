@@ -73,10 +73,12 @@ extension SessionEngine {
     session.release()
     guard isFirst else { return }
     residency.forget(session)
+    chargeQuotas(session, usage)
     let now = clock.now()
     session.closedAt.store(now, ordering: .relaxed)
     dismiss(session.account)
     forget(session, ending)
+    if session.meter != nil { charge(session, usage, at: now) }
     // What a limit ends, nobody closed.
     let entry = ending == .closed ? table.withLock { _ in session.closing } : nil
     store.perform(
@@ -87,7 +89,7 @@ extension SessionEngine {
         if case .failure(let error) = result {
           logger.warning(
             "the end of a session was not written",
-            metadata: ["session_id": "\(session.id)", "error": "\(error)"])
+            metadata: ["session_id": "\(session.id)", "error": "\(error.logText)"])
         }
         let closers = table.withLock { _ in
           defer { session.closers = [] }

@@ -45,15 +45,22 @@ extension SessionEngine {
     let (account, number) = try admit(context.principal)
     let session: Session
     do throws(QubusError) {
-      let plan = try preparation.prepare(spec)
-      try context.check(.openSessions, device: plan.device.name, now: clock.now())
+      let plan = try preparation.prepare(spec, for: context.principal)
+      let now = clock.now()
+      try context.check(.openSessions, device: plan.device.name, now: now)
+      if let ledger, let price = ledger.price(of: plan.device.name) {
+        try ledger.check(price.perJob, class: "", for: context.principal, now: now)
+      }
+      try quotas.checkDay(
+        of: context.principal, on: Resource.family(ofDevice: plan.device.name), shots: 0)
+      try quotas.checkMemory(plan.estimatedBytes, of: context.principal)
       let secret = makeSecret()
       var record = record(plan, request, context)
       record.requestHash = hash
       record.secretHash = Self.hash(secret)
       session = Session(
         record, account: account, number: number, plan: plan, evaluator: nil, holder: holder,
-        secret: secret, configuration: settings)
+        secret: secret, configuration: settings, meter: meter(record))
       try prepareFirstPlan(session)
     } catch {
       dismiss(account)
@@ -143,8 +150,20 @@ extension SessionEngine {
   // MARK: The table
 
   /// Counts a session that is about to be opened.
-  /// - Throws: `too_many_sessions`.
+  /// - Throws: `too_many_sessions`, `quota_exceeded`.
   func admit(_ principal: Principal) throws(QubusError) -> (SessionAccount, number: Int) {
+    try quotas.openSession(of: principal)
+    do throws(QubusError) {
+      return try place(of: principal)
+    } catch {
+      quotas.closeSession(of: principal)
+      throw error
+    }
+  }
+
+  private func place(
+    of principal: Principal
+  ) throws(QubusError) -> (SessionAccount, number: Int) {
     try table.withLock { (table) throws(QubusError) in
       guard table.open < settings.sessions else {
         throw QubusError(
@@ -165,7 +184,8 @@ extension SessionEngine {
 
   /// The same for one of an earlier life, which is never refused.
   func adopt(_ principal: Principal) -> (SessionAccount, number: Int) {
-    table.withLock { table in count(account(principal, &table), &table) }
+    quotas.restoreSession(of: principal)
+    return table.withLock { table in count(account(principal, &table), &table) }
   }
 
   private func account(_ principal: Principal, _ table: inout Table) -> SessionAccount {
@@ -190,6 +210,7 @@ extension SessionEngine {
       table.open -= 1
       if account.sessions == 0 { table.accounts[account.principal] = nil }
     }
+    quotas.closeSession(of: account.principal)
   }
 
   /// From now on it is found.

@@ -226,6 +226,6 @@ extension SessionEngine {
     guard case .failure(let error) = result else { return }
     logger.warning(
       "the state of an optimization was not written",
-      metadata: ["optimization_id": "\(id)", "error": "\(error)"])
+      metadata: ["optimization_id": "\(id)", "error": "\(error.logText)"])
   }
 }

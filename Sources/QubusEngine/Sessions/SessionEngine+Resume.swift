@@ -73,7 +73,7 @@ extension SessionEngine {
     record.lastUsedAt = clock.now()
     let session = Session(
       record, account: dormant.account, number: dormant.number, plan: plan, evaluator: nil,
-      holder: holder, secret: [], configuration: settings)
+      holder: holder, secret: [], configuration: settings, meter: dormant.meter)
     session.core.chargedSequence = charged
     session.core.wasRebuilt = true
     try prepareFirstPlan(session)
@@ -124,7 +124,7 @@ extension SessionEngine {
       let (account, number) = adopt(record.principal)
       let session = Session(
         record, account: account, number: number, plan: nil, evaluator: nil, holder: 0,
-        secret: [], configuration: settings)
+        secret: [], configuration: settings, meter: meter(record))
       publish(session)
       if let ending = session.timeEnding(now) { end(session, ending) }
     }

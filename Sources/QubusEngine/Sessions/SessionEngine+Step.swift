@@ -149,10 +149,11 @@ extension SessionEngine {
   }
 
   /// Ends the session when it has used up one of its limits.
-  /// - Throws: `session_limit_exceeded`, naming limit and use.
+  /// - Throws: `session_limit_exceeded`, naming limit and use; `quota_exceeded`.
   func checkLimits(
     _ session: Session, _ now: Microseconds, isStep: Bool = true
   ) throws(QubusError) {
+    if session.account.isOverQuota.load(ordering: .relaxed) { try checkQuota(session) }
     let usage = session.core.usage
     let ending: SessionEnding
     if isStep, usage.steps >= session.base.maxSteps {

@@ -32,6 +32,7 @@ extension SessionEngine {
         || session.isOptimizing.load(ordering: .relaxed)
       if ending == .wallTime || !isUsed { end(session, ending) }
     }
+    chargeQuotas(openSessions)
     journal {}
     let goesOn = table.withLock { table in
       table.isTicking = table.open > 0
@@ -55,6 +56,7 @@ extension SessionEngine {
       written.append((session, version))
     }
     guard !entries.isEmpty else { return completion() }
+    if ledger != nil { charge(written.map(\.0)) }
     store.perform(
       .journal(entries) { [self, written] result in
         switch result {
@@ -64,7 +66,8 @@ extension SessionEngine {
           }
         case .failure(let error):
           // Tried again with the next tick.
-          logger.warning("usage of sessions was not written", metadata: ["error": "\(error)"])
+          logger.warning(
+            "usage of sessions was not written", metadata: ["error": "\(error.logText)"])
         }
         completion()
       })

@@ -34,6 +34,9 @@ package final class SessionEngine: Sendable {
   let identifiers: IdentifierSource
   let logger: Logger
   let audit: (any AuditLog)?
+  /// Nil: everything is free.
+  let ledger: LedgerBook?
+  let quotas: QuotaKeeper
   let surroundings: SessionSurroundings
   let table = Monitor(Table())
   let room: StepRoom
@@ -69,7 +72,8 @@ package final class SessionEngine: Sendable {
   init(
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
-    logger: Logger, audit: (any AuditLog)?, surroundings: SessionSurroundings
+    logger: Logger, audit: (any AuditLog)?, ledger: LedgerBook?, quotas: QuotaKeeper,
+    surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
     self.store = store
@@ -79,6 +83,8 @@ package final class SessionEngine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.audit = audit
+    self.ledger = ledger
+    self.quotas = quotas
     self.surroundings = surroundings
     let sessions = configuration.sessions
     room = StepRoom(

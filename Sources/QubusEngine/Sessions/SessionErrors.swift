@@ -63,6 +63,9 @@ extension QubusError {
     case .disabled:
       limit = ""
       text = "its principal, project or tenant was disabled"
+    case .budget:
+      limit = ""
+      text = "the budget or the credit of its project is used up"
     case .closed, .withdrawn: return .sessionNotFound(session)
     }
     return QubusError(

@@ -27,6 +27,18 @@ extension TenancyEngine {
         action: .manageTenants, grant: grant, subject: "tenant \(name)", tenant: name,
         changes: changes
       ) { [self] () throws(QubusError) in try tenantAnswer(name) }
+    case .eraseTenant(let name):
+      let grant = try identity.check(
+        .manageTenants, on: Resource(tenant: name, project: ""), now: now,
+        hidden: .tenantNotFound(name))
+      // In two steps, so that nobody destroys what somebody works on.
+      guard directory.tenant(name)?.isDisabled != false else {
+        throw .field(.invalidRequest, "name", "tenant \(name) is in use: disable it first")
+      }
+      return TenancyPlan(
+        action: .manageTenants, grant: grant, subject: "tenant \(name)", tenant: name,
+        changes: [.eraseTenant(name, at: now)]
+      ) { [self] () throws(QubusError) in try tenantAnswer(name) }
     case .createProject(let tenant, let name, let owner):
       let grant = try identity.check(
         .manageProjects, on: Resource(tenant: tenant, project: ""), now: now,

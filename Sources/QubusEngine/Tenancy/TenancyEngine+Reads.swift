@@ -22,6 +22,9 @@ extension TenancyEngine {
     case .auditCheckpoint:
       try checkAuditor(context)
       return .auditCheckpoint(try store.auditCheckpoint())
+    case .ledger(let query): return try answer(query, context)
+    case .quota(let scope): return try quotaAnswer(of: scope, context)
+    case .quotas(let tenant, let page): return try limitsAnswer(of: tenant, page, context)
     }
   }
 

@@ -29,16 +29,25 @@ package final class TenancyEngine: TenancyService {
   let store: any TenancyStore
   let tokens: TokenIssuer
   let surroundings: TenancySurroundings
+  /// Nil: nothing is charged.
+  let ledger: LedgerSurroundings?
+  let quotas: QuotaKeeper
+  let approvalPolicies: ApprovalPolicies
   private let queue = ChangeQueue()
 
   package init(
     directory: Directory, store: any TenancyStore, tokens: TokenIssuer,
-    surroundings: TenancySurroundings
+    surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil,
+    quotas: QuotaKeeper = QuotaKeeper(),
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies()
   ) {
     self.directory = directory
     self.store = store
     self.tokens = tokens
     self.surroundings = surroundings
+    self.ledger = ledger
+    self.quotas = quotas
+    self.approvalPolicies = approvalPolicies
   }
 
   package func perform(
@@ -63,6 +72,9 @@ package final class TenancyEngine: TenancyService {
       store.change(plan.changes, audit: entry) { [self] result in
         let answer = result.flatMap { _ in
           directory.apply(plan.changes)
+          ledger?.book.apply(plan.changes)
+          quotas.apply(plan.changes)
+          approvalPolicies.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -96,7 +108,7 @@ package final class TenancyEngine: TenancyService {
     _ order: TenancyOrder, _ context: CallContext
   ) throws(QubusError) -> TenancyPlan {
     switch order {
-    case .createTenant, .updateTenant, .createProject, .updateProject:
+    case .createTenant, .updateTenant, .eraseTenant, .createProject, .updateProject:
       return try planPlace(order, context)
     case .createPrincipal(let principal, let uid, let grants):
       return try planPrincipal(principal, uid: uid, grants: grants, context)
@@ -112,6 +124,14 @@ package final class TenancyEngine: TenancyService {
       return try planInvitation(principal, validSeconds: validSeconds, context)
     case .issueToken(let order): return try planToken(order, context)
     case .revokeToken(let id): return try planRevocation(ofToken: id, context)
+    case .rotateTokenKey: return try planTokenKey(context)
+    case .ledger(let order): return try planLedger(order, context)
+    case .setQuota(let scope, let quota, let limit):
+      return try planQuota(scope, quota, limit, context)
+    case .setApprovalPolicy(let policy):
+      return try planPolicy(policy, .setApprovalPolicy(policy), context)
+    case .removeApprovalPolicy(let key):
+      return try planPolicy(ApprovalPolicy(key: key), .removeApprovalPolicy(key), context)
     }
   }
 

@@ -35,14 +35,32 @@ struct PlanCommand: ParsableCommand {
       ("device", plan["device"]?.string ?? ""), ("lane", plan["lane"]?.string ?? ""),
       ("memory", "\(memory) of \(limit)"),
       ("time", Summary.duration(seconds: plan["estimated_seconds"]?.real ?? 0)),
+      ("cost", cost(plan)),
       ("jobs ahead", plan["jobs_ahead"]?.string ?? "0"),
       ("fingerprint", plan["fingerprint"]?.string ?? ""),
     ])
+    var bounds: [(name: String, value: String)] = []
+    for quota in plan["quota"]?.elements ?? [] {
+      let (name, value) = (quota["key"]?.string ?? "", quota["value"]?.string ?? "")
+      bounds.append(("quota", "\(name): \(value)"))
+    }
+    for cause in plan["approval_causes"]?.elements ?? [] {
+      bounds.append(("needs approval", cause.string ?? ""))
+    }
     let notices = (plan["pubs"]?.elements ?? []).flatMap { $0["notices"]?.elements ?? [] }
       .compactMap { $0.string.map { "note: " + Table.printable($0) } }
     let evolutions = (plan["pubs"]?.elements ?? []).compactMap { ExecutionPlanText($0) }
       .flatMap { [$0.summary, blocks ? $0.blockTable : $0.stageTable] }
-    return ([fields, pubs(plan, csv: false)] + evolutions + notices).joined(separator: "\n\n")
+    var parts = [fields]
+    if !bounds.isEmpty { parts.append(Table.fields(bounds)) }
+    parts.append(pubs(plan, csv: false))
+    return (parts + evolutions + notices).joined(separator: "\n\n")
+  }
+
+  /// Micro-units; empty when the device is free.
+  private func cost(_ plan: JSONValue) -> String {
+    guard let cost = plan["cost"]?.string else { return "" }
+    return "\(cost) micro-units, \(plan["cost_held"]?.string ?? cost) are held"
   }
 
   private func pubs(_ plan: JSONValue, csv: Bool) -> String {

@@ -86,6 +86,42 @@ extension RecordPrinter {
       .init("revoked_at") { Summary.time($0["revoked_at"]) },
     ])
 
+  static let quotas = RecordPrinter(
+    "quotas",
+    [
+      .init("scope"), .init("quota"), .init("device_family"), .init("limit"),
+      .init("used") { $0["used"]?.string ?? "0" },
+      .init("resets_at") { Summary.time($0["resets_at"]) },
+    ])
+
+  static let approvals = RecordPrinter(
+    "approvals",
+    [
+      .init("job_id") { $0["job"]?["job_id"]?.string ?? "" }, .init("principal"),
+      .init("experiment_class"), .init("device") { $0["job"]?["device"]?.string ?? "" },
+      .init("causes") { joined($0["causes"], "; ") },
+      .init("expires_at") { Summary.time($0["expires_at"]) },
+    ])
+
+  static let approvalPolicies = RecordPrinter(
+    "policies",
+    [
+      .init("place") { policy in
+        ["tenant", "project"].compactMap { policy[$0]?.string }.filter { !$0.isEmpty }
+          .joined(separator: "/")
+      },
+      .init("experiment_class"), .init("max_shots"), .init("max_cost"),
+      .init("device_families") { joined($0["device_families"], " ") }, .init("expiry_seconds"),
+    ])
+
+  static let decided = RecordPrinter(
+    "jobs",
+    [.init("job_id"), .init("status"), .init("reason"), .init("device")])
+
+  private static func joined(_ list: JSONValue?, _ separator: String) -> String {
+    (list?.elements ?? []).compactMap(\.string).joined(separator: separator)
+  }
+
   static let audit = RecordPrinter(
     "records",
     [

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import QubusEngine
 internal import QubusServer
 internal import QubusTenancy
 
@@ -13,6 +14,8 @@ struct Configuration: Sendable, Equatable {
   var socketGroup: String?
   /// What users of this machine who are no principals may do in the default project; nil: nothing.
   var localUsers: Role? = .submitter
+  /// What wraps the tenants' data keys; nil: nothing is encrypted.
+  var masterKey: MasterKeySource?
   /// Threads that compute.
   var threads: Int
   /// Bytes that all running jobs may use together.
@@ -28,6 +31,8 @@ struct Configuration: Sendable, Equatable {
   var stepInPlaceMicroseconds = 50
   /// How long after a message processors are kept from halting; 0: never.
   var keepAwakeMicroseconds = 500
+  /// How long results, events and the audit are kept.
+  var retention = RetentionConfiguration()
   var logLevel = Logger.Level.info
   /// nil: text on a terminal, JSON otherwise.
   var logFormat: LogFormat?

@@ -2,7 +2,8 @@ internal import Glibc
 internal import Logging
 internal import QubusCore
 
-/// Writes one line per record to standard error: JSON for machines, text for people.
+/// Writes one line per record to standard error: JSON for machines, text for people. Of what
+/// belongs to a record it takes the fields that may be logged (`LogField`).
 struct LineLogHandler: LogHandler {
   let label: String
   let format: Configuration.LogFormat
@@ -16,8 +17,11 @@ struct LineLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    let all = metadata.merging(event.metadata ?? [:]) { $1 }
-      .map { (key: $0.key, value: "\($0.value)") }.sorted { $0.key < $1.key }
+    let given = metadata.merging(event.metadata ?? [:]) { $1 }
+    var all = given.filter { LogField(rawValue: $0.key) != nil }
+      .map { (key: $0.key, value: String("\($0.value)".prefix(LogField.characterLimit))) }
+      .sorted { $0.key < $1.key }
+    if all.count < given.count { all.append(("fields_left_out", "\(given.count - all.count)")) }
     let time = LogTime.text(clock.now())
     var line: String
     switch format {

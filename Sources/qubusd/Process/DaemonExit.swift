@@ -16,10 +16,13 @@ enum DaemonExit: Int32 {
 
   init(_ error: QubusError) {
     switch error.code {
-    case .invalidConfiguration, .invalidKey, .dataDirectoryNewerVersion: self = .configuration
+    case .invalidConfiguration, .invalidKey, .dataDirectoryNewerVersion, .masterKeyRequired,
+      .wrongMasterKey:
+      self = .configuration
     case .dataDirectoryLocked, .endpointInUse: self = .locked
     case .dataDirectoryNotWritable, .permissionDenied: self = .cannotCreate
-    case .diskFull, .storageUnavailable, .dataDirectoryCorrupt, .resultCorrupt: self = .inputOutput
+    case .diskFull, .storageUnavailable, .dataDirectoryCorrupt, .resultCorrupt, .backupInvalid:
+      self = .inputOutput
     default: self = .software
     }
   }

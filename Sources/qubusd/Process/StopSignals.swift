@@ -32,7 +32,7 @@ enum StopSignals {
       do throws(QubusError) {
         try daemon.stop()
       } catch {
-        logger.critical("\(error)")
+        logger.critical("the stop failed", metadata: ["error": "\(error.logText)"])
         exit(DaemonExit(error).rawValue)
       }
       logger.notice("stopped")

@@ -4,7 +4,8 @@ internal import QubusClient
 struct AdminCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "admin",
-    abstract: "Tenants, projects, principals, keys, roles, invitations and tokens.",
+    abstract:
+      "Tenants, projects, principals, keys, roles, tokens, prices, budgets, quotas and policies.",
     discussion: """
       A principal is named tenant/project/name. Whoever started the daemon first is its operator; \
       docs/tenancy.md tells who may do what.
@@ -12,6 +13,8 @@ struct AdminCommand: ParsableCommand {
     subcommands: [
       TenantsCommand.self, ProjectsCommand.self, PrincipalsCommand.self, KeysCommand.self,
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
+      PriceCommand.self, CreditCommand.self, BudgetCommand.self, DedicateCommand.self,
+      AdminQuotaCommand.self, ApprovalPolicyCommand.self,
     ])
 }
 

@@ -3,8 +3,9 @@ internal import QubusClient
 
 struct TenantsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tenants", abstract: "List, create, disable and enable tenants.",
-    subcommands: [List.self, Create.self, Disable.self, Enable.self], defaultSubcommand: List.self)
+    commandName: "tenants", abstract: "List, create, disable, enable and erase tenants.",
+    subcommands: [List.self, Create.self, Disable.self, Enable.self, Erase.self],
+    defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the tenants that you see.")
@@ -51,6 +52,26 @@ struct TenantsCommand: ParsableCommand {
     @OptionGroup var change: ChangeOptions
 
     func run() throws { try TenantsCommand.set(name, isDisabled: false, change) }
+  }
+
+  struct Erase: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Destroy what a disabled tenant had, for ever.",
+      discussion: """
+        Its data key goes, and with it programs, results, names, tags and annotations, in the \
+        service, not in backups from before. Ids, times and states stay. The service must be \
+        encrypted.
+        """)
+
+    @Argument(help: "Its name.")
+    var name: String
+
+    @OptionGroup var change: ChangeOptions
+
+    func run() throws {
+      try change.perform(
+        "EraseTenant", [.init("name", .text(name))], answer: "tenant", .tenants)
+    }
   }
 
   private static func set(_ name: String, isDisabled: Bool, _ change: ChangeOptions) throws {

@@ -1,0 +1,63 @@
+internal import DequeModule
+internal import QubusCore
+
+/// Jobs whose turn came while their account had as much running as it may. They have had their
+/// turn: each starts before those that still wait, as soon as its account allows, oldest first
+/// within a principal and lane.
+struct ParkedJobs: Sendable {
+  private struct Line: Hashable, Sendable {
+    var tenant: String
+    var project: String
+    var principal: String
+    var lane: Lane
+
+    init(_ job: SchedulerJob) {
+      tenant = job.tenant
+      project = job.project
+      principal = job.principal
+      lane = job.lane
+    }
+  }
+  private struct Entry: Sendable {
+    var job: SchedulerJob
+    var number: UInt64
+  }
+  /// Jobs that left are taken out when the head reaches them.
+  private var lines: [Line: Deque<Identifier>] = [:]
+  private var entries: [Identifier: Entry] = [:]
+  private var counts: [Lane: Int] = [:]
+  private var nextNumber: UInt64 = 0
+
+  var count: Int { entries.count }
+  func count(in lane: Lane) -> Int { counts[lane, default: 0] }
+  func job(_ id: Identifier) -> SchedulerJob? { entries[id]?.job }
+
+  mutating func add(_ job: SchedulerJob) {
+    nextNumber += 1
+    entries[job.id] = Entry(job: job, number: nextNumber)
+    lines[Line(job), default: []].append(job.id)
+    counts[job.lane, default: 0] += 1
+  }
+
+  mutating func remove(_ id: Identifier) -> SchedulerJob? {
+    guard let job = entries.removeValue(forKey: id)?.job else { return nil }
+    counts[job.lane, default: 0] -= 1
+    let line = Line(job)
+    while let first = lines[line]?.first, entries[first] == nil { lines[line]?.removeFirst() }
+    if lines[line]?.isEmpty == true { lines[line] = nil }
+    return job
+  }
+
+  /// The one that was parked first of those that slots of this class take and `isAllowed` lets run.
+  func first(for slot: SlotClass, where isAllowed: (SchedulerJob) -> Bool) -> SchedulerJob? {
+    if entries.isEmpty { return nil }
+    var best: Entry?
+    for (line, ids) in lines where slot == .compute || line.lane == .interactive {
+      guard let id = ids.first, let entry = entries[id], entry.number < best?.number ?? .max,
+        isAllowed(entry.job)
+      else { continue }
+      best = entry
+    }
+    return best?.job
+  }
+}

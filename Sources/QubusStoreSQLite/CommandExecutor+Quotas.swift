@@ -1,0 +1,40 @@
+internal import QubusCore
+internal import QubusTenancy
+
+/// Changes of quotas and of approval policies, within the open transaction of the writer.
+extension CommandExecutor {
+  func applyBound(_ change: TenancyChange) throws(SQLiteFailure) {
+    switch change {
+    case .setQuota(let scope, let quota, let limit):
+      try write("DELETE FROM quotas WHERE scope = ? AND quota = ? AND family = ?") {
+        $0.add(scope.placeText)
+        $0.add(quota.rawValue)
+        $0.add(scope.deviceFamily ?? "")
+      }
+      guard let limit else { return }
+      try write("INSERT INTO quotas (scope,quota,family,bound) VALUES (?,?,?,?)") {
+        $0.add(scope.placeText)
+        $0.add(quota.rawValue)
+        $0.add(scope.deviceFamily ?? "")
+        $0.add(limit)
+      }
+    case .setApprovalPolicy(let policy):
+      try remove(policy.key)
+      try write(
+        "INSERT INTO approval_policies (\(TenancyRows.policyColumns)) VALUES (?,?,?,?,?,?,?)"
+      ) {
+        $0.add(policy.key)
+        $0.add(policy.maxShots.map { Int64(bitPattern: $0) })
+        $0.add(policy.maxCost)
+        $0.add(PackedStrings.pack(policy.deviceFamilies))
+        $0.add(policy.expirySeconds)
+      }
+    case .removeApprovalPolicy(let key): try remove(key)
+    default: preconditionFailure("not a change of bounds")
+    }
+  }
+
+  private func remove(_ key: ApprovalPolicy.Key) throws(SQLiteFailure) {
+    try write("DELETE FROM approval_policies WHERE \(TenancyRows.ofPolicy)") { $0.add(key) }
+  }
+}

@@ -1,0 +1,47 @@
+internal import QubusCore
+internal import QubusJobs
+internal import QubusTenancy
+
+/// The rows of quotas and approval policies as values.
+extension TenancyRows {
+  static let policyColumns =
+    "tenant,project,class,max_shots,max_cost,device_families,expiry_seconds"
+  static let ofPolicy = "tenant = ? AND project = ? AND class = ?"
+
+  func hasApprovalPolicy(_ key: ApprovalPolicy.Key) throws(SQLiteFailure) -> Bool {
+    try first("SELECT 1 FROM approval_policies WHERE \(Self.ofPolicy)") { $0.add(key) } != nil
+  }
+
+  static func quota(_ row: inout SQLRow) throws(QubusError) -> QuotaRecord {
+    let (scopeText, word, family, limit) = (row.text(), row.text(), row.text(), row.integer())
+    let scope = QuotaScope(placeText: scopeText, deviceFamily: family.isEmpty ? nil : family)
+    guard let scope, let quota = Quota(rawValue: word) else {
+      throw damaged("there is a quota \(word) of \(scopeText)")
+    }
+    return QuotaRecord(scope: scope, quota: quota, limit: limit)
+  }
+
+  static func policy(_ row: inout SQLRow) throws(QubusError) -> ApprovalPolicy {
+    let (tenant, project, name) = (row.text(), row.text(), row.text())
+    var policy = ApprovalPolicy(
+      key: ApprovalPolicy.Key(
+        tenant: tenant, project: project.isEmpty ? nil : project, experimentClass: name))
+    policy.maxShots = row.optionalInteger().map { UInt64(bitPattern: $0) }
+    policy.maxCost = row.optionalInteger()
+    guard let families = PackedStrings.unpack(row.blob()) else {
+      throw damaged("the approval policy of \(policy.key.text) has no families")
+    }
+    policy.deviceFamilies = families
+    policy.expirySeconds = row.integer()
+    return policy
+  }
+}
+
+extension SQLStatement {
+  /// Binds the three values of `TenancyRows.ofPolicy`.
+  func add(_ key: ApprovalPolicy.Key) {
+    add(key.tenant)
+    add(key.project ?? "")
+    add(key.experimentClass)
+  }
+}

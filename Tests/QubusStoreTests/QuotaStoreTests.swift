@@ -1,0 +1,135 @@
+import QubusCore
+import QubusJobs
+import QubusTenancy
+import Testing
+
+@testable import QubusStoreSQLite
+
+@Suite("Quotas and approval policies in a store")
+struct QuotaStoreTests {
+  private typealias Fixture = TenancyFixture
+  private static let ada = QuotaScope.principal(Fixture.principal("ada"))
+  private static let qc = QuotaScope.project(tenant: "lab", "qc")
+
+  private static func policy(_ project: String?, _ name: String) -> ApprovalPolicy {
+    var policy = ApprovalPolicy(key: .init(tenant: "lab", project: project, experimentClass: name))
+    policy.maxShots = .max
+    policy.maxCost = 0
+    policy.deviceFamilies = ["sim", "qpu"]
+    policy.expirySeconds = 60
+    return policy
+  }
+
+  @Test("what was set is there, what was lifted is not", arguments: StoreKind.allCases)
+  func keeps(_ kind: StoreKind) async throws {
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
+    try await store.change(all: Fixture.lab)
+    try await store.change(
+      .setQuota(.tenant("lab"), .sessions, limit: 5), .setQuota(Self.qc, .shotsPerDay, limit: 0),
+      .setQuota(Self.ada, .shotsPerDay, limit: 1 << 53),
+      .setQuota(Self.ada, .requestsPerSecond, limit: 7),
+      .setQuota(Self.qc.on("sim"), .shotsPerDay, limit: 3),
+      .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: 4),
+      .setApprovalPolicy(Self.policy(nil, "")), .setApprovalPolicy(Self.policy("qc", "demo")))
+    try await store.change(
+      .setQuota(.tenant("lab"), .sessions, limit: 6),
+      .setQuota(Self.ada, .requestsPerSecond, limit: nil),
+      .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: nil),
+      .removeApprovalPolicy(Self.policy(nil, "").key))
+    let snapshot = try store.snapshot()
+    #expect(
+      snapshot.quotas == [
+        QuotaRecord(scope: .tenant("lab"), quota: .sessions, limit: 6),
+        QuotaRecord(scope: Self.qc, quota: .shotsPerDay, limit: 0),
+        QuotaRecord(scope: Self.qc.on("sim"), quota: .shotsPerDay, limit: 3),
+        QuotaRecord(scope: Self.ada, quota: .shotsPerDay, limit: 1 << 53),
+      ])
+    #expect(snapshot.approvalPolicies == [Self.policy("qc", "demo")])
+  }
+
+  @Test(
+    "scopes and policies that do not exist, and limits that are none, are refused without a trace",
+    arguments: StoreKind.allCases)
+  func refusals(_ kind: StoreKind) async throws {
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
+    try await store.change(all: Fixture.lab)
+    let before = try store.entries().count
+    var wrong = Self.policy(nil, "")
+    wrong.expirySeconds = 0
+    let cases: [(TenancyChange, ErrorCode)] = [
+      (.setQuota(.tenant("nowhere"), .sessions, limit: 1), .tenantNotFound),
+      (.setQuota(.project(tenant: "lab", "none"), .sessions, limit: 1), .projectNotFound),
+      (
+        .setQuota(.principal(Fixture.principal("nobody")), .sessions, limit: 1), .principalNotFound
+      ),
+      (.setQuota(Self.qc, .sessions, limit: -1), .invalidRequest),
+      (.setQuota(Self.qc.on("sim"), .sessions, limit: 1), .invalidRequest),
+      (.setQuota(Self.qc, .deviceSecondsPerDay, limit: .max), .invalidRequest),
+      (.setApprovalPolicy(Self.policy("none", "")), .projectNotFound),
+      (.setApprovalPolicy(wrong), .invalidRequest),
+      (.removeApprovalPolicy(Self.policy("qc", "demo").key), .invalidRequest),
+    ]
+    for (change, expected) in cases {
+      #expect(await code { try await store.change(change) } == expected, "\(change)")
+    }
+    let snapshot = try store.snapshot()
+    #expect(snapshot.quotas.isEmpty && snapshot.approvalPolicies.isEmpty)
+    #expect(try store.entries().count == before)
+  }
+
+  private static let day: Microseconds = 86_400_000_000
+
+  @Test("shots of today's jobs and what sessions used today are found, yesterday's are not")
+  func dayUse() async throws {
+    let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
+    let store = fixture.sqlite
+    // Ids and stamps of the fixture are of its clock.
+    let now = fixture.clock.now()
+    var yesterdays = fixture.record()
+    yesterdays.shotsTotal = 1
+    yesterdays.phases.acceptedAt = now - Self.day
+    _ = try await fixture.accept(yesterdays)
+    for shots in [10, 100] {
+      var record = fixture.record()
+      record.shotsTotal = UInt64(shots)
+      record.phases.acceptedAt = now
+      _ = try await fixture.accept(record)
+    }
+    let owner = yesterdays.principal
+    func total() throws -> [UInt64] {
+      let use = try store.dayUse(now: now).filter { $0.principal == owner }
+      return [
+        use.reduce(0) { $0 + $1.shots }, use.reduce(0) { $0 + $1.deviceNanoseconds },
+      ]
+    }
+    #expect(try total() == [110, 0])
+    let session = SessionRecord(
+      id: fixture.ids.next(), principal: owner, request: [1], seed: 1, openedAt: now - Self.day)
+    store.perform(.open(session) { _ in })
+    func journal(_ shots: UInt64, _ time: UInt64, at when: Microseconds) {
+      var usage = SessionUsage()
+      (usage.shotsUsed, usage.deviceNanoseconds) = (shots, time)
+      store.perform(.journal([(session.id, usage, when)]) { _ in })
+    }
+    journal(50, 500, at: now - Self.day)
+    try await store.flush()
+    #expect(try total() == [110, 0])
+    journal(51, 503, at: now)
+    journal(57, 513, at: now + 1)
+    // A clock that is set back begins no day anew.
+    journal(58, 514, at: now - Self.day)
+    try await store.flush()
+    #expect(try total() == [118, 14])
+    var last = SessionUsage()
+    (last.shotsUsed, last.deviceNanoseconds) = (60, 520)
+    store.perform(.end(session.id, .closed, reason: "", usage: last, at: now + 2) { _ in })
+    try await store.flush()
+    #expect(try total() == [120, 20])
+    #expect(try store.dayUse(now: now + Self.day).isEmpty)
+  }
+}
