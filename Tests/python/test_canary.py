@@ -82,8 +82,8 @@ class Secrets:
         return found
 
 
-class Sealed(Attacked):
-    """Its data at rest are encrypted, its log is as loud as it gets."""
+class Loud(Attacked):
+    """Its log is as loud as it gets."""
 
     master: pathlib.Path | None = None
 
@@ -116,7 +116,9 @@ class Sealed(Attacked):
         return done.stdout
 
 
-class SealedAtRest(Sealed):
+class Sealed(Loud):
+    """Its data at rest are encrypted."""
+
     @property
     def master(self) -> pathlib.Path:
         path = self.data.parent / "master.key"
@@ -137,7 +139,7 @@ def contents(*places: pathlib.Path) -> dict[str, bytes]:
 class Planter(threading.Thread):
     """One member of a tenant: plants until told to stop, or until the daemon is killed."""
 
-    def __init__(self, service: Sealed, name: str, key: pathlib.Path, secrets: Secrets):
+    def __init__(self, service: Loud, name: str, key: pathlib.Path, secrets: Secrets):
         super().__init__(name=name, daemon=True)
         self.service, self.key, self.secrets = service, key, secrets
         self.ending, self.rounds, self.problem = threading.Event(), 0, None
@@ -199,7 +201,7 @@ class Planter(threading.Thread):
             client.call("ListJobs", {"page_token": secrets.text()})
 
 
-def speak_wrongly(service: Sealed, key: pathlib.Path, secrets: Secrets) -> None:
+def speak_wrongly(service: Loud, key: pathlib.Path, secrets: Secrets) -> None:
     """Secrets where the protocol has no place for them."""
     context = zmq.Context()
     client = RawClient(service.curve, context, (service.server_key, *pair(key)))
@@ -216,7 +218,7 @@ def speak_wrongly(service: Sealed, key: pathlib.Path, secrets: Secrets) -> None:
     context.term()
 
 
-def planters(service: Sealed, secrets: Secrets) -> list[Planter]:
+def planters(service: Loud, secrets: Secrets) -> list[Planter]:
     names = [f"{tenant}/qc/member{number}" for tenant in ("lab", "rival") for number in range(CLIENTS // 2)]
     found = [Planter(service, name, service.member(name, "submitter"), secrets) for name in names]
     invitation = service.operator.call("CreateInvitation", {"principal": names[0]})
@@ -240,52 +242,63 @@ def seed():
     return number
 
 
-def test_what_is_looked_for_would_be_found(daemon, tmp_path, seed):
-    """In a store that is not encrypted: text, the bytes of numbers, the log of what was refused."""
+@pytest.fixture
+def plain(daemon, tmp_path):
+    yield from serving(Loud, daemon.binary, tmp_path)
+
+
+@pytest.fixture
+def sealed(daemon, tmp_path):
+    yield from serving(Sealed, daemon.binary, tmp_path)
+
+
+def test_what_is_looked_for_would_be_found(plain, seed):
+    """In a store that is not encrypted: text, and the bytes of numbers."""
     secrets = Secrets(seed)
-    for service in serving(Sealed, daemon.binary, tmp_path):
-        found = planters(service, secrets)
-        plant_until(50, found, secrets)
-        for planter in found:
-            planter.ending.set()
-        for planter in found:
-            planter.join()
-        leaks = secrets.leaks(contents(service.data))
+    found = planters(plain, secrets)
+    plant_until(50, found, secrets)
+    for planter in found:
+        planter.ending.set()
+    for planter in found:
+        planter.join()
+    leaks = secrets.leaks(contents(plain.data))
     assert any(isinstance(what, bytes) for _, what in leaks)
     assert any(isinstance(what, float) for _, what in leaks)
 
 
-def test_no_secret_of_many_is_found_after_a_kill_in_the_middle(daemon, tmp_path, seed):
+def test_no_secret_of_many_is_found_after_a_kill_in_the_middle(sealed, tmp_path, seed):
     secrets = Secrets(seed)
-    for service in serving(SealedAtRest, daemon.binary, tmp_path):
-        found = planters(service, secrets)
-        speak_wrongly(service, found[0].key, secrets)
-        plant_until(SECRETS, found, secrets)
-        for planter in found:
-            planter.ending.set()
-        service.kill()
-        files = contents(*service.places)
-        assert any(name.endswith("-wal") and data for name, data in files.items())
-        assert any("/blobs/" in name for name in files)
-        assert secrets.leaks(files) == []
-        service.start()
-        backup = tmp_path / "backup"
-        done = subprocess.run(
-            [service.binary, "backup", "--data-dir", service.data, "--to", backup], capture_output=True)
-        assert done.returncode == 0, done.stderr
-        me = service.operator.call("WhoAmI")["principal"]
-        service.operator.call("GrantRole", {"principal": me, "grant": {"role": "auditor"}})
-        told = {" ".join(command): service.shown(*command) for command in (
-            ("audit", "list", "--limit", "1000", "-o", "json"), ("audit", "export"),
-            ("health", "-o", "json"), ("usage", "-o", "csv"), ("usage", "--metrics", "-o", "json"),
-            ("quota", "-o", "json"), ("admin", "principals", "list", "-o", "json"))}
-        assert secrets.leaks(told) == []
-        verified = json.loads(service.shown("audit", "verify", "-o", "json"))
-        assert "broken_at" not in verified
-        for planter in found:
-            with service.connect(planter.key) as client:
-                for job, value in planter.jobs:
-                    assert float(client.job(job).result(timeout=60).expectation_values) == value
-        assert secrets.leaks(contents(*service.places, backup)) == []
+    found = planters(sealed, secrets)
+    speak_wrongly(sealed, found[0].key, secrets)
+    plant_until(SECRETS, found, secrets)
+    for planter in found:
+        planter.ending.set()
+    sealed.kill()
+    files = contents(*sealed.places)
+    assert any(name.endswith("-wal") and data for name, data in files.items())
+    assert any("/blobs/" in name for name in files)
+    assert secrets.leaks(files) == []
+
+    sealed.start()
+    backup = tmp_path / "backup"
+    done = subprocess.run(
+        [sealed.binary, "backup", "--data-dir", sealed.data, "--to", backup], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    me = sealed.operator.call("WhoAmI")["principal"]
+    sealed.operator.call("GrantRole", {"principal": me, "grant": {"role": "auditor"}})
+    told = {" ".join(command): sealed.shown(*command) for command in (
+        ("audit", "list", "--limit", "1000", "-o", "json"), ("audit", "export"),
+        ("health", "-o", "json"), ("usage", "-o", "csv"), ("usage", "--metrics", "-o", "json"),
+        ("quota", "-o", "json"), ("admin", "principals", "list", "-o", "json"))}
+    assert secrets.leaks(told) == []
+    assert "broken_at" not in json.loads(sealed.shown("audit", "verify", "-o", "json"))
+    for planter in found:
+        with sealed.connect(planter.key) as client:
+            for job, value in planter.jobs:
+                assert float(client.job(job).result(timeout=60).expectation_values) == value
+    assert secrets.leaks(contents(*sealed.places, backup)) == []
     assert secrets.count >= SECRETS
-    assert secrets.leaks(contents(*service.places)) == []
+    # What a clean stop leaves, too.
+    assert sealed.stop() == 0
+    assert secrets.leaks(contents(*sealed.places)) == []
+    sealed.start()
