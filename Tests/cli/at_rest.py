@@ -38,6 +38,13 @@ class Service:
     def ask(self, *arguments, stdin=None):
         return run(*arguments, stdin=stdin, env=self.environment)
 
+    def verify_audit(self):
+        """Takes the role that the operator may grant, to itself too."""
+        me = json.loads(self.ask("whoami", "-o", "json").stdout)["principal"]
+        granted = self.ask("admin", "grant", me, "auditor", "--scope", "everything")
+        assert granted.returncode == 0, granted.stderr
+        return self.ask("audit", "verify").returncode == 0
+
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         self.process.stdout.read()

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 
+import pytest
 from conftest import QUBUSD, Daemon, clean_environment, run
 
 
@@ -37,7 +38,8 @@ def test_every_field_of_the_log_is_one_that_may_be_logged(short_dir):
     assert lines(err) and not [line for line in lines(err) if "fields_left_out" in line]
 
 
-def test_a_daemon_that_dies_leaves_no_core(short_dir):
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV, signal.SIGILL])
+def test_a_daemon_that_crashes_ends_at_once_and_leaves_no_core(short_dir, number):
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
 
     def allow_cores():
@@ -50,7 +52,8 @@ def test_a_daemon_that_dies_leaves_no_core(short_dir):
     with open(f"/proc/{child.pid}/limits") as file:
         limit = next(line for line in file if line.startswith("Max core file size"))
     assert limit.split()[4:6] == ["0", "0"]
-    os.kill(child.pid, signal.SIGQUIT)
+    os.kill(child.pid, number)
     _, status = os.waitpid(child.pid, 0)
-    assert os.WIFSIGNALED(status) and not os.WCOREDUMP(status)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == number
+    assert not os.WCOREDUMP(status)
     assert not [name for name in os.listdir(short_dir) if name.startswith("core")]

@@ -3,7 +3,7 @@
 #define QUBUS_PROCESS_H
 
 /// Forbids core dumps of this process, piped ones too, and its memory to other processes of the
-/// user. Returns 0, or -1 with errno.
+/// user; a crash ends it at once, without a backtrace. Returns 0, or -1 with errno.
 int qubus_process_forbid_dumps(void);
 
 #endif
