@@ -29,6 +29,7 @@ let package = Package(
   products: [
     .executable(name: "qubusd", targets: ["qubusd"]),
     .executable(name: "qubus", targets: ["qubus"]),
+    .executable(name: "qubus-sim", targets: ["qubus-sim"]),
     .library(name: "qubus-c", type: .dynamic, targets: ["QubusShared"]),
     .library(name: "QubusClient", targets: ["QubusClient"]),
   ],
@@ -132,6 +133,14 @@ let package = Package(
         "QubusCore", .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "HeapModule", package: "swift-collections"),
       ]),
+    // Replays loads through scheduling policies in virtual time; no part of the daemon.
+    module(
+      "QubusSchedulerTraces",
+      [
+        "QubusCore", "QubusScheduler",
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "HeapModule", package: "swift-collections"),
+      ]),
     module(
       "QubusEngine",
       [
@@ -173,6 +182,13 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "qubus-sim",
+      dependencies: [
+        "QubusCore", "QubusScheduler", "QubusSchedulerTraces",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
     // The engine's in-process entry point for `scripts/bench engine`; not installed.
     .executableTarget(
       name: "engine-bench",
@@ -184,6 +200,11 @@ let package = Package(
     .executableTarget(
       name: "tenancy-bench", dependencies: ["QubusCore", "QubusJobs", "QubusTenancy"],
       path: "Benchmarks/tenancy", swiftSettings: swiftSettings),
+
+    // What deciding costs with a million waiting jobs; not installed.
+    .executableTarget(
+      name: "scheduler-bench", dependencies: ["QubusCore", "QubusScheduler"],
+      path: "Benchmarks/scheduler", swiftSettings: swiftSettings),
 
     // Counts allocations of a thread, for tests of paths that must make none.
     .target(
@@ -215,6 +236,7 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
+    tests("QubusSchedulerTracesTests", ["QubusCore", "QubusScheduler", "QubusSchedulerTraces"]),
     tests(
       "QubusEngineTests",
       [

@@ -495,6 +495,9 @@
 /** The result was removed by the retention policy. */
 #define QUBUS_E_RESULT_EXPIRED 7003
 
+/** The events of an ended job were removed by the retention policy. */
+#define QUBUS_E_EVENTS_EXPIRED 7004
+
 /* internal: 8000 to 8999 */
 
 /** An unexpected fault in the daemon. */

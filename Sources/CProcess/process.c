@@ -7,12 +7,13 @@
 #include <sys/prctl.h>
 #endif
 
-/* The Swift runtime starts a program that reads the memory of a process that crashes. It may not
- * read this one, and waits; a daemon that crashed has to end, so that it can be started again. */
-static const int crashes[] = {SIGQUIT, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
+/* Swift's runtime answers these by starting a program that reads the memory of the process and
+   prints parts of it. Of a process that cannot be read it waits for ever, so that a daemon that
+   crashed would neither end nor be started again. */
+static const int crashes[] = {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV};
 
 int qubus_process_forbid_dumps(void) {
-  for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+  for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) {
     if (signal(crashes[i], SIG_DFL) == SIG_ERR) return -1;
   }
   struct rlimit none = {0, 0};

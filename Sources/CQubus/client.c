@@ -182,7 +182,12 @@ static int32_t build(
   if (getrandom(&client->random_state, sizeof client->random_state, 0) < 0) {
     client->random_state = (uint64_t)monotonic_now();
   }
-  return connect_first(client, error);
+  code = connect_first(client, error);
+  if (code != QUBUS_OK || !direct_serves(client->endpoint)) return code;
+  pthread_mutex_lock(&client->mutex);
+  code = driver_start_io(client, error);
+  pthread_mutex_unlock(&client->mutex);
+  return code;
 }
 
 int32_t qubus_client_open(
@@ -195,11 +200,11 @@ int32_t qubus_client_open(
   atomic_init(&client->references, 1);
   client->process = getpid();
   client->driver_wakeup = client->io_wakeup = client->readiness = -1;
-  client->socket_descriptor = client->monitor_descriptor = -1;
+  client->socket_descriptor = client->monitor_descriptor = client->direct.descriptor = -1;
   client->next_deadline = client->sleeps_until = time_never;
   client->hello_error = (qubus_error)QUBUS_ERROR_INIT;
   pthread_mutex_init(&client->mutex, NULL);
-  pthread_cond_init(&client->io_condition, NULL);
+  driver_init_condition(&client->io_condition);
   qubus_arena_init(&client->arena, client->arena_bytes, sizeof client->arena_bytes,
                    (size_t)1 << 28);
   call_init(&client->hello, client, call_hello, &method_hello);
@@ -239,7 +244,7 @@ int32_t qubus_client_descriptor(qubus_client *client, qubus_error *error) {
   int32_t descriptor = -1;
   if (client->is_closed) {
     error_set(error, QUBUS_E_CLIENT_CLOSED, "the client was closed");
-  } else if (driver_start_io(client, error) == QUBUS_OK) {
+  } else if (driver_open_readiness(client, error) == QUBUS_OK) {
     descriptor = client->readiness;
   }
   pthread_mutex_unlock(&client->mutex);

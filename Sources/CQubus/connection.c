@@ -57,7 +57,7 @@ static int32_t connect_socket(qubus_client *client, void *socket) {
 /// Opens the socket and its monitor; 0 when the system refuses.
 static int32_t open_sockets(qubus_client *client) {
   char name[64];
-  snprintf(name, sizeof name, "inproc://monitor-%u", ++client->monitor_number);
+  snprintf(name, sizeof name, "inproc://monitor-%u", client->connection_number);
   client->socket = zmq_socket(client->context, ZMQ_DEALER);
   client->monitor = zmq_socket(client->context, ZMQ_PAIR);
   if (client->socket == NULL || client->monitor == NULL) return 0;
@@ -83,9 +83,22 @@ static int32_t open_sockets(qubus_client *client) {
          connect_socket(client, socket);
 }
 
+int32_t connection_is_open(const qubus_client *client) {
+  return client->socket != NULL || client->direct.descriptor >= 0;
+}
+
+/// 0, or errno of why there is no connection.
+static int open_connection(qubus_client *client) {
+  client->connection_number++;
+  if (direct_serves(client->endpoint)) return direct_connect(&client->direct, client->endpoint);
+  return open_sockets(client) ? 0 : zmq_errno();
+}
+
 void connection_stop(qubus_client *client) {
+  int32_t lingers = client->is_closed && client->has_farewell;
+  direct_close(&client->direct, lingers ? farewell_milliseconds : 0);
   if (client->socket != NULL) {
-    if (client->is_closed && client->has_farewell) {
+    if (lingers) {
       set_option(client->socket, ZMQ_LINGER, farewell_milliseconds);
     }
     zmq_socket_monitor(client->socket, NULL, 0);
@@ -144,12 +157,18 @@ void connection_start(qubus_client *client) {
   call_init(hello, client, call_hello, &method_hello);
   hello->id = ++client->last_id;
   client->instance[0] = 0;
-  if (!open_sockets(client) ||
-      message_encode(&request.base, &hello->request, NULL) != QUBUS_OK ||
+  int problem = open_connection(client);
+  if (problem == ENOENT || problem == ECONNREFUSED || problem == EAGAIN) {
+    client->connection = connection_opening;
+    client->handshakes_refused = 0;
+    connection_lost(client, QUBUS_E_CONNECTION_FAILED, "nobody listens there");
+    return;
+  }
+  if (problem != 0 || message_encode(&request.base, &hello->request, NULL) != QUBUS_OK ||
       !connection_send_call(client, hello)) {
     connection_stop(client);
     error_set(&client->hello_error, QUBUS_E_CONNECTION_FAILED, "%s cannot be opened: %s",
-              client->endpoint, zmq_strerror(zmq_errno()));
+              client->endpoint, zmq_strerror(problem ? problem : ENOMEM));
     client->hello_code = QUBUS_E_CONNECTION_FAILED;
     schedule_attempt(client);
     return;
@@ -263,9 +282,19 @@ static void handshake_failed(qubus_client *client, uint16_t event, uint32_t valu
   fail_open_calls(client, code);
 }
 
+void connection_broke(qubus_client *client) {
+  if (client->connection == connection_opening && client->direct.state != direct_open) {
+    uint16_t event = client->direct.failure;
+    handshake_failed(client, event ? event : ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+                     client->direct.failure_value);
+    return;
+  }
+  connection_lost(client, QUBUS_E_CONNECTION_LOST, "the server closed the connection");
+}
+
 void connection_watch(qubus_client *client) {
-  uint32_t number = client->monitor_number;
-  while (client->monitor != NULL && client->monitor_number == number) {
+  uint32_t number = client->connection_number;
+  while (client->monitor != NULL && client->connection_number == number) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
     if (zmq_msg_recv(&frame, client->monitor, ZMQ_DONTWAIT) < 0) {
@@ -293,7 +322,7 @@ void connection_watch(qubus_client *client) {
     // What the server said last may lie in the socket still. This may drop the mutex, so that another
     // thread may have replaced the connection when it returns.
     receive_all(client);
-    if (client->monitor == NULL || client->monitor_number != number) return;
+    if (client->monitor == NULL || client->connection_number != number) return;
     if (client->connection == connection_opening && event != ZMQ_EVENT_CLOSED &&
         event != ZMQ_EVENT_DISCONNECTED) {
       handshake_failed(client, event, value);
@@ -315,6 +344,9 @@ monotonic connection_next_timer(const qubus_client *client) {
   if ((client->connection == connection_opening || client->is_going_away) &&
       client->attempt_deadline < next) {
     next = client->attempt_deadline;
+  }
+  if (client->direct.descriptor >= 0 && direct_next_beat(&client->direct) < next) {
+    next = direct_next_beat(&client->direct);
   }
   return next;
 }
@@ -361,6 +393,13 @@ void connection_timers(qubus_client *client) {
     client->patience *= 2;
     if (client->patience > attempt_milliseconds) client->patience = attempt_milliseconds;
     connection_lost(client, QUBUS_E_CONNECTION_FAILED, "no answer to HELLO");
+  }
+  if (client->direct.descriptor >= 0 && now >= direct_next_beat(&client->direct)) {
+    if (!direct_beat(&client->direct, now)) {
+      connection_lost(client, QUBUS_E_CONNECTION_LOST, "the server fell silent");
+    } else if (client->direct.is_doubted) {
+      client->needs_drain = 1;
+    }
   }
   if (client->connection == connection_down && now >= client->next_attempt) {
     connection_start(client);

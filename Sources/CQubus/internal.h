@@ -18,6 +18,7 @@
 #include <sys/types.h>
 #include <zmq.h>
 
+#include "direct.h"
 #include "key.h"
 #include "qubus.h"
 #include "qubus_wire.h"
@@ -164,11 +165,12 @@ struct qubus_client {
 
   // connection.c
   connection_state connection;
-  void *socket, *monitor;
+  void *socket, *monitor;   ///< of libzmq; NULL while the connection is `direct`, or there is none
   int socket_descriptor, monitor_descriptor;
+  direct direct;
   int32_t needs_drain;      ///< the socket was used since it last said that nothing waits
   int32_t is_going_away;
-  uint32_t monitor_number;
+  uint32_t connection_number;
   qubus_call hello;
   monotonic next_attempt, attempt_deadline;
   int64_t backoff;          ///< ms
@@ -199,12 +201,14 @@ struct qubus_client {
   int32_t has_farewell;       ///< a message was sent that must leave although nobody waits
   // driver.c
   int32_t has_driver, driver_sleeps;
+  uint64_t drives;          ///< by callers, so far
+  int64_t park_milliseconds;  ///< for which the I/O thread looks away
   monotonic sleeps_until;   ///< of the thread that fell asleep last
   uint32_t spin_misses;     ///< after a spin in vain: waits that go to sleep at once
   uint32_t spin_rests;      ///< of them left
   waiter *waiters;
   int driver_wakeup, io_wakeup, readiness;  ///< eventfds, -1 when not made
-  int32_t has_io_thread, io_sleeps, io_is_parked, io_must_end, is_orphaned;
+  int32_t has_io_thread, io_sleeps, io_is_parked, io_is_called, io_must_end, is_orphaned;
   pthread_t io_thread;
   pthread_cond_t io_condition;
 
@@ -295,6 +299,11 @@ monotonic deadline_after(int64_t milliseconds);
 uint64_t random_next(qubus_client *client);
 
 void connection_start(qubus_client *client);
+int32_t connection_is_open(const qubus_client *client);
+/// The direct connection ended, and what it brought has been received.
+void connection_broke(qubus_client *client);
+/// The next frame, and whether others of its message follow; 0 when there is none.
+int32_t connection_receive(qubus_client *client, zmq_msg_t *frame, int32_t *more);
 /// Milliseconds for which the first HELLO's answer is waited for: a third of the time to connect, so
 /// that one that was swallowed leaves time for another on a fresh socket.
 int64_t connection_first_patience(int64_t connect_timeout);
@@ -343,7 +352,14 @@ void driver_after_send(qubus_client *client);
 void driver_wake_waiters(qubus_client *client, const void *subject);
 /// Makes whoever sleeps look at timers and descriptors again.
 void driver_interrupt(qubus_client *client);
+/// Starts the I/O thread, if it does not run.
 int32_t driver_start_io(qubus_client *client, qubus_error *error);
+/// Makes the descriptor that tells of completions; from now on the I/O thread looks for them.
+int32_t driver_open_readiness(qubus_client *client, qubus_error *error);
+/// Something is left to be sent: whoever drives sends it, else the I/O thread.
+void driver_call_io(qubus_client *client);
+/// A condition whose times are of the monotonic clock.
+void driver_init_condition(pthread_cond_t *condition);
 void driver_stop_io(qubus_client *client);
 
 // -------------------------------------------------------------------------------------- call.c

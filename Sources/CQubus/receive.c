@@ -16,11 +16,21 @@ void reply_free(reply *reply) {
   zmq_msg_init(&reply->body);
 }
 
+int32_t connection_receive(qubus_client *client, zmq_msg_t *frame, int32_t *more) {
+  if (client->socket == NULL) return direct_receive(&client->direct, frame, more);
+  int32_t count;
+  do {
+    count = zmq_msg_recv(frame, client->socket, ZMQ_DONTWAIT);
+  } while (count < 0 && zmq_errno() == EINTR);
+  *more = count >= 0 && zmq_msg_more(frame);
+  return count >= 0;
+}
+
 void receive_skip(qubus_client *client, int32_t more) {
   while (more) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    more = zmq_msg_recv(&frame, client->socket, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&frame);
+    if (!connection_receive(client, &frame, &more)) more = 0;
     zmq_msg_close(&frame);
   }
 }
@@ -29,8 +39,7 @@ void receive_skip(qubus_client *client, int32_t more) {
 static const char *receive_frames(
     qubus_client *client, const Qubus__V1__Envelope *envelope, int32_t more, reply *into) {
   if (more) {
-    if (zmq_msg_recv(&into->body, client->socket, ZMQ_DONTWAIT) < 0) return "the body is missing";
-    more = zmq_msg_more(&into->body);
+    if (!connection_receive(client, &into->body, &more)) return "the body is missing";
   }
   into->bytes = zmq_msg_size(&into->body);
   size_t count = envelope->n_attachments;
@@ -47,11 +56,10 @@ static const char *receive_frames(
         envelope->attachments[into->attachment_count];
     zmq_msg_init(&next->frame);
     into->attachment_count++;
-    if (zmq_msg_recv(&next->frame, client->socket, ZMQ_DONTWAIT) < 0) {
+    if (!connection_receive(client, &next->frame, &more)) {
       problem = "an attachment is missing";
       break;
     }
-    more = zmq_msg_more(&next->frame);
     next->crc32c = described->crc32c;
     next->data_type = (int32_t)described->data_type;
     next->rank = (uint32_t)described->n_shape;
@@ -95,7 +103,7 @@ static void receive_final(
   const Qubus__V1__Status *status = envelope->status;
   int32_t outcome = error_from_status(NULL, status);
   reply_free(&call->final);
-  call->answered_on = client->monitor_number;
+  call->answered_on = client->connection_number;
   const char *problem = receive_frames(client, envelope, more, &call->final);
   if (problem != NULL && call->kind == call_step && outcome == QUBUS_OK) {
     step_settle(call, problem, 0);
@@ -208,9 +216,8 @@ static void dispatch(
   receive_skip(client, more);
 }
 
-static void receive_message(qubus_client *client, zmq_msg_t *frame) {
+static void receive_message(qubus_client *client, zmq_msg_t *frame, int32_t more) {
   static const qubus_wire_limits limits = {32, 1u << 20, 1u << 26, 1u << 26, 1, 0};
-  int32_t more = zmq_msg_more(frame);
   const uint8_t *data = zmq_msg_data(frame);
   size_t count = zmq_msg_size(frame);
   if (client->synchronous_steps > 0 && step_receive(client, data, count, more)) return;
@@ -259,20 +266,22 @@ static void run_deferred(qubus_client *client) {
 size_t receive_all(qubus_client *client) {
   size_t received = 0;
   client->needs_drain = 0;
-  while (client->socket != NULL) {
+  client->direct.may_hold_more = 1;
+  while (connection_is_open(client)) {
     if (received == messages_per_drain) {
       client->needs_drain = 1;
       break;
     }
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    if (zmq_msg_recv(&frame, client->socket, ZMQ_DONTWAIT) < 0) {
+    int32_t more = 0;
+    if (!connection_receive(client, &frame, &more)) {
       zmq_msg_close(&frame);
-      if (zmq_errno() == EINTR) continue;
+      if (client->socket == NULL && client->direct.is_broken) connection_broke(client);
       break;
     }
     received++;
-    receive_message(client, &frame);
+    receive_message(client, &frame, more);
     zmq_msg_close(&frame);
   }
   run_deferred(client);

@@ -1,14 +1,42 @@
 /// Messages to the server: envelope, body, attachments. Everything here runs under the mutex.
 #include "internal.h"
 
+static int32_t send_whole(
+    qubus_client *client, const void *const *frames, const size_t *sizes, size_t count) {
+  int32_t is_sent = direct_send(&client->direct, frames, sizes, count);
+  if (direct_has_rest(&client->direct)) driver_call_io(client);
+  return is_sent;
+}
+
+static int32_t send_directly(
+    qubus_client *client, zmq_msg_t *envelope, zmq_msg_t *body, zmq_msg_t *frames,
+    uint32_t frame_count) {
+  const void *data[2 + request_frames_maximum] = {zmq_msg_data(envelope)};
+  size_t sizes[2 + request_frames_maximum] = {zmq_msg_size(envelope)};
+  size_t count = 1;
+  for (uint32_t i = 0; body != NULL && i <= frame_count; i++) {
+    zmq_msg_t *frame = i == 0 ? body : &frames[i - 1];
+    data[count] = zmq_msg_data(frame);
+    sizes[count++] = zmq_msg_size(frame);
+  }
+  return send_whole(client, data, sizes, count);
+}
+
 /// Sends an envelope and, when `body` is not NULL, a body frame and attachments that share memory.
 static int32_t send_frames(
     qubus_client *client, const Qubus__V1__Envelope *envelope, zmq_msg_t *body, zmq_msg_t *frames,
     uint32_t frame_count) {
-  if (client->socket == NULL) return 0;
   zmq_msg_t frame;
-  if (zmq_msg_init_size(&frame, qubus__v1__envelope__get_packed_size(envelope)) != 0) return 0;
+  if (!connection_is_open(client) ||
+      zmq_msg_init_size(&frame, qubus__v1__envelope__get_packed_size(envelope)) != 0) {
+    return 0;
+  }
   qubus__v1__envelope__pack(envelope, zmq_msg_data(&frame));
+  if (client->socket == NULL) {
+    int32_t is_sent = send_directly(client, &frame, body, frames, frame_count);
+    zmq_msg_close(&frame);
+    return is_sent;
+  }
   client->needs_drain = 1;
   if (zmq_msg_send(&frame, client->socket, ZMQ_DONTWAIT | (body ? ZMQ_SNDMORE : 0)) < 0) {
     zmq_msg_close(&frame);
@@ -29,7 +57,8 @@ static int32_t send_frames(
 
 int32_t connection_send(
     qubus_client *client, const void *const *frames, const size_t *sizes, size_t count) {
-  if (client->socket == NULL) return 0;
+  if (!connection_is_open(client)) return 0;
+  if (client->socket == NULL) return send_whole(client, frames, sizes, count);
   client->needs_drain = 1;
   for (size_t i = 0; i < count; i++) {
     int flags = ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0);

@@ -48,7 +48,7 @@ static void begin(qubus_session *session) {
 
 int32_t session_is_ready(qubus_session *session) {
   // One that was taken over is not taken back, and one without a secret cannot be.
-  if (session->held_on == session->client->monitor_number || session->is_usurped ||
+  if (session->held_on == session->client->connection_number || session->is_usurped ||
       session->is_closed || !session->has_secret) {
     return 1;
   }
@@ -78,7 +78,7 @@ static void renumber(qubus_session *session, uint64_t expected) {
 }
 
 static void accept(qubus_session *session, const Qubus__V1__ResumeSessionResponse *response) {
-  session->held_on = session->client->monitor_number;
+  session->held_on = session->client->connection_number;
   if (response->was_rebuilt) session->was_rebuilt = 1;
   renumber(session, response->next_sequence > 0 ? response->next_sequence : 1);
   step_send_waiting(session);

@@ -93,14 +93,12 @@ static const char *receive_frames(
     qubus_client *client, scanned *message, int32_t more, zmq_msg_t *body, size_t *received) {
   *received = 0;
   if (!more) return "the body is missing";
-  if (zmq_msg_recv(body, client->socket, ZMQ_DONTWAIT) < 0) return "the body is missing";
-  more = zmq_msg_more(body);
+  if (!connection_receive(client, body, &more)) return "the body is missing";
   while (more && *received < message->attachment_count) {
     zmq_msg_t *frame = &message->attachments[*received].frame;
     zmq_msg_init(frame);
     ++*received;
-    if (zmq_msg_recv(frame, client->socket, ZMQ_DONTWAIT) < 0) return "an array is missing";
-    more = zmq_msg_more(frame);
+    if (!connection_receive(client, frame, &more)) return "an array is missing";
   }
   if (more) {
     receive_skip(client, more);

@@ -1769,7 +1769,7 @@ const ProtobufCMessageDescriptor qubus__v1__link__descriptor =
   (ProtobufCMessageInit) qubus__v1__link__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[34] =
+static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[38] =
 {
   {
     "job_id",
@@ -2179,6 +2179,54 @@ static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[34] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "results_expire_at",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__Job, results_expiry_choice_case),
+    offsetof(Qubus__V1__Job, results_expire_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "events_expire_at",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__Job, events_expiry_choice_case),
+    offsetof(Qubus__V1__Job, events_expire_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "results_removed",
+    37,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Job, results_removed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "events_removed",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Job, events_removed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__job__field_indices_by_name[] = {
   30,   /* field[30] = annotations */
@@ -2192,6 +2240,8 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
   7,   /* field[7] = estimated_start_at */
   8,   /* field[8] = estimated_start_p10_at */
   9,   /* field[9] = estimated_start_p90_at */
+  35,   /* field[35] = events_expire_at */
+  37,   /* field[37] = events_removed */
   13,   /* field[13] = fallback_used */
   32,   /* field[32] = fingerprint */
   33,   /* field[33] = fingerprint_version */
@@ -2208,6 +2258,8 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
   6,   /* field[6] = queue_position */
   3,   /* field[3] = reason */
   28,   /* field[28] = replay_of */
+  34,   /* field[34] = results_expire_at */
+  36,   /* field[36] = results_removed */
   29,   /* field[29] = seed */
   24,   /* field[24] = shots_done */
   25,   /* field[25] = shots_total */
@@ -2219,7 +2271,7 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__job__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 34 }
+  { 0, 38 }
 };
 const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
 {
@@ -2229,7 +2281,7 @@ const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
   "Qubus__V1__Job",
   "qubus.v1",
   sizeof(Qubus__V1__Job),
-  34,
+  38,
   qubus__v1__job__field_descriptors,
   qubus__v1__job__field_indices_by_name,
   1,  qubus__v1__job__number_ranges,

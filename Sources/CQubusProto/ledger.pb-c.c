@@ -457,6 +457,96 @@ void   qubus__v1__set_budget_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__set_budget_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__dedicate_device_request__init
+                     (Qubus__V1__DedicateDeviceRequest         *message)
+{
+  static const Qubus__V1__DedicateDeviceRequest init_value = QUBUS__V1__DEDICATE_DEVICE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__dedicate_device_request__get_packed_size
+                     (const Qubus__V1__DedicateDeviceRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__dedicate_device_request__pack
+                     (const Qubus__V1__DedicateDeviceRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__dedicate_device_request__pack_to_buffer
+                     (const Qubus__V1__DedicateDeviceRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__DedicateDeviceRequest *
+       qubus__v1__dedicate_device_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__DedicateDeviceRequest *)
+     protobuf_c_message_unpack (&qubus__v1__dedicate_device_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__dedicate_device_request__free_unpacked
+                     (Qubus__V1__DedicateDeviceRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__dedicate_device_response__init
+                     (Qubus__V1__DedicateDeviceResponse         *message)
+{
+  static const Qubus__V1__DedicateDeviceResponse init_value = QUBUS__V1__DEDICATE_DEVICE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__dedicate_device_response__get_packed_size
+                     (const Qubus__V1__DedicateDeviceResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__dedicate_device_response__pack
+                     (const Qubus__V1__DedicateDeviceResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__dedicate_device_response__pack_to_buffer
+                     (const Qubus__V1__DedicateDeviceResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__DedicateDeviceResponse *
+       qubus__v1__dedicate_device_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__DedicateDeviceResponse *)
+     protobuf_c_message_unpack (&qubus__v1__dedicate_device_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__dedicate_device_response__free_unpacked
+                     (Qubus__V1__DedicateDeviceResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__dedicate_device_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__list_budgets_request__init
                      (Qubus__V1__ListBudgetsRequest         *message)
 {
@@ -1541,6 +1631,121 @@ const ProtobufCMessageDescriptor qubus__v1__set_budget_response__descriptor =
   qubus__v1__set_budget_response__field_indices_by_name,
   1,  qubus__v1__set_budget_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__set_budget_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__dedicate_device_request__field_descriptors[3] =
+{
+  {
+    "device",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DedicateDeviceRequest, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DedicateDeviceRequest, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DedicateDeviceRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__dedicate_device_request__field_indices_by_name[] = {
+  0,   /* field[0] = device */
+  2,   /* field[2] = reason */
+  1,   /* field[1] = tenant */
+};
+static const ProtobufCIntRange qubus__v1__dedicate_device_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__dedicate_device_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.DedicateDeviceRequest",
+  "DedicateDeviceRequest",
+  "Qubus__V1__DedicateDeviceRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__DedicateDeviceRequest),
+  3,
+  qubus__v1__dedicate_device_request__field_descriptors,
+  qubus__v1__dedicate_device_request__field_indices_by_name,
+  1,  qubus__v1__dedicate_device_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__dedicate_device_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__dedicate_device_response__field_descriptors[2] =
+{
+  {
+    "device",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DedicateDeviceResponse, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DedicateDeviceResponse, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__dedicate_device_response__field_indices_by_name[] = {
+  0,   /* field[0] = device */
+  1,   /* field[1] = tenant */
+};
+static const ProtobufCIntRange qubus__v1__dedicate_device_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__dedicate_device_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.DedicateDeviceResponse",
+  "DedicateDeviceResponse",
+  "Qubus__V1__DedicateDeviceResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__DedicateDeviceResponse),
+  2,
+  qubus__v1__dedicate_device_response__field_descriptors,
+  qubus__v1__dedicate_device_response__field_indices_by_name,
+  1,  qubus__v1__dedicate_device_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__dedicate_device_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__list_budgets_request__field_descriptors[3] =

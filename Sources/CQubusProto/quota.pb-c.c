@@ -682,7 +682,7 @@ void   qubus__v1__approve_job_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__approve_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor qubus__v1__quota_status__field_descriptors[5] =
+static const ProtobufCFieldDescriptor qubus__v1__quota_status__field_descriptors[6] =
 {
   {
     "scope",
@@ -744,8 +744,21 @@ static const ProtobufCFieldDescriptor qubus__v1__quota_status__field_descriptors
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "device_family",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__QuotaStatus, device_family),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__quota_status__field_indices_by_name[] = {
+  5,   /* field[5] = device_family */
   2,   /* field[2] = limit */
   1,   /* field[1] = quota */
   4,   /* field[4] = resets_at */
@@ -755,7 +768,7 @@ static const unsigned qubus__v1__quota_status__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__quota_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor qubus__v1__quota_status__descriptor =
 {
@@ -765,7 +778,7 @@ const ProtobufCMessageDescriptor qubus__v1__quota_status__descriptor =
   "Qubus__V1__QuotaStatus",
   "qubus.v1",
   sizeof(Qubus__V1__QuotaStatus),
-  5,
+  6,
   qubus__v1__quota_status__field_descriptors,
   qubus__v1__quota_status__field_indices_by_name,
   1,  qubus__v1__quota_status__number_ranges,
@@ -848,7 +861,7 @@ const ProtobufCMessageDescriptor qubus__v1__get_quota_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__get_quota_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__set_quota_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor qubus__v1__set_quota_request__field_descriptors[5] =
 {
   {
     "scope",
@@ -898,8 +911,21 @@ static const ProtobufCFieldDescriptor qubus__v1__set_quota_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "device_family",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetQuotaRequest, device_family),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__set_quota_request__field_indices_by_name[] = {
+  4,   /* field[4] = device_family */
   2,   /* field[2] = limit */
   1,   /* field[1] = quota */
   3,   /* field[3] = reason */
@@ -908,7 +934,7 @@ static const unsigned qubus__v1__set_quota_request__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__set_quota_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor qubus__v1__set_quota_request__descriptor =
 {
@@ -918,7 +944,7 @@ const ProtobufCMessageDescriptor qubus__v1__set_quota_request__descriptor =
   "Qubus__V1__SetQuotaRequest",
   "qubus.v1",
   sizeof(Qubus__V1__SetQuotaRequest),
-  4,
+  5,
   qubus__v1__set_quota_request__field_descriptors,
   qubus__v1__set_quota_request__field_indices_by_name,
   1,  qubus__v1__set_quota_request__number_ranges,

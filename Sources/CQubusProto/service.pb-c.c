@@ -4130,7 +4130,7 @@ const ProtobufCMessageDescriptor qubus__v1__replay_job_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__replay_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[14] =
+static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[15] =
 {
   {
     "name",
@@ -4300,6 +4300,18 @@ static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[14] =
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tenant",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Device, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__device__field_indices_by_name[] = {
   5,   /* field[5] = coupling_map */
@@ -4316,11 +4328,12 @@ static const unsigned qubus__v1__device__field_indices_by_name[] = {
   2,   /* field[2] = state */
   1,   /* field[1] = summary */
   12,   /* field[12] = supports_mid_circuit_measurement */
+  14,   /* field[14] = tenant */
 };
 static const ProtobufCIntRange qubus__v1__device__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor qubus__v1__device__descriptor =
 {
@@ -4330,7 +4343,7 @@ const ProtobufCMessageDescriptor qubus__v1__device__descriptor =
   "Qubus__V1__Device",
   "qubus.v1",
   sizeof(Qubus__V1__Device),
-  14,
+  15,
   qubus__v1__device__field_descriptors,
   qubus__v1__device__field_indices_by_name,
   1,  qubus__v1__device__number_ranges,

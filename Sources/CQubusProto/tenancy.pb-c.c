@@ -1942,6 +1942,96 @@ void   qubus__v1__revoke_token_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__revoke_token_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__rotate_token_key_request__init
+                     (Qubus__V1__RotateTokenKeyRequest         *message)
+{
+  static const Qubus__V1__RotateTokenKeyRequest init_value = QUBUS__V1__ROTATE_TOKEN_KEY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__rotate_token_key_request__get_packed_size
+                     (const Qubus__V1__RotateTokenKeyRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__rotate_token_key_request__pack
+                     (const Qubus__V1__RotateTokenKeyRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__rotate_token_key_request__pack_to_buffer
+                     (const Qubus__V1__RotateTokenKeyRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__RotateTokenKeyRequest *
+       qubus__v1__rotate_token_key_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__RotateTokenKeyRequest *)
+     protobuf_c_message_unpack (&qubus__v1__rotate_token_key_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__rotate_token_key_request__free_unpacked
+                     (Qubus__V1__RotateTokenKeyRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__rotate_token_key_response__init
+                     (Qubus__V1__RotateTokenKeyResponse         *message)
+{
+  static const Qubus__V1__RotateTokenKeyResponse init_value = QUBUS__V1__ROTATE_TOKEN_KEY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__rotate_token_key_response__get_packed_size
+                     (const Qubus__V1__RotateTokenKeyResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__rotate_token_key_response__pack
+                     (const Qubus__V1__RotateTokenKeyResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__rotate_token_key_response__pack_to_buffer
+                     (const Qubus__V1__RotateTokenKeyResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__RotateTokenKeyResponse *
+       qubus__v1__rotate_token_key_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__RotateTokenKeyResponse *)
+     protobuf_c_message_unpack (&qubus__v1__rotate_token_key_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__rotate_token_key_response__free_unpacked
+                     (Qubus__V1__RotateTokenKeyResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__rotate_token_key_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__audit_record__init
                      (Qubus__V1__AuditRecord         *message)
 {
@@ -4800,6 +4890,95 @@ const ProtobufCMessageDescriptor qubus__v1__revoke_token_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__revoke_token_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor qubus__v1__rotate_token_key_request__field_descriptors[1] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RotateTokenKeyRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__rotate_token_key_request__field_indices_by_name[] = {
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange qubus__v1__rotate_token_key_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__rotate_token_key_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.RotateTokenKeyRequest",
+  "RotateTokenKeyRequest",
+  "Qubus__V1__RotateTokenKeyRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__RotateTokenKeyRequest),
+  1,
+  qubus__v1__rotate_token_key_request__field_descriptors,
+  qubus__v1__rotate_token_key_request__field_indices_by_name,
+  1,  qubus__v1__rotate_token_key_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__rotate_token_key_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__rotate_token_key_response__field_descriptors[2] =
+{
+  {
+    "key_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RotateTokenKeyResponse, key_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "previous_until",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RotateTokenKeyResponse, previous_until),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__rotate_token_key_response__field_indices_by_name[] = {
+  0,   /* field[0] = key_id */
+  1,   /* field[1] = previous_until */
+};
+static const ProtobufCIntRange qubus__v1__rotate_token_key_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__rotate_token_key_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.RotateTokenKeyResponse",
+  "RotateTokenKeyResponse",
+  "Qubus__V1__RotateTokenKeyResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__RotateTokenKeyResponse),
+  2,
+  qubus__v1__rotate_token_key_response__field_descriptors,
+  qubus__v1__rotate_token_key_response__field_indices_by_name,
+  1,  qubus__v1__rotate_token_key_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__rotate_token_key_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor qubus__v1__audit_record__field_descriptors[14] =
 {
   {
@@ -5160,7 +5339,7 @@ const ProtobufCMessageDescriptor qubus__v1__verify_audit_request__descriptor =
   (ProtobufCMessageInit) qubus__v1__verify_audit_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__verify_audit_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor qubus__v1__verify_audit_response__field_descriptors[6] =
 {
   {
     "records",
@@ -5210,17 +5389,43 @@ static const ProtobufCFieldDescriptor qubus__v1__verify_audit_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "first_record",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__VerifyAuditResponse, first_record),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cut_at",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__VerifyAuditResponse, cut_choice_case),
+    offsetof(Qubus__V1__VerifyAuditResponse, cut_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__verify_audit_response__field_indices_by_name[] = {
   2,   /* field[2] = broken_at */
+  5,   /* field[5] = cut_at */
   3,   /* field[3] = explanation */
+  4,   /* field[4] = first_record */
   1,   /* field[1] = head */
   0,   /* field[0] = records */
 };
 static const ProtobufCIntRange qubus__v1__verify_audit_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor qubus__v1__verify_audit_response__descriptor =
 {
@@ -5230,7 +5435,7 @@ const ProtobufCMessageDescriptor qubus__v1__verify_audit_response__descriptor =
   "Qubus__V1__VerifyAuditResponse",
   "qubus.v1",
   sizeof(Qubus__V1__VerifyAuditResponse),
-  4,
+  6,
   qubus__v1__verify_audit_response__field_descriptors,
   qubus__v1__verify_audit_response__field_indices_by_name,
   1,  qubus__v1__verify_audit_response__number_ranges,

@@ -276,6 +276,8 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case resultTooLarge = 7002
   /// The result was removed by the retention policy.
   case resultExpired = 7003
+  /// The events of an ended job were removed by the retention policy.
+  case eventsExpired = 7004
 
   /// An unexpected fault in the daemon.
   case internalError = 8001
@@ -438,22 +440,23 @@ extension ErrorCode {
     case .resultCorrupt: 109
     case .resultTooLarge: 110
     case .resultExpired: 111
-    case .internalError: 112
-    case .notImplemented: 113
-    case .invariantViolated: 114
-    case .connectionFailed: 115
-    case .connectionLost: 116
-    case .deadlineExceeded: 117
-    case .callCanceled: 118
-    case .clientClosed: 119
-    case .usedAfterFork: 120
-    case .invalidArgument: 121
-    case .outOfMemory: 122
-    case .abiMismatch: 123
-    case .protocolError: 124
-    case .bufferTooSmall: 125
-    case .notSupported: 126
-    case .endOfStream: 127
+    case .eventsExpired: 112
+    case .internalError: 113
+    case .notImplemented: 114
+    case .invariantViolated: 115
+    case .connectionFailed: 116
+    case .connectionLost: 117
+    case .deadlineExceeded: 118
+    case .callCanceled: 119
+    case .clientClosed: 120
+    case .usedAfterFork: 121
+    case .invalidArgument: 122
+    case .outOfMemory: 123
+    case .abiMismatch: 124
+    case .protocolError: 125
+    case .bufferTooSmall: 126
+    case .notSupported: 127
+    case .endOfStream: 128
     }
   }
 }
@@ -1813,6 +1816,18 @@ extension ErrorRegistry {
       explanation: """
         The result was removed by the retention policy. The record of the job and its provenance \
         are kept.
+        """
+    ),
+    Entry(
+      code: .eventsExpired, name: "events_expired",
+      errorClass: .postProcessing, grpcStatus: .notFound, httpStatus: 410,
+      recovery: .failFast,
+      action: """
+        Read the job instead (`qubus get`): its state, phases and error are kept. Follow events \
+        within the retention time named in the message.
+        """,
+      explanation: """
+        The events of an ended job were removed by the retention policy. The job itself is kept.
         """
     ),
     Entry(

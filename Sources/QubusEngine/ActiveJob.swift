@@ -103,6 +103,10 @@ extension ActiveJob.State {
     if let result = update.result, result.data.reduce(0, { $0 + $1.count }) <= Self.resultBytes {
       self.result = result
     }
+    if update.retention?.removesResult == true { result = nil }
+    if let last = update.retention?.removesEventsThrough {
+      events.removeAll { $0.sequence <= last }
+    }
     if let last = written.last { record.lastSequence = last.sequence }
     events.append(contentsOf: written)
     if events.count > residentEvents { events.removeFirst(events.count - residentEvents) }
@@ -129,6 +133,7 @@ extension JobRecord {
     if let annotations = update.annotations { self.annotations = annotations }
     if let cancelRequested = update.cancelRequested { self.cancelRequested = cancelRequested }
     if update.result != nil { hasResult = true }
+    if let change = update.retention { retention.apply(change) }
   }
 }
 
@@ -153,6 +158,9 @@ extension JobUpdate {
       result.cancelRequested = update.cancelRequested ?? result.cancelRequested
       result.result = update.result ?? result.result
       result.settlement = update.settlement ?? result.settlement
+      if let change = update.retention {
+        result.retention = result.retention?.merged(with: change) ?? change
+      }
       result.audit += update.audit
     }
     return result

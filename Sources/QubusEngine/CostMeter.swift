@@ -11,6 +11,8 @@ struct CostMeter {
   private var held: Int64
   /// Set aside since the start of the attempt.
   private var extensions: [CostPart] = []
+  /// Soft caps that were passed by that.
+  private(set) var alerts: [BudgetAlert] = []
 
   /// Nil when nothing is held.
   init?(_ ledger: LedgerBook?, _ record: JobRecord, _ prepared: PreparedJob) {
@@ -30,9 +32,7 @@ struct CostMeter {
     guard cost > held else { return nil }
     let wanted = cost - held + held / 2
     let allowed = min(wanted, (maxCost ?? .max) - held)
-    let parts = ledger.extend(id, by: allowed, now: now)
-    held += parts.total
-    extensions += parts
+    take(ledger.extend(id, by: allowed, now: now))
     guard cost > held else { return nil }
     let details = [
       "cap": String(held), "current": String(cost), "shots_done": String(shots),
@@ -55,10 +55,14 @@ struct CostMeter {
   ) -> CostSettlement {
     let cost = price.cost(shots: shots, deviceMicroseconds: device)
     if cost > held {
-      let parts = ledger.cover(id, by: cost - held, now: now)
-      held += parts.total
-      extensions += parts
+      take(ledger.cover(id, by: cost - held, now: now))
     }
     return CostSettlement(charge: min(cost, held), extension: extensions)
+  }
+
+  private mutating func take(_ draw: LedgerDraw) {
+    held += draw.parts.total
+    extensions += draw.parts
+    alerts += draw.alerts
   }
 }

@@ -176,10 +176,11 @@ extension Engine {
     var spec = try spec(of: record)
     switch action {
     case .refuse: return nil
-    case .approve: break
-    case .changeDevice(let name): spec.execution.device = name
+    case .approve: return try preparation.prepare(spec)
+    case .changeDevice(let name):
+      spec.execution.device = name
+      return try preparation.prepare(spec, for: record.principal)
     }
-    return try preparation.prepare(spec)
   }
 
   private func approve(

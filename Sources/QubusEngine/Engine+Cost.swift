@@ -47,10 +47,16 @@ extension Engine {
     submission.release = { ledger.release(id) }
     record.costAcceptance = .held(hold)
     record.costHeld = hold.amount
-    for alert in alerts {
-      record.notices.append(alert.text)
-      guard alert.isCrossing else { continue }
-      logger(record).warning(
+    record.notices += alerts.map(\.text)
+    logger(record).tell(alerts)
+  }
+}
+
+extension Logger {
+  /// Soft caps that were crossed; one that was passed before is no news.
+  func tell(_ alerts: [BudgetAlert]) {
+    for alert in alerts where alert.isCrossing {
+      warning(
         "a budget is past its soft cap",
         metadata: [
           "project": "\(alert.budget.text)", "cap": "\(alert.cap)", "used": "\(alert.used)",

@@ -12,9 +12,9 @@ extension Engine {
 
   private static func caps(_ limits: [QuotaRecord]) -> [SchedulerAccount: SchedulerCap] {
     var caps: [SchedulerAccount: SchedulerCap] = [:]
-    for record in limits {
+    for record in limits where record.scope.deviceFamily == nil {
       let account =
-        switch record.scope {
+        switch record.scope.place {
         case .tenant(let tenant): SchedulerAccount(tenant: tenant)
         case .project(let tenant, let project): SchedulerAccount(tenant: tenant, project: project)
         case .principal(let principal):
@@ -70,8 +70,11 @@ extension Engine {
     write(update, job)
   }
 
-  /// Quotas with a limit that a principal's jobs count for.
-  func limits(of principal: Principal) -> [QuotaStatus] {
-    QuotaScope.all(of: principal).flatMap { quotas.status(of: $0) }.filter { $0.limit != nil }
+  /// Quotas with a limit that a principal's jobs on a device count for.
+  func limits(of principal: Principal, on device: String) -> [QuotaStatus] {
+    let family = Resource.family(ofDevice: device)
+    return QuotaScope.all(of: principal).flatMap {
+      quotas.status(of: $0) + quotas.status(of: $0.on(family))
+    }.filter { $0.limit != nil }
   }
 }

@@ -25,6 +25,7 @@ extension Engine {
     _ id: Identifier, context: CallContext
   ) throws(QubusError) -> (JobView, ResultManifest, Provenance) {
     let record = try record(id, .readResults, context)
+    try checkExpiry(record)
     guard record.status.isTerminal, let (manifest, provenance) = try store.result(id) else {
       throw notReady(record)
     }
@@ -37,9 +38,9 @@ extension Engine {
   ) -> (JobView, JobResult)? {
     guard let job = table.job(id) else { return nil }
     let found = job.withLock { state in state.result.map { (state.record, $0) } }
-    guard let (record, result) = found, context.may(.readResults, record, now: clock.now()) else {
-      return nil
-    }
+    guard let (record, result) = found, context.may(.readResults, record, now: clock.now()),
+      !isResultExpired(record)
+    else { return nil }
     note(record, context)
     return (JobView(record: record), result)
   }
@@ -55,6 +56,7 @@ extension Engine {
     _ id: Identifier, item: Int, chunk: Int, context: CallContext
   ) throws(QubusError) -> [UInt8] {
     let record = try record(id, .readResults, context)
+    try checkExpiry(record)
     guard record.hasResult else { throw notReady(record) }
     return try store.resultChunk(id, item: item, chunk: chunk)
   }
@@ -70,8 +72,12 @@ extension Engine {
     }
     let recent = table.job(id)?.withLock { $0.events(after: sequence, limit: limit) }
     if let recent { return shown(recent, of: record, to: context) }
-    return shown(
-      try store.events(id, after: sequence, limit: limit), of: record, to: context)
+    let stored = try store.events(id, after: sequence, limit: limit)
+    // Sequences have no gaps but what has expired.
+    if let first = stored.first, first.sequence > sequence + 1 {
+      throw .eventsExpired(id, at: record.retention.eventsExpireAt)
+    }
+    return shown(stored, of: record, to: context)
   }
 
   package func recentEvents(
@@ -99,16 +105,22 @@ extension Engine {
     }
   }
 
-  package func devices() -> [DeviceReport] {
-    let load = load()
-    return installedDevices.map { device in
+  package var deviceNames: [String] { installedDevices.map(\.name) }
+
+  package func devices(context: CallContext) -> [DeviceReport] {
+    let (load, owners) = (load(), ledger?.dedicated ?? [:])
+    let seesAll = Authority.allows(
+      context.identity, .manageDevices, on: Resource(tenant: "", project: ""), now: clock.now())
+    let seen = seesAll ? installedDevices : installedDevices.open(to: context.principal, ledger)
+    return seen.map { device in
       DeviceReport(
         name: device.name, summary: device.summary, qubitCount: UInt32(device.target.qubitCount),
         isSimulator: device.name.hasPrefix("sim."), isIdeal: device.target.isIdeal,
         jobsQueued: load.jobsQueued, jobsRunning: load.jobsRunning,
         memoryLimitBytes: configuration.memoryBytes, instructionSet: device.instructionSet,
         supportsMidCircuitMeasurement: device.target.supportsMidCircuitMeasurement,
-        nativeGates: device.target.nativeGates, outputs: OutputKind.allCases)
+        nativeGates: device.target.nativeGates, outputs: OutputKind.allCases,
+        tenant: owners[device.name])
     }
   }
 

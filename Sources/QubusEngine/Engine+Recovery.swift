@@ -45,7 +45,8 @@ extension Engine {
       let update = JobUpdate.end(record, .expired, reason: reason, error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }
-    quotas.restore(record.id, of: record.principal)
+    quotas.restore(
+      record.id, of: record.principal, on: Resource.family(ofDevice: record.device))
     job.withLock { $0.prepared = table.count <= configuration.residentJobs ? prepared : nil }
     if record.status == .queued, record.reason == JobReason.approval {
       return restoreApproval(record, spec, prepared)

@@ -85,7 +85,8 @@ extension Engine {
     guard !isStopping else { return submission.completion(.failure(.shuttingDown)) }
     do throws(QubusError) {
       let acceptedAt = clock.now()
-      let prepared = try preparation.prepare(submission.spec)
+      let prepared = try preparation.prepare(
+        submission.spec, for: submission.context.principal)
       let now = clock.now()
       try submission.context.check(.submitJobs, device: prepared.device.name, now: now)
       var submission = submission
@@ -124,7 +125,10 @@ extension Engine {
     do throws(QubusError) {
       try holdCost(of: prepared, for: &record, &submission)
       submission.quota = try quotas.admit(
-        record.id, JobDemand(shots: prepared.shotsTotal, memoryBytes: prepared.memoryBytes),
+        record.id,
+        JobDemand(
+          shots: prepared.shotsTotal, memoryBytes: prepared.memoryBytes,
+          deviceFamily: Resource.family(ofDevice: record.device)),
         of: record.principal)
     } catch {
       guard !record.idempotencyKey.isEmpty else { throw error }
@@ -257,7 +261,7 @@ extension Engine {
 
   private func plan(_ spec: JobSpec, _ context: CallContext) -> Result<PlanReport, QubusError> {
     do throws(QubusError) {
-      let job = try preparation.prepare(spec)
+      let job = try preparation.prepare(spec, for: context.principal)
       try context.check(.readJobs, device: job.device.name, now: clock.now())
       var pubs: [PlanPubReport] = []
       for (index, pub) in job.pubs.enumerated() {
@@ -281,7 +285,7 @@ extension Engine {
         memoryBytes: job.memoryBytes, memoryLimitBytes: configuration.memoryBytes,
         estimatedSeconds: job.estimatedSeconds, fingerprint: job.fingerprint,
         jobsAhead: UInt64(ahead), cost: cost(of: job))
-      report.quotas = limits(of: context.principal)
+      report.quotas = limits(of: context.principal, on: job.device.name)
       report.approvalCauses = approvalCauses(spec, job, context)
       return .success(report)
     } catch {

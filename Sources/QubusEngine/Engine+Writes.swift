@@ -13,6 +13,7 @@ extension Engine {
     _ update: JobUpdate, _ job: ActiveJob,
     completion: (@Sendable (Result<[JobEvent], QubusError>) -> Void)? = nil
   ) {
+    let update = dated(update)
     let number = job.withLock { state -> UInt64? in
       state.writeCount += 1
       state.writes.append(
@@ -70,7 +71,8 @@ extension Engine {
       return (done.compactMap(\.completion), waiters, retry)
     }
     let (record, observers) = job.withLock { ($0.record, Array($0.observers.values)) }
-    if record.status.isTerminal {
+    // A change of a job that had ended before is no other end of it.
+    if update.moves.last?.isTerminal == true {
       if record.costHeld != nil { ledger?.settle(job.id, charge: record.cost ?? 0) }
       #if QUBUS_FAULT_INJECTION
         FaultPoint.terminalCommitted.reached()
@@ -80,7 +82,8 @@ extension Engine {
         shared.troubled[job.id] = nil
       }
       quotas.finished(
-        job.id, of: record.principal, deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
+        job.id, of: record.principal, on: Resource.family(ofDevice: record.device),
+        deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
       forgetApproval(job.id)
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
@@ -191,6 +194,7 @@ extension JobUpdate {
     failed.result = nil
     // Nothing came of it: nothing is charged.
     failed.settlement = nil
+    failed.retention = nil
     failed.error = error
     failed.moves = update.moves.map { $0 == .succeeded ? .failed : $0 }
     failed.events = update.events.map { event in

@@ -43,6 +43,8 @@ package final class Engine: Sendable {
   package let sessions: SessionEngine?
   /// Nil: everything is free.
   let ledger: LedgerBook?
+  /// Nil: nothing expires.
+  let retention: RetentionKeeper?
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -63,6 +65,7 @@ package final class Engine: Sendable {
   ///   - devices: the first is the default.
   ///   - programs: compiles sources; keeps the compiled ones.
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
+  ///   - retentionStore: makes what the configuration lets expire go.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
   ///   - ledger: holds and settles what jobs and sessions cost.
@@ -73,7 +76,8 @@ package final class Engine: Sendable {
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
-    sessionCodec: (any SessionCodec)? = nil, audit: (any AuditLog)? = nil,
+    sessionCodec: (any SessionCodec)? = nil, retentionStore: (any RetentionStore)? = nil,
+    audit: (any AuditLog)? = nil,
     ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
@@ -92,9 +96,13 @@ package final class Engine: Sendable {
     self.approvalPolicies = approvalPolicies
     self.programs = programs
     preparation = JobPreparation(
-      configuration: configuration, devices: devices, programs: programs)
+      configuration: configuration, devices: devices, programs: programs, ledger: ledger)
     table = JobTable(
       residentJobs: configuration.residentJobs, recentJobs: configuration.recentJobs)
+    retention = retentionStore.flatMap { store in
+      configuration.retention.isOff
+        ? nil : RetentionKeeper(store, niceness: configuration.niceness)
+    }
     let threads = configuration.computeThreads
     var laneLimits: [Lane: Int] = [:]
     for (name, limit) in configuration.jobsQueuedPerLane {
@@ -126,7 +134,7 @@ package final class Engine: Sendable {
     sessions = SessionEngine(
       configuration: configuration, store: sessionStore, codec: sessionCodec,
       preparation: SessionPreparation(
-        configuration: configuration, devices: devices, programs: programs),
+        configuration: configuration, devices: devices, programs: programs, ledger: ledger),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
       ledger: ledger,
       quotas: quotas,
@@ -148,6 +156,7 @@ package final class Engine: Sendable {
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }
+    retention?.start(self)
   }
 
   /// Stops taking work, gives running chunks `graceMicroseconds` to end, abandons the rest to be
@@ -170,6 +179,7 @@ package final class Engine: Sendable {
       for job in shared.withLock({ Array($0.running.values) }) { job.flag.cancel() }
       shared.wait { $0.running.isEmpty ? () : nil }
     }
+    retention?.stop()
     compilePool.stop()
     scheduler.stop()
     computePool.stop()

@@ -44,6 +44,7 @@ package struct EngineConfiguration: Sendable {
   package var maxRunSeconds: Double?
   package var niceness: Int32 = 19
   package var sessions = SessionConfiguration()
+  package var retention = RetentionConfiguration()
 
   package init() {}
 }

@@ -4,19 +4,24 @@ internal import QubusCore
 internal import QubusDevices
 internal import QubusJobs
 internal import QubusScheduler
+internal import QubusTenancy
 
 /// Turns a request into a job that is known to run: compiled, shapes broadcast, memory estimated.
 struct JobPreparation: Sendable {
   let configuration: EngineConfiguration
   let devices: [any Device]
   let programs: ProgramCache
+  /// Knows which devices belong to one tenant alone.
+  var ledger: LedgerBook?
 
   private var limits: Limits { configuration.limits }
 
+  /// - Parameter principal: whose job it is to be; nil: it was accepted already, and keeps its
+  ///   device whoever's that is now.
   /// - Throws: what is wrong with the request, by field; every error of the front end.
-  func prepare(_ spec: JobSpec) throws(QubusError) -> PreparedJob {
+  func prepare(_ spec: JobSpec, for principal: Principal? = nil) throws(QubusError) -> PreparedJob {
     try SpecValidation(limits: limits).check(spec)
-    let device = try device(for: spec.execution)
+    let device = try device(for: spec.execution, among: devices.open(to: principal, ledger))
     var pubs: [PreparedPub] = []
     pubs.reserveCapacity(spec.pubs.count)
     for (index, pub) in spec.pubs.enumerated() {
@@ -58,7 +63,9 @@ struct JobPreparation: Sendable {
 
   /// The device asked for by name or family; the first is the default.
   /// - Throws: `unknown_device`, listing the known ones.
-  private func device(for execution: ExecutionSpec) throws(QubusError) -> any Device {
+  private func device(
+    for execution: ExecutionSpec, among devices: [any Device]
+  ) throws(QubusError) -> any Device {
     let found: (any Device)?
     if !execution.device.isEmpty {
       found = devices.first { $0.name == execution.device }
@@ -68,6 +75,9 @@ struct JobPreparation: Sendable {
       found = devices.first
     }
     if let found { return found }
+    guard !devices.isEmpty else {
+      throw QubusError(.unknownDevice, "there is no device that is open to you")
+    }
     let known = devices.map(\.name).joined(separator: ", ")
     let isNamed = !execution.device.isEmpty
     let name = isNamed ? execution.device : execution.deviceFamily

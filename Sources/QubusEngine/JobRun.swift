@@ -337,7 +337,10 @@ extension JobRun {
     }
     phases.finishedAt = phases.finishedAt ?? now
     phases.storedAt = now
-    if meter != nil { update.settlement = settlement(ending, now: now) }
+    if meter != nil {
+      update.settlement = settlement(ending, now: now)
+      engine.logger(record).tell(meter?.alerts ?? [])
+    }
     switch ending {
     case .succeeded(var result):
       move(&update, .processingResults, now)

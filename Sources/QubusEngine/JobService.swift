@@ -179,11 +179,14 @@ package struct DeviceReport: Sendable {
   package var supportsMidCircuitMeasurement: Bool
   package var nativeGates: [String]
   package var outputs: [OutputKind]
+  /// The tenant whose it is alone; nil: everybody's.
+  package var tenant: String?
 
   package init(
     name: String, summary: String, qubitCount: UInt32, isSimulator: Bool, isIdeal: Bool,
     jobsQueued: UInt64, jobsRunning: UInt64, memoryLimitBytes: UInt64, instructionSet: String,
-    supportsMidCircuitMeasurement: Bool, nativeGates: [String], outputs: [OutputKind]
+    supportsMidCircuitMeasurement: Bool, nativeGates: [String], outputs: [OutputKind],
+    tenant: String? = nil
   ) {
     self.name = name
     self.summary = summary
@@ -197,6 +200,7 @@ package struct DeviceReport: Sendable {
     self.supportsMidCircuitMeasurement = supportsMidCircuitMeasurement
     self.nativeGates = nativeGates
     self.outputs = outputs
+    self.tenant = tenant
   }
 }
 
@@ -333,7 +337,8 @@ package protocol JobService: Sendable {
     changed: @escaping @Sendable (UInt64, JobStatus) -> Void
   ) throws(QubusError) -> any Observation
 
-  func devices() -> [DeviceReport]
+  /// Without those that belong to other tenants, unless the caller manages devices.
+  func devices(context: CallContext) -> [DeviceReport]
   func load() -> ServiceLoad
 }
 

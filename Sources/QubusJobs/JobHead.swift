@@ -45,6 +45,11 @@ package struct JobHead: Sendable, Hashable {
     guard update.result == nil || !status.isTerminal else {
       throw QubusError(.jobAlreadyFinished, "job \(id) is \(status.word); its result is final")
     }
+    guard update.retention == nil || next.status.isTerminal else {
+      throw QubusError(
+        .illegalTransition, "job \(id) is \(next.status.word): nothing of it expires before its end"
+      )
+    }
     if let newAttempt = update.newAttempt {
       guard newAttempt > attempt else {
         throw QubusError(
@@ -124,6 +129,7 @@ extension JobRecord {
     annotations = update.annotations ?? annotations
     cancelRequested = update.cancelRequested ?? cancelRequested
     hasResult = hasResult || update.result != nil
+    if let change = update.retention { retention.apply(change) }
   }
 }
 

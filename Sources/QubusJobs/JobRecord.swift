@@ -52,6 +52,7 @@ package struct JobRecord: Sendable, Hashable {
   package var costHeld: Int64?
   /// Micro-units charged at the end.
   package var cost: Int64?
+  package var retention: JobRetention
   /// For its acceptance; not read back from a store (`LedgerSnapshot` has what is held).
   package var costAcceptance: CostAcceptance?
 
@@ -86,6 +87,7 @@ package struct JobRecord: Sendable, Hashable {
     hasResult = false
     costHeld = nil
     cost = nil
+    retention = JobRetention()
     costAcceptance = nil
   }
 

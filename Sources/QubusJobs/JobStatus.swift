@@ -66,4 +66,6 @@ package enum JobReason {
   /// Waits for somebody's word, or ended because nobody gave it.
   package static let approval = "APPROVAL"
   package static let approvalRefused = "APPROVAL_REFUSED"
+  /// Of a notice: something of the job expires, or has expired and gone.
+  package static let retention = "RETENTION"
 }

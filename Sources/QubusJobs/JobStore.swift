@@ -45,6 +45,8 @@ package struct JobUpdate: Sendable {
   /// What the end of a job for which something is held is charged; the store gives the rest back in
   /// the transaction of the terminal move, everything when this is nil.
   package var settlement: CostSettlement?
+  /// Of an ended job, or one that this change ends.
+  package var retention: RetentionChange?
   /// Evidence of who wanted the change, written with it or not at all; none for what the service
   /// does by itself.
   package var audit: [AuditEntry] = []

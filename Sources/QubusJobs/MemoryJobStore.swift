@@ -126,6 +126,10 @@ package final class MemoryJobStore: JobStore {
     state.records[update.jobID] = record
     state.events[update.jobID, default: []] += events
     if let result = update.result { state.results[update.jobID] = result }
+    if update.retention?.removesResult == true { state.results[update.jobID]?.data = [] }
+    if let last = update.retention?.removesEventsThrough {
+      state.events[update.jobID]?.removeAll { $0.sequence <= last }
+    }
     return events
   }
 
@@ -161,6 +165,9 @@ package final class MemoryJobStore: JobStore {
   ) throws(QubusError) -> [UInt8] {
     guard let result = state.withLock({ $0.results[id] }) else {
       throw QubusError(.resultNotReady, "job \(id) has no result")
+    }
+    if let retention = state.withLock({ $0.records[id]?.retention }), retention.isResultRemoved {
+      throw .resultExpired(id, at: retention.resultsExpireAt)
     }
     guard
       result.manifest.items.indices.contains(item),

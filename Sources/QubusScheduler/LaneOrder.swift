@@ -1,7 +1,8 @@
 package import QubusCore
 
 /// The first policy: FIFO within a lane, interactive before batch, but after `burst` interactive
-/// starts in a row it is batch's turn, so that no lane starves.
+/// starts in a row it is batch's turn, so that no lane starves. It knows these two lanes; jobs of
+/// any other wait with batch.
 package struct LaneOrder: SchedulingPolicy {
   private var interactive = LaneQueue()
   private var batch = LaneQueue()
@@ -16,7 +17,7 @@ package struct LaneOrder: SchedulingPolicy {
   package mutating func insert(_ job: SchedulerJob) {
     switch job.lane {
     case .interactive: interactive.append(job)
-    case .batch: batch.append(job)
+    case .reserved, .overdue, .batch, .long: batch.append(job)
     }
   }
 
@@ -38,7 +39,7 @@ package struct LaneOrder: SchedulingPolicy {
     guard slot == .compute else { return }
     switch job.lane {
     case .interactive: interactiveInARow = min(burst, interactiveInARow + 1)
-    case .batch: interactiveInARow = 0
+    case .reserved, .overdue, .batch, .long: interactiveInARow = 0
     }
   }
 
@@ -63,6 +64,7 @@ package struct LaneOrder: SchedulingPolicy {
     switch lane {
     case .interactive: interactive.count
     case .batch: batch.count
+    case .reserved, .overdue, .long: 0
     }
   }
 }

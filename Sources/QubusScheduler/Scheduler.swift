@@ -74,6 +74,7 @@ package struct Scheduler: Sendable {
   }
 
   package mutating func apply(_ event: SchedulerEvent, now: Microseconds) {
+    policy.advance(to: now)
     switch event {
     case .queued(let job):
       promised[job.lane, default: 0] = max(0, promised[job.lane, default: 0] - 1)
@@ -94,6 +95,7 @@ package struct Scheduler: Sendable {
 
   /// Carries time on and answers everything that is due, in order.
   package mutating func decide(now: Microseconds) -> [SchedulerDecision] {
+    policy.advance(to: now)
     var decisions: [SchedulerDecision] = []
     while let entry = deadlines.popDue(now) {
       if let decision = passDeadline(entry, now: now) { decisions.append(decision) }
@@ -112,15 +114,31 @@ package struct Scheduler: Sendable {
   /// Starts an admitted job if nothing waits and the policy would start it now; otherwise nothing
   /// changes, and `queued` or `withdrawn` must follow.
   package mutating func startNow(_ job: SchedulerJob, now: Microseconds) -> SlotClass? {
-    // Parked jobs wait for their own kind; `decide` has them first when they may run.
     guard Lane.allCases.allSatisfy({ policy.count(in: $0) == 0 }),
       nextDeadline.map({ $0 > now }) ?? true
     else { return nil }
-    var trial = self
-    trial.apply(.queued(job), now: now)
-    guard case .start(job.id, let slot)? = trial.decide(now: now).first else { return nil }
-    self = trial
-    return slot
+    guard !isDrained, running[job.id] == nil, job.expiresAt.map({ $0 > now }) ?? true,
+      caps.allows(job)
+    else { return nil }
+    // In place: a copy of the policy would cost more than all the rest.
+    policy.advance(to: now)
+    policy.insert(job)
+    for slot in [SlotClass.express, .compute] {
+      guard policy.next(for: slot)?.id == job.id, fits(job, slot), !isParkedOneDue(slot) else {
+        continue
+      }
+      promised[job.lane, default: 0] = max(0, promised[job.lane, default: 0] - 1)
+      watchExpiry(of: job)
+      start(job, in: slot, now: now)
+      return slot
+    }
+    _ = policy.remove(job.id)
+    return nil
+  }
+
+  /// Parked jobs wait for their own kind; `decide` has them first when they may run.
+  private func isParkedOneDue(_ slot: SlotClass) -> Bool {
+    parked.first(for: slot) { caps.allows($0) } != nil
   }
 
   /// The job whose turn it is and that its account may run; those that may not are parked.
@@ -141,9 +159,12 @@ package struct Scheduler: Sendable {
   private mutating func enqueue(_ job: SchedulerJob) {
     guard waiting(job.id) == nil, running[job.id] == nil else { return }
     policy.insert(job)
-    if let time = job.expiresAt {
-      deadlines.insert(.init(time: time, id: job.id, cause: .expired))
-    }
+    watchExpiry(of: job)
+  }
+
+  private mutating func watchExpiry(of job: SchedulerJob) {
+    guard let time = job.expiresAt else { return }
+    deadlines.insert(.init(time: time, id: job.id, cause: .expired))
   }
 
   private func waiting(_ id: Identifier) -> SchedulerJob? {
@@ -184,6 +205,7 @@ package struct Scheduler: Sendable {
     caps.end(entry.job)
     freeSlots[entry.slot, default: 0] += slots(of: entry.job)
     freeMemory[entry.slot, default: 0] += memory(of: entry.job, in: entry.slot)
+    policy.finished(id)
     tidyDeadlines()
   }
 

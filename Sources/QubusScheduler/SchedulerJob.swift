@@ -2,9 +2,15 @@ package import QubusCore
 
 /// A queue class with its own order and its own bound.
 package enum Lane: String, Sendable, Hashable, CaseIterable, Codable {
+  /// Jobs of holders of a reservation, in its window.
+  case reserved
+  /// Where jobs of any lane go that waited as long as their lane lets them: earliest due first.
+  case overdue
   /// Small jobs that somebody waits for.
   case interactive
   case batch
+  /// Large jobs in the background.
+  case long
 }
 
 /// How many compute slots a job takes while it runs.

@@ -15,6 +15,9 @@ package struct QueuePosition: Sendable, Hashable {
 ///
 /// Deterministic: the same calls in the same order give the same answers.
 package protocol SchedulingPolicy: Sendable {
+  /// Time goes on; told before anything else that happens at that time. An earlier one than before
+  /// changes nothing.
+  mutating func advance(to now: Microseconds)
   mutating func insert(_ job: SchedulerJob)
   /// Takes a waiting job out; nil when it does not wait here.
   mutating func remove(_ id: Identifier) -> SchedulerJob?
@@ -23,7 +26,15 @@ package protocol SchedulingPolicy: Sendable {
   func next(for slot: SlotClass) -> SchedulerJob?
   /// Tells that a job was started; it is no longer waiting.
   mutating func started(_ job: SchedulerJob, in slot: SlotClass)
+  /// Tells that a job that was started left its slot.
+  mutating func finished(_ id: Identifier)
   func waiting(_ id: Identifier) -> SchedulerJob?
   func position(of id: Identifier) -> QueuePosition?
   func count(in lane: Lane) -> Int
+}
+
+/// For orders that look neither at time nor at use.
+extension SchedulingPolicy {
+  package mutating func advance(to now: Microseconds) {}
+  package mutating func finished(_ id: Identifier) {}
 }

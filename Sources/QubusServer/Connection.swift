@@ -13,6 +13,10 @@ final class Connection {
   let key: UInt32
   let routingID: [UInt8]
   let credential: Credential
+  /// Of its socket; nil: it does not come over TCP.
+  let descriptor: Int32?
+  /// What was taken of it; nil: it does not come over TCP.
+  let inbound: InboundBytes?
   /// What each of its messages must bear.
   private let mark: [CChar]
   /// Whose it is, as of `version` of the directory; nil: nobody's, or not asked yet.
@@ -37,11 +41,13 @@ final class Connection {
 
   init(
     key: UInt32, routingID: [UInt8], credential: Credential, mark: UnsafePointer<CChar>,
-    now: Microseconds
+    descriptor: Int32? = nil, inbound: InboundBytes? = nil, now: Microseconds
   ) {
     self.key = key
     self.routingID = routingID
     self.credential = credential
+    self.descriptor = descriptor
+    self.inbound = inbound
     self.mark = [CChar](UnsafeBufferPointer(start: mark, count: strlen(mark) + 1))
     lastHeard = now
   }

@@ -7,7 +7,7 @@ final class UnreadBytes: Sendable {
 
   var count: Int { bytes.load(ordering: .relaxed) }
 
-  fileprivate func add(_ number: Int) { bytes.add(number, ordering: .relaxed) }
+  func add(_ number: Int) { bytes.add(number, ordering: .relaxed) }
 }
 
 /// Memory of a large frame while ZeroMQ sends it.

@@ -27,6 +27,9 @@ final class Listeners {
     self.files = files
   }
 
+  /// Those over TCP.
+  var ports: Set<UInt16> { Set(bound.map(\.port).filter { $0 > 0 }) }
+
   func bind(_ endpoints: [Endpoint]) throws(QubusError) {
     for endpoint in endpoints { bound.append(try bind(endpoint)) }
     for file in files { try file.restrict(group: configuration.socketGroup) }

@@ -28,6 +28,11 @@ extension Responses {
       message.pointee.broken_at = number
     }
     message.pointee.explanation = builder.text(report.explanation)
+    message.pointee.first_record = report.first
+    if let time = report.cutAt {
+      message.pointee.cut_choice_case = QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE_CUT_AT
+      message.pointee.cut_at = time
+    }
     return MessageBuilder.pack(message)
   }
 

@@ -28,6 +28,14 @@ extension Responses {
     return MessageBuilder.pack(message)
   }
 
+  static func dedication(_ device: String, _ tenant: String?) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__dedicate_device_response__init)
+    message.pointee.device = builder.text(device)
+    message.pointee.tenant = builder.text(tenant ?? "")
+    return MessageBuilder.pack(message)
+  }
+
   static func budgets(
     _ reports: [BudgetReport], _ credits: [CreditReport], _ prices: [String: Price]
   ) -> [UInt8] {

@@ -55,7 +55,8 @@ extension Responses {
 extension MessageBuilder {
   fileprivate func quota(_ status: QuotaStatus) -> UnsafeMutablePointer<Qubus__V1__QuotaStatus> {
     let message = make(qubus__v1__quota_status__init)
-    message.pointee.scope = text(status.scope.text)
+    message.pointee.scope = text(status.scope.placeText)
+    message.pointee.device_family = text(status.scope.deviceFamily ?? "")
     message.pointee.quota = text(status.quota.rawValue)
     if let limit = status.limit {
       message.pointee.limit_choice_case = QUBUS__V1__QUOTA_STATUS__LIMIT_CHOICE_LIMIT

@@ -140,6 +140,7 @@ extension MessageBuilder {
       report.supportsMidCircuitMeasurement ? 1 : 0
     (message.pointee.n_outputs, message.pointee.outputs) = numbers(
       report.outputs.map { Qubus__V1__OutputKind(rawValue: UInt32($0.rawValue)) })
+    message.pointee.tenant = text(report.tenant ?? "")
     return message
   }
 }

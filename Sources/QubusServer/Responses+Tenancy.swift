@@ -41,12 +41,14 @@ extension Responses {
       invitation(report, secretKey: secretKey, serverKey: serverKey)
     case .token(let text, let record): token(text, record)
     case .tokenRevoked: []
+    case .tokenKeyRotated(let id, let previousUntil): tokenKey(id, previousUntil: previousUntil)
     case .audit(let records, let isComplete): audit(records, isComplete: isComplete)
     case .auditReport(let report): auditReport(report)
     case .auditCheckpoint(let checkpoint): auditCheckpoint(checkpoint)
     case .price(let device, let price): self.price(device, price)
     case .entitlement(let entry): entitlement(entry)
     case .budget(let report): budget(report)
+    case .dedication(let device, let tenant): dedication(device, tenant)
     case .budgets(let reports, let credits, let prices): budgets(reports, credits, prices)
     case .usage(let report): usage(report)
     case .quotas(let statuses, let next): quotas(statuses, next: next)
@@ -141,6 +143,14 @@ extension Responses {
     message.pointee.token = builder.text(text)
     message.pointee.token_id = builder.text(record.id)
     message.pointee.expires_at = record.expiresAt
+    return MessageBuilder.pack(message)
+  }
+
+  private static func tokenKey(_ id: String, previousUntil: Microseconds) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__rotate_token_key_response__init)
+    message.pointee.key_id = builder.text(id)
+    message.pointee.previous_until = previousUntil
     return MessageBuilder.pack(message)
   }
 }

@@ -17,6 +17,7 @@ struct ChunkReference: Sendable, Hashable {
   let item: Int
   let chunk: Int
   let dataType: DataType
+  let bytes: Int
   let sha256: [UInt8]
 }
 
@@ -24,11 +25,11 @@ struct ChunkReference: Sendable, Hashable {
 struct ResultStream {
   let opened: OpenedResult
   var next = 0
-  /// Read ahead by one, waiting for credit.
-  var loaded: [UInt8]?
-  var isReading = false
+  /// Bytes of the chunk that is being read, which its connection counts as unread; nil: none is.
+  var reserved: Int?
 
-  var isComplete: Bool { next == opened.chunks.count && loaded == nil && !isReading }
+  var isReading: Bool { reserved != nil }
+  var isComplete: Bool { next == opened.chunks.count && !isReading }
 }
 
 extension ResultManifest {
@@ -58,7 +59,7 @@ extension ResultManifest {
         found.append(
           ChunkReference(
             item: entry.item, chunk: chunk, dataType: item.dataType,
-            sha256: item.chunks[chunk].sha256))
+            bytes: Int(item.chunks[chunk].bytes), sha256: item.chunks[chunk].sha256))
       }
     }
     return found

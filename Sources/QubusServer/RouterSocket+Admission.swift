@@ -1,3 +1,4 @@
+internal import CAccept
 internal import CZeroMQ
 internal import QubusTenancy
 
@@ -44,7 +45,10 @@ extension RouterSocket {
       case .refused: "400"
       }
     var userID = ""
-    if let credential, case .admitted = verdict { userID = mark.text(credential) }
+    if let credential, case .admitted = verdict {
+      userID = mark.text(credential)
+      qubus_accept_admitted(String(decoding: request[3], as: UTF8.self))
+    }
     let reply = [
       Array("1.0".utf8), request.count > 1 ? request[1] : [], Array(status.utf8), [],
       Array(userID.utf8), [],

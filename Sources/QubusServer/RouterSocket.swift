@@ -30,6 +30,8 @@ final class RouterSocket {
   /// The first frames of the message being taken, routing id first.
   private let head: UnsafeMutablePointer<zmq_msg_t>
   private(set) var headCount = 0
+  /// What was taken of the message so far.
+  private(set) var wireFrames = WireFrames()
   /// For the frames after those, and for admission.
   let frame: UnsafeMutablePointer<zmq_msg_t>
 
@@ -70,11 +72,15 @@ final class RouterSocket {
     set(ZMQ_IPV6, 1)
     set(ZMQ_BACKLOG, 1024)
     set(ZMQ_HANDSHAKE_IVL, configuration.handshakeMilliseconds)
-    set(ZMQ_HEARTBEAT_IVL, configuration.heartbeatMilliseconds)
-    set(ZMQ_HEARTBEAT_TIMEOUT, configuration.heartbeatMilliseconds * 3)
-    set(ZMQ_HEARTBEAT_TTL, configuration.heartbeatMilliseconds * 6)
+    // No heartbeats of our own: libzmq 4.3.4 aborts when one is due on a connection that broke
+    // while more was received of it than was taken (`!_io_error`, measured under attack). The
+    // system looks for peers that are gone instead; those of clients are answered.
+    let seconds = max(1, configuration.heartbeatMilliseconds / 1000)
     set(ZMQ_TCP_KEEPALIVE, 1)
-    set(ZMQ_TCP_KEEPALIVE_IDLE, 60)
+    set(ZMQ_TCP_KEEPALIVE_IDLE, seconds * 2)
+    set(ZMQ_TCP_KEEPALIVE_INTVL, seconds)
+    set(ZMQ_TCP_KEEPALIVE_CNT, 2)
+    set(ZMQ_TCP_MAXRT, configuration.heartbeatMilliseconds * 4)
     // Above what one connection may have in flight, so that only a peer that does not read hits it.
     set(ZMQ_SNDHWM, Int32(clamping: configuration.limits.callsInFlightPerConnection * 2))
     set(ZMQ_RCVHWM, 1024)
@@ -137,8 +143,11 @@ final class RouterSocket {
       zmq_msg_init(head + index)
     }
     headCount = 0
+    wireFrames = WireFrames()
     repeat {
       guard receive(head + headCount) else { return headCount > 0 }
+      // The routing id comes from ZeroMQ itself.
+      if headCount > 0 { wireFrames.add(zmq_msg_size(head + headCount)) }
       headCount += 1
     } while hasMore && headCount < Self.headFrames
     return true
@@ -159,6 +168,7 @@ final class RouterSocket {
     guard hasMore else { return }
     repeat {
       guard receive(frame) else { return }
+      wireFrames.add(zmq_msg_size(frame))
       if message.frames.count < maximumFrames {
         message.frames.append([UInt8](Self.bytes(frame)))
       } else {
@@ -171,6 +181,7 @@ final class RouterSocket {
     guard hasMore else { return }
     repeat {
       guard receive(frame) else { return }
+      wireFrames.add(zmq_msg_size(frame))
     } while zmq_msg_more(frame) != 0
   }
 
@@ -192,6 +203,12 @@ final class RouterSocket {
     return true
   }
 
+  /// The descriptor of the connection that the message came by; nil: it is no longer known.
+  var descriptor: Int32? {
+    guard headCount > 0, let text = zmq_msg_gets(head + headCount - 1, "__fd") else { return nil }
+    return Int32(String(cString: text))
+  }
+
   static func bytes(
     _ message: UnsafeMutablePointer<zmq_msg_t>
   ) -> UnsafeRawBufferPointer {
@@ -200,11 +217,17 @@ final class RouterSocket {
 
   // MARK: Sending
 
-  func send(_ routingID: [UInt8], _ frames: [[UInt8]]) -> Delivery {
+  /// - Parameter unread: counts what ZeroMQ holds of large frames.
+  func send(_ routingID: [UInt8], _ frames: [[UInt8]], _ unread: UnreadBytes) -> Delivery {
     let delivery = begin(routingID)
     guard delivery == .queued else { return delivery }
     for (index, bytes) in frames.enumerated() {
-      let isSent = bytes.withUnsafeBytes { send($0, hasMore: index + 1 < frames.count) }
+      let hasMore = index + 1 < frames.count
+      let isSent = bytes.withUnsafeBytes { bytes in
+        bytes.count < Self.sharedFrameBytes
+          ? send(bytes, hasMore: hasMore)
+          : share(HeldFrame(copying: bytes, unread), hasMore: hasMore)
+      }
       guard isSent else { return .unreachable }
     }
     return .queued

@@ -1,3 +1,4 @@
+internal import CAccept
 internal import Dispatch
 package import Logging
 package import QubusCore
@@ -35,6 +36,9 @@ package final class Server: Sendable {
     clock: any Clock, logger: Logger
   ) throws(QubusError) {
     Descriptors.raiseLimit()
+    if configuration.unadmittedAtOnce > 0 {
+      qubus_accept_limit(configuration.unadmittedAtOnce, configuration.unadmittedPerSecond)
+    }
     guard !configuration.endpoints.isEmpty else {
       throw .field(.invalidConfiguration, "listen", "at least one endpoint is needed")
     }

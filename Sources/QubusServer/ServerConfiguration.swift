@@ -23,11 +23,19 @@ package struct ServerConfiguration: Sendable {
   package var descriptorLimit: Int?
   /// Bytes up to which a result comes whole with its FINAL.
   package var inlineResultBytes = 64 << 10
+  /// Between heartbeats of clients, as HELLO tells them, and of the system's looks for peers that
+  /// are gone.
   package var heartbeatMilliseconds: Int32 = 5000
   /// A peer that has not introduced itself after this long is cut off.
   package var handshakeMilliseconds: Int32 = 3000
-  /// Memory of the process above which every connection is closed and may come anew, because ZeroMQ
-  /// keeps unfinished messages without a bound; 0: never.
+  /// Connections of one network address that may come to nothing: so many at once, then so many a
+  /// second; the next are closed before their handshake. Of the process; 0 at once: no limit.
+  package var unadmittedAtOnce: UInt32 = 0
+  package var unadmittedPerSecond: UInt32 = 50
+  /// Bytes of a message that a peer may have sent without its end, before it is cut off.
+  package var unfinishedBytes: UInt64 = 144 << 20
+  /// Memory of the process above which connections with unfinished messages are closed, which
+  /// ZeroMQ keeps without a bound, and if that does not help all; they may come anew. 0: never.
   package var memoryCapBytes: UInt64 = 0
   /// A connection without calls is forgotten after this long; it costs the client nothing.
   package var idleConnectionSeconds: Int64 = 600

@@ -26,11 +26,12 @@ extension Transport {
       finish(call, Answer { Responses.errorCatalogue() })
     case .listDevices:
       try decoder.empty(body, call.method)
-      let devices = service.devices()
+      let devices = service.devices(context: call.context)
       finish(call, Answer { Responses.devices(devices) })
     case .getDevice:
       let name = try decoder.getDevice(body)
-      guard let device = service.devices().first(where: { $0.name == name }) else {
+      let devices = service.devices(context: call.context)
+      guard let device = devices.first(where: { $0.name == name }) else {
         throw .field(.unknownDevice, "name", "there is no device \"\(name)\"")
       }
       finish(call, Answer { Responses.device(device) })
@@ -64,8 +65,9 @@ extension Transport {
     case .whoAmI, .listTenants, .createTenant, .updateTenant, .eraseTenant, .listProjects,
       .createProject, .updateProject, .listPrincipals, .createPrincipal, .updatePrincipal,
       .grantRole, .revokeRole,
-      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .listAudit,
-      .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget, .listBudgets,
+      .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
+      .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
+      .dedicateDevice, .listBudgets,
       .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))

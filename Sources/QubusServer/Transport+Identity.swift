@@ -70,8 +70,13 @@ extension Transport {
       logMalformed("a message without our mark of admission is dropped", now)
       return nil
     }
+    var isCurve = false
+    if case .key = credential { isCurve = true }
+    let descriptor = socket.descriptor
     let connection = Connection(
-      key: key, routingID: [UInt8](id), credential: credential, mark: userID, now: now)
+      key: key, routingID: [UInt8](id), credential: credential, mark: userID,
+      descriptor: descriptor,
+      inbound: descriptor.flatMap { unfinished.account($0, isCurve: isCurve) }, now: now)
     if connections.count >= configuration.connections { forgetSilent() }
     guard connections.count < configuration.connections else {
       refuse(
@@ -184,9 +189,16 @@ extension Transport {
   ) throws(QubusError) -> Identity {
     guard let identity = connection.identity else { throw Self.unauthenticated }
     if let bearer = connection.bearer, bearer.token == token { return bearer.identity }
-    let bearer = try admission.identity(presenting: token, over: identity)
-    connection.bearer = Bearer(token: token, identity: bearer)
-    return bearer
+    let now = clock.monotonic()
+    try badTokens.check(connection.credential, now)
+    do throws(QubusError) {
+      let bearer = try admission.identity(presenting: token, over: identity)
+      connection.bearer = Bearer(token: token, identity: bearer)
+      return bearer
+    } catch {
+      badTokens.add(connection.credential, now)
+      throw error
+    }
   }
 
   /// Whether the caller may use the method anywhere at all; on what, is asked where it is known.

@@ -131,6 +131,10 @@ extension Transport {
 }
 
 extension Call {
+  var isSendingResult: Bool {
+    if case .sendingResult = state { true } else { false }
+  }
+
   /// True when the call ends only by what happens to a job or within a session.
   var isWaiting: Bool {
     switch state {

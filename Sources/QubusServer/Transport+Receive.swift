@@ -14,6 +14,7 @@ extension Transport {
       return
     }
     connection.lastHeard = now
+    defer { connection.inbound?.take(socket.wireFrames) }
     if connection.isBroken {
       resynchronize(connection)
       // It still does not read: work whose answer cannot be sent is not begun.
@@ -117,6 +118,7 @@ extension Transport {
     let declaration = method.declaration
     try checkRoom(
       callID: callID, connection, isServedWhileStopping: declaration.isServedWhileStopping)
+    try checkUnread(connection, .tooManyCallsInFlight)
     let limits = configuration.limits
     guard declaration.shape == .unary || connection.streams < limits.streamsPerConnection else {
       throw QubusError(

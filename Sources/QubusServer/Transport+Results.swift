@@ -99,20 +99,21 @@ extension Transport {
 
   // MARK: Chunks
 
+  /// Reads the next chunk as soon as it may be sent: what waits for credit, or for a client that
+  /// does not read, would wait in memory.
   func pumpChunks(_ call: Call) {
-    guard case .sendingResult(var stream) = call.state else { return }
-    call.state = .working
-    if call.credit.maySend, stream.loaded != nil, mayStream(call), let bytes = stream.loaded {
-      let chunk = stream.opened.chunks[stream.next - 1]
-      stream.loaded = nil
-      sendPartial(
-        call, body: Responses.chunk(chunk), attachments: [Attachment(chunk.dataType, bytes)])
-    }
+    guard case .sendingResult(var stream) = call.state,
+      let connection = connections[call.key.connection]
+    else { return }
     do throws(QubusError) {
-      if stream.loaded == nil, !stream.isReading, stream.next < stream.opened.chunks.count {
+      if call.credit.maySend, !stream.isReading, stream.next < stream.opened.chunks.count,
+        hasRoom(connection), mayStream(call)
+      {
         let chunk = stream.opened.chunks[stream.next]
         stream.next += 1
-        stream.isReading = true
+        stream.reserved = chunk.bytes
+        connection.unread.add(chunk.bytes)
+        call.state = .sendingResult(stream)
         try read(call) { [key = call.key, id = stream.opened.jobID] service, context in
           .chunkRead(
             key,
@@ -128,20 +129,50 @@ extension Transport {
     if stream.isComplete {
       let opened = stream.opened
       finish(call, Answer { Responses.result(opened, inline: false) })
-    } else {
-      call.state = .sendingResult(stream)
     }
   }
 
   func chunkRead(_ call: Call, _ result: Result<[UInt8], QubusError>) {
-    guard case .sendingResult(var stream) = call.state else { return }
+    guard case .sendingResult(var stream) = call.state,
+      let connection = connections[call.key.connection]
+    else { return }
+    connection.unread.add(-(stream.reserved ?? 0))
+    stream.reserved = nil
+    call.state = .sendingResult(stream)
     switch result {
     case .failure(let error): finish(call, Answer(error))
     case .success(let bytes):
-      stream.isReading = false
-      stream.loaded = bytes
-      call.state = .sendingResult(stream)
-      pumpChunks(call)
+      let chunk = stream.opened.chunks[stream.next - 1]
+      sendPartial(
+        call, body: Responses.chunk(chunk), attachments: [Attachment(chunk.dataType, bytes)])
+      // With the connection the call may be gone.
+      if self.call(call.key) === call { pumpChunks(call) }
+    }
+  }
+
+  /// Whether the client has read enough of what was sent before: half of what it may leave unread
+  /// is for the answers to other calls. Otherwise its streams go on when it has.
+  private func hasRoom(_ connection: Connection) -> Bool {
+    guard connection.unread.count > configuration.unreadBytes / 2 else { return true }
+    if crowded.isEmpty { nextCrowdedLook = clock.monotonic() + Self.crowdedMicroseconds }
+    crowded.insert(connection.key)
+    return false
+  }
+
+  static let crowdedMicroseconds: Microseconds = 20_000
+
+  /// Goes on with the results of those who have read.
+  func lookAtCrowded(_ now: Microseconds) {
+    guard !crowded.isEmpty, now >= nextCrowdedLook else { return }
+    nextCrowdedLook = now + Self.crowdedMicroseconds
+    for key in crowded {
+      guard let connection = connections[key] else {
+        crowded.remove(key)
+        continue
+      }
+      guard connection.unread.count <= configuration.unreadBytes / 2 else { continue }
+      crowded.remove(key)
+      for call in Array(connection.calls.values) where call.isSendingResult { pumpChunks(call) }
     }
   }
 }

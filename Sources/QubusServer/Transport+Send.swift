@@ -56,8 +56,8 @@ extension Transport {
     let first = envelope.encoded()
     let delivery =
       frames.isEmpty
-      ? socket.send(connection.routingID, [first, []])
-      : socket.send(connection.routingID, [first] + frames)
+      ? socket.send(connection.routingID, [first, []], connection.unread)
+      : socket.send(connection.routingID, [first] + frames, connection.unread)
     delivered(delivery, connection)
   }
 
@@ -103,6 +103,9 @@ extension Transport {
     if case .stepping(let step) = call.state {
       connection.pendingSteps -= 1
       if !step.isAnswered { sessions.abandonStep(step.session, call.key.stepTag) }
+    }
+    if case .sendingResult(let stream) = call.state, let bytes = stream.reserved {
+      connection.unread.add(-bytes)
     }
     if call.isStream { connection.streams -= 1 }
     call.observation?.end()

@@ -99,11 +99,13 @@ extension Transport {
   }
 
   /// A client that does not read its answers gets no more of them: they would fill the memory.
-  private func checkUnread(_ connection: Connection) throws(QubusError) {
+  func checkUnread(
+    _ connection: Connection, _ code: ErrorCode = .sessionBusy
+  ) throws(QubusError) {
     let (count, limit) = (connection.unread.count, configuration.unreadBytes)
     guard count > limit else { return }
     throw QubusError(
-      .sessionBusy,
+      code,
       "\(count) bytes of answers wait to be read on this connection (limit: \(limit))",
       retryAfterMilliseconds: 100)
   }

@@ -45,14 +45,19 @@ final class Transport {
   var generator = SystemRandomNumberGenerator()
   var malformedLog = LogRateLimit()
   var refusals = RefusalTally()
+  var badTokens = BadTokens()
   /// Of the directory, as of the last look at all connections.
   var reviewedVersion: UInt64
   /// Whether anybody was let in since the start: from then on memory is watched.
   var hasAdmitted = false
   var memoryWatch: MemoryWatch
+  let unfinished: UnfinishedMessages
   /// Used again by every message that is copied, and by every look into the outbox.
   var message = ReceivedMessage()
   var taken = Outbox.Taken()
+  /// Connections whose results wait until their clients have read more.
+  var crowded: Set<UInt32> = []
+  var nextCrowdedLook: Microseconds = 0
   private var nextHousekeeping: Microseconds
   /// Until then it looks for answers again and again, yielding the processor in between.
   private var looksUntil: Microseconds = 0
@@ -82,6 +87,7 @@ final class Transport {
     listeners = Listeners(socket, configuration, keys: start.keys, files: files)
     reviewedVersion = admission.version
     memoryWatch = MemoryWatch(cap: configuration.memoryCapBytes)
+    unfinished = UnfinishedMessages(limit: configuration.unfinishedBytes)
     keeper = CoreKeeper(window: configuration.keepAwakeMicroseconds, clock: clock)
     startedAt = clock.monotonic()
     nextHousekeeping = startedAt + Self.housekeepingMicroseconds
@@ -127,6 +133,7 @@ final class Transport {
       if waitsForMore, keeper.heard(now) { looksUntil = now + configuration.keepAwakeMicroseconds }
       fireTimers(now)
       tellRefusals(now)
+      lookAtCrowded(now)
       if hasAdmitted { watchMemory(now) }
       if now >= nextHousekeeping { keepHouse(now) }
     }
@@ -147,6 +154,7 @@ final class Transport {
     if let time = timers.earliest { due = min(due, time) }
     if let closeBy { due = min(due, closeBy) }
     if let time = refusals.due { due = min(due, time) }
+    if !crowded.isEmpty { due = min(due, nextCrowdedLook) }
     if hasAdmitted, let time = memoryWatch.due { due = min(due, time) }
     guard due < .max else { return -1 }
     return Int(max(0, (due - clock.monotonic() + 999) / 1000))

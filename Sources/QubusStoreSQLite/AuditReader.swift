@@ -1,5 +1,7 @@
+internal import GRDB
 internal import QubusCore
 internal import QubusJobs
+internal import QubusTenancy
 
 /// Rows of `audit` as values.
 enum AuditReader {
@@ -15,6 +17,17 @@ enum AuditReader {
     """
   static let at = "SELECT number,hash FROM audit WHERE number = ?"
   static let last = "SELECT number,hash FROM audit ORDER BY number DESC LIMIT 1"
+
+  /// The cut behind which the audit begins; nil when it is whole. Its signature is not looked at.
+  static func cut(_ db: Database, service: Identifier) throws -> AuditCheckpoint? {
+    let select = try db.ready("SELECT number,hash,time,public_key,signature FROM audit_cut")
+    defer { select.rewind() }
+    guard try select.step() else { return nil }
+    var row = select.row
+    return AuditCheckpoint(
+      service: service, number: row.unsigned(), hash: row.blob(), time: row.integer(),
+      publicKey: row.blob(), signature: row.blob())
+  }
 
   /// The record, and the version of the canonical bytes that its hash covers.
   /// - Throws: `audit_corrupt`.

@@ -4,6 +4,12 @@ internal import QubusCore
 /// Content-addressed files of large results, `blobs/ab/<sha256>`, written once and never changed.
 struct BlobFiles: Sendable {
   let root: String
+  let claims: BlobClaims
+
+  init(root: String, claims: BlobClaims = BlobClaims()) {
+    self.root = root
+    self.claims = claims
+  }
 
   func path(of sha256: [UInt8]) -> String {
     let digits = Array("0123456789abcdef".utf8)
@@ -13,7 +19,9 @@ struct BlobFiles: Sendable {
   }
 
   /// Writes a file and makes it and its directory entry durable, so that a transaction may name it.
-  func write(_ bytes: [UInt8], sha256: [UInt8]) throws(SQLiteFailure) {
+  /// - Returns: what keeps the file until that transaction is committed.
+  func write(_ bytes: [UInt8], sha256: [UInt8]) throws(SQLiteFailure) -> BlobClaim {
+    let claim = claims.claim(sha256)
     let final = path(of: sha256)
     let folder = String(final.prefix(final.utf8.count - 65))
     if mkdir(folder, 0o700) == 0 {
@@ -35,6 +43,21 @@ struct BlobFiles: Sendable {
     close(file)
     guard rename(temporary, final) == 0 else { throw Self.failure("cannot name \(final)") }
     try Self.syncDirectory(folder)
+    return claim
+  }
+
+  /// Names of all files that are whole.
+  func names() -> [[UInt8]] {
+    Self.entries(root).flatMap { folder in
+      Self.entries("\(root)/\(folder)").compactMap { Hexadecimal.bytes($0) }
+    }
+  }
+
+  /// Removes one file; one that is not there is as good.
+  func remove(_ name: [UInt8]) throws(SQLiteFailure) {
+    let path = path(of: name)
+    guard unlink(path) == 0 || errno == ENOENT else { throw Self.failure("cannot remove \(path)") }
+    try Self.syncDirectory(String(path.prefix(path.utf8.count - 65)))
   }
 
   /// Removes the files whose names are meant, and what an interrupted write left.

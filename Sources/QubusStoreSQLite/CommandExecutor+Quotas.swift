@@ -6,14 +6,16 @@ extension CommandExecutor {
   func applyBound(_ change: TenancyChange) throws(SQLiteFailure) {
     switch change {
     case .setQuota(let scope, let quota, let limit):
-      try write("DELETE FROM quotas WHERE scope = ? AND quota = ?") {
-        $0.add(scope.text)
+      try write("DELETE FROM quotas WHERE scope = ? AND quota = ? AND family = ?") {
+        $0.add(scope.placeText)
         $0.add(quota.rawValue)
+        $0.add(scope.deviceFamily ?? "")
       }
       guard let limit else { return }
-      try write("INSERT INTO quotas (scope,quota,bound) VALUES (?,?,?)") {
-        $0.add(scope.text)
+      try write("INSERT INTO quotas (scope,quota,family,bound) VALUES (?,?,?,?)") {
+        $0.add(scope.placeText)
         $0.add(quota.rawValue)
+        $0.add(scope.deviceFamily ?? "")
         $0.add(limit)
       }
     case .setApprovalPolicy(let policy):

@@ -23,6 +23,7 @@ extension CommandExecutor {
     if let result = work.result {
       try insertResult(result, job: row.job, owner: row.owner)
     }
+    if let change = update.retention { try apply(change, to: row.job) }
     if row.isPriced, let storedAt {
       try ledger.settle(update, row, as: head.status, at: storedAt)
     }

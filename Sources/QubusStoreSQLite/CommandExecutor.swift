@@ -62,6 +62,7 @@ struct CommandExecutor {
     case .session(.open(let record, let entry, _)): .opened(try open(record, entry))
     case .session(let command): .done(try execute(command))
     case .tenancy(let changes, let entry, _): .done(try change(changes, entry))
+    case .cut(let checkpoint, let entry, _): .done(.success(try cut(checkpoint, entry)))
     case .flush: .done(.success(()))
     case .control: preconditionFailure("a control command runs outside of transactions")
     }

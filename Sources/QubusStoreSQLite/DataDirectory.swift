@@ -8,7 +8,8 @@ final class DataDirectory: Sendable {
   private let lock: Lock<Int32>
 
   var databasePath: String { path + "/qubus.sqlite" }
-  var blobs: BlobFiles { BlobFiles(root: path + "/blobs") }
+  private let claims = BlobClaims()
+  var blobs: BlobFiles { BlobFiles(root: path + "/blobs", claims: claims) }
 
   /// Creates what is missing (directories 0700, files 0600) and takes the lock.
   /// - Throws: `data_directory_not_writable`, `data_directory_locked`,

@@ -168,6 +168,13 @@ struct LedgerWriter {
       }
     case .grant(let entitlement): try grant(entitlement, at: time)
     case .setBudget(let budget): try set(budget)
+    case .dedicate(let device, let tenant?):
+      try run("INSERT OR REPLACE INTO dedicated_devices (device,tenant) VALUES (?,?)") {
+        $0.add(device)
+        $0.add(tenant)
+      }
+    case .dedicate(let device, nil):
+      try run("DELETE FROM dedicated_devices WHERE device = ?") { $0.add(device) }
     case .turn(let turn): try take(turn, at: time)
     }
   }

@@ -9,7 +9,7 @@ enum RecordReader {
     lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
     started_at,device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
     annotations,notices,replay_of,cancel_requested,fallback_used,has_result,
-    cost_held,cost
+    cost_held,cost,results_expire_at,events_expire_at,removed
     """
 
   /// A long request is fetched by number; ownership comes from the job's own row.
@@ -63,6 +63,7 @@ enum RecordReader {
     record.hasResult = row.boolean()
     record.costHeld = row.optionalInteger()
     record.cost = row.optionalInteger()
+    record.retention = retention(&row)
     let sealable = JobColumns(
       name: name, tags: tags, notices: notices, annotations: annotations, error: error,
       request: row.blob())
@@ -95,6 +96,16 @@ enum RecordReader {
     return JobEvent(
       jobID: id, sequence: sequence, time: time, kind: kind, status: status, reason: reason,
       attempt: attempt, body: body)
+  }
+
+  private static func retention(_ row: inout SQLRow) -> JobRetention {
+    var retention = JobRetention()
+    retention.resultsExpireAt = row.optionalInteger()
+    retention.eventsExpireAt = row.optionalInteger()
+    let removed = row.integer()
+    retention.isResultRemoved = removed & 1 != 0
+    retention.areEventsRemoved = removed & 2 != 0
+    return retention
   }
 
   private static func phases(_ row: inout SQLRow) -> PhaseLedger {

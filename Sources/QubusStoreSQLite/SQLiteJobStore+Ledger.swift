@@ -33,6 +33,10 @@ struct LedgerReader {
         let device = row.text()
         snapshot.prices[device] = Self.price(&row)
       }
+      try each("SELECT device,tenant FROM dedicated_devices") { row in
+        let device = row.text()
+        snapshot.dedicated[device] = row.text()
+      }
       try each(
         """
         SELECT number,tenant,project,amount,period_seconds,created_at,expires_at,ends_at,
@@ -79,8 +83,10 @@ struct LedgerReader {
       try holds(into: &snapshot)
       try each(
         """
-        SELECT subject,SUM(cost),SUM(shots),SUM(device_us) FROM charges
-        WHERE subject IN (SELECT id FROM sessions WHERE state = 1) GROUP BY subject
+        SELECT subject,SUM(cost),SUM(shots),SUM(device_us),per_job,per_shot,per_device_second,
+          -- With MIN the bare columns are those of its row.
+          MIN(day)
+        FROM charges WHERE subject IN (SELECT id FROM sessions WHERE state = 1) GROUP BY subject
         """
       ) { row in
         guard let id = row.identifier() else { throw Self.damaged("a charge has no session") }
@@ -88,6 +94,7 @@ struct LedgerReader {
         charged.cost = row.integer()
         charged.shots = row.unsigned()
         charged.deviceMicroseconds = row.integer()
+        charged.price = Self.price(&row)
         snapshot.sessions[id] = charged
       }
       return .commit

@@ -11,20 +11,22 @@ extension SQLiteJobStore {
 
   // The planner would rather read all jobs in order of their projects than sort those of a day.
   private static let jobShots = """
-    SELECT tenant,project,principal,SUM(shots_total),0 FROM jobs NOT INDEXED
-    WHERE job >= ? AND accepted_at >= ? GROUP BY 1,2,3
+    SELECT tenant,project,principal,device,SUM(shots_total),0 FROM jobs NOT INDEXED
+    WHERE job >= ? AND accepted_at >= ? GROUP BY 1,2,3,4
     """
   private static let jobTime = """
-    SELECT tenant,project,principal,0,SUM(device_us) * 1000 FROM jobs NOT INDEXED
-    WHERE job >= ? AND finished_at >= ? GROUP BY 1,2,3
+    SELECT tenant,project,principal,device,0,SUM(device_us) * 1000 FROM jobs NOT INDEXED
+    WHERE job >= ? AND finished_at >= ? GROUP BY 1,2,3,4
     """
   private static let sessionUse = """
-    SELECT tenant,project,principal,SUM(shots_used - shots_before),SUM(device_ns - device_ns_before)
-    FROM sessions INDEXED BY sessions_by_day WHERE day >= ? GROUP BY 1,2,3
+    SELECT tenant,project,principal,device,
+      SUM(shots_used - shots_before),SUM(device_ns - device_ns_before)
+    FROM sessions INDEXED BY sessions_by_day WHERE day >= ? GROUP BY 1,2,3,4
     """
 
   /// Shots of jobs accepted, device time of jobs ended and both of sessions used since the midnight
-  /// (UTC) before `now`, one entry for each source and principal.
+  /// (UTC) before `now`, one entry for each source, principal
+  /// and device.
   package func dayUse(now: Microseconds) throws(QubusError) -> [DayUse] {
     let day = QuotaBook.day(of: now)
     let midnight = day * 86_400_000_000
@@ -44,6 +46,7 @@ extension SQLiteJobStore {
           use.append(
             DayUse(
               principal: Principal(tenant: row.text(), project: row.text(), name: row.text()),
+              deviceFamily: Resource.family(ofDevice: row.text()),
               shots: row.unsigned(), deviceNanoseconds: row.unsigned()))
         }
       }

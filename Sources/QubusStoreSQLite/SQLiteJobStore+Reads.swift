@@ -217,12 +217,15 @@ extension SQLiteJobStore {
   private func missing(
     _ id: Identifier, item: Int, chunk: Int, _ db: Database
   ) throws -> QubusError {
-    let select = try db.ready("SELECT has_result FROM jobs WHERE \(JobNumber.condition)")
+    let select = try db.ready(
+      "SELECT has_result,removed & 1,results_expire_at FROM jobs WHERE \(JobNumber.condition)")
     defer { select.rewind() }
     select.add(row: id)
     guard try select.step() else { return QubusError(.jobNotFound, "no job \(id)") }
     var row = select.row
-    return row.boolean()
+    let (hasResult, isRemoved) = (row.boolean(), row.boolean())
+    if isRemoved { return .resultExpired(id, at: row.optionalInteger()) }
+    return hasResult
       ? QubusError(.unknownResultItem, "job \(id) has no chunk \(chunk) of item \(item)")
       : QubusError(.resultNotReady, "job \(id) has no result")
   }

@@ -60,7 +60,15 @@ extension SQLiteJobStore: TenancyStore {
     }
   }
 
-  package func verifyAudit() throws(QubusError) -> AuditReport { try verify(AuditChain()) }
+  package func verifyAudit() throws(QubusError) -> AuditReport { try verify(chain(against: nil)) }
+
+  /// From the first record there is: behind the cut, when retention made one, that this service
+  /// signed.
+  private func chain(against checkpoint: AuditCheckpoint?) throws(QubusError) -> AuditChain {
+    guard let cut = try auditCut() else { return AuditChain(against: checkpoint) }
+    return AuditChain(
+      behind: cut, isGood: cut.isSigned(by: auditKey.publicKey), against: checkpoint)
+  }
 
   package func auditCheckpoint() throws(QubusError) -> AuditCheckpoint {
     let (number, hash) = try hashOfAudit(AuditReader.last) { _ in }
@@ -71,13 +79,14 @@ extension SQLiteJobStore: TenancyStore {
     against checkpoint: AuditCheckpoint
   ) throws(QubusError) -> AuditReport {
     try checkpoint.check(service: serviceID, publicKey: auditKey.publicKey)
-    return try verify(AuditChain(against: checkpoint))
+    return try verify(chain(against: checkpoint))
   }
 
   /// Follows the last records only, from one that is taken as good: for a look at every start.
   package func verifyAudit(last count: UInt64) throws(QubusError) -> AuditReport {
     let (last, _) = try hashOfAudit(AuditReader.last) { _ in }
-    guard last > count else { return try verifyAudit() }
+    let cut = try auditCut()?.number ?? 0
+    guard last > count, last - count > cut else { return try verifyAudit() }
     let (number, hash) = try hashOfAudit(AuditReader.at) { $0.add(last - count) }
     return try verify(AuditChain(after: number, head: hash))
   }
@@ -98,6 +107,7 @@ extension SQLiteJobStore: TenancyStore {
   /// Up to the record that is the last when it begins.
   private func verify(_ start: AuditChain) throws(QubusError) -> AuditReport {
     var chain = start
+    if let fault = chain.fault { return chain.report(fault) }
     let (last, _) = try hashOfAudit(AuditReader.last) { _ in }
     while true {
       let before = chain.records
@@ -111,7 +121,7 @@ extension SQLiteJobStore: TenancyStore {
       let select = try db.ready(AuditReader.page)
       defer { select.rewind() }
       // Also what was put before the first.
-      select.add(chain.records == 0 ? Int64.min : Int64(clamping: chain.records))
+      select.add(chain.isAtStart ? Int64.min : Int64(clamping: chain.records))
       select.add(Self.auditPage)
       while try select.step() {
         do throws(QubusError) {

@@ -26,6 +26,8 @@ package final class SQLiteJobStore: JobStore {
   /// Nil: nothing is encrypted.
   let vault: Vault?
   let owners = JobOwners()
+  /// Files that no row named at the last look.
+  let unnamedFiles = Lock<Set<[UInt8]>>([])
   package let serviceID: Identifier
   var blobs: BlobFiles { directory.blobs }
 

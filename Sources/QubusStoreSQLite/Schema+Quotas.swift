@@ -1,12 +1,14 @@
 extension Schema {
-  /// Limits, approval policies, and what sessions had used when a day began.
+  /// Limits, approval policies, whose devices are, and what sessions had used when a day began.
   static let version6 = """
     -- scope: tenant, tenant/project or tenant/project/name.
     CREATE TABLE quotas (
       scope TEXT NOT NULL,
       quota TEXT NOT NULL,
+      -- Of devices; empty: all.
+      family TEXT NOT NULL,
       bound INTEGER NOT NULL,
-      PRIMARY KEY (scope, quota)
+      PRIMARY KEY (scope, quota, family)
     ) STRICT, WITHOUT ROWID;
 
     -- An empty project is every one of the tenant, an empty class every one.
@@ -19,6 +21,11 @@ extension Schema {
       device_families BLOB NOT NULL,
       expiry_seconds INTEGER NOT NULL,
       PRIMARY KEY (tenant, project, class)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE dedicated_devices (
+      device TEXT PRIMARY KEY,
+      tenant TEXT NOT NULL REFERENCES tenants (name)
     ) STRICT, WITHOUT ROWID;
 
     -- Days since 1970, UTC, of the last use; what was used before it began.

@@ -22,6 +22,8 @@ struct StoredResult: Sendable {
     var content: [UInt8]?
     var file: [UInt8]?
     var offset: UInt64
+    /// Keeps the file until the row is committed.
+    var claim: BlobClaim?
   }
 
   var manifest: [UInt8]
@@ -78,11 +80,12 @@ struct StoredResult: Sendable {
           data, item: index, item.chunks, of: result.manifest.jobID, to: blobs, with: key)
         continue
       }
-      if isFile { try blobs.write(data, sha256: item.sha256) }
+      let claim = isFile ? try blobs.write(data, sha256: item.sha256) : nil
       for (number, info) in item.chunks.enumerated() {
         var chunk = Chunk(
           item: index, chunk: number, bytes: info.bytes, sha256: info.sha256,
-          encoding: .file, content: nil, file: isFile ? item.sha256 : nil, offset: info.offset)
+          encoding: .file, content: nil, file: isFile ? item.sha256 : nil, offset: info.offset,
+          claim: claim)
         if !isFile {
           let range = Int(info.offset)..<Int(info.offset + info.bytes)
           let compressed = Compression.compress(data[range])
@@ -113,7 +116,8 @@ struct StoredResult: Sendable {
         file += try key.seal(data[range], at: .chunk(job, item: item, chunk: number))
       } catch { throw SQLiteFailure(error) }
     }
-    try blobs.write(file, sha256: name)
+    let claim = try blobs.write(file, sha256: name)
+    for i in chunks.indices { chunks[i].claim = claim }
     return chunks
   }
 

@@ -13,8 +13,9 @@ extension TenancyRows {
   }
 
   static func quota(_ row: inout SQLRow) throws(QubusError) -> QuotaRecord {
-    let (scopeText, word, limit) = (row.text(), row.text(), row.integer())
-    guard let scope = QuotaScope(text: scopeText), let quota = Quota(rawValue: word) else {
+    let (scopeText, word, family, limit) = (row.text(), row.text(), row.text(), row.integer())
+    let scope = QuotaScope(placeText: scopeText, deviceFamily: family.isEmpty ? nil : family)
+    guard let scope, let quota = Quota(rawValue: word) else {
       throw damaged("there is a quota \(word) of \(scopeText)")
     }
     return QuotaRecord(scope: scope, quota: quota, limit: limit)

@@ -52,7 +52,7 @@ struct TenancyRows {
         "SELECT \(Self.tokenColumns) FROM tokens WHERE expires_at > ? ORDER BY id",
         bind: { $0.add(now) }, Self.token)
       snapshot.quotas = try all(
-        "SELECT scope,quota,bound FROM quotas ORDER BY scope,quota", Self.quota)
+        "SELECT scope,quota,family,bound FROM quotas ORDER BY scope,family,quota", Self.quota)
       snapshot.approvalPolicies = try all(
         "SELECT \(Self.policyColumns) FROM approval_policies ORDER BY tenant,project,class",
         Self.policy)

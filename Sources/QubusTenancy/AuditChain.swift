@@ -12,16 +12,52 @@ package struct AuditChain: Sendable {
   package private(set) var records: UInt64 = 0
   /// Hash of the last of them.
   package private(set) var head = AuditRecord.origin
+  /// Records that are taken as good, or were removed, before the first that is followed.
+  private let start: UInt64
+  /// Behind which the audit begins.
+  private let cut: AuditCheckpoint?
+  /// Known before any record is taken.
+  package let fault: AuditFault?
   private let checkpoint: AuditCheckpoint?
 
   /// - Parameter checkpoint: whose record the chain has to hold; its signature is not looked at.
-  package init(against checkpoint: AuditCheckpoint? = nil) { self.checkpoint = checkpoint }
+  package init(against checkpoint: AuditCheckpoint? = nil) {
+    self.checkpoint = checkpoint
+    (start, cut, fault) = (0, nil, nil)
+  }
+
+  /// Begins behind the records that retention removed.
+  /// - Parameters:
+  ///   - cut: the last of them.
+  ///   - isGood: whether the service signed it.
+  package init(behind cut: AuditCheckpoint, isGood: Bool, against checkpoint: AuditCheckpoint?) {
+    records = cut.number
+    head = cut.hash
+    start = cut.number
+    self.cut = cut
+    self.checkpoint = checkpoint
+    if !isGood {
+      fault = AuditFault(
+        number: cut.number,
+        explanation: "the cut behind record \(cut.number) is not signed by the audit key of this "
+          + "service: records before it were removed by another hand than retention's")
+    } else if let checkpoint, checkpoint.number == cut.number, checkpoint.hash != cut.hash {
+      fault = AuditFault(
+        number: cut.number, explanation: "record \(cut.number) was another at the checkpoint")
+    } else {
+      fault = nil
+    }
+  }
+
+  /// No record was taken yet.
+  package var isAtStart: Bool { records == (cut?.number ?? 0) && start == records }
 
   /// Begins behind a record that is taken as good.
   package init(after number: UInt64, head: [UInt8]) {
     records = number
+    start = number
     self.head = head
-    checkpoint = nil
+    (checkpoint, cut, fault) = (nil, nil, nil)
   }
 
   /// Takes the next record.
@@ -63,13 +99,23 @@ package struct AuditChain: Sendable {
 
   /// What was found once all records were taken, or one did not follow.
   package func report(_ fault: AuditFault? = nil) -> AuditReport {
-    let fault = fault ?? cut
+    let fault = fault ?? cutOff
     return AuditReport(
-      records: records, head: head, brokenAt: fault?.number,
-      explanation: fault?.explanation ?? "\(records) records follow from one another")
+      first: start + 1, records: records, head: head, brokenAt: fault?.number,
+      explanation: fault?.explanation ?? explanation, cutAt: cut?.time)
   }
 
-  private var cut: AuditFault? {
+  private var explanation: String {
+    guard let cut else { return "\(records) records follow from one another" }
+    let compared =
+      checkpoint.map { $0.number < cut.number } == true
+      ? "; the checkpoint's record has gone, so that it was not compared" : ""
+    return
+      "records \(start + 1) to \(records) follow from one another; those before were removed by "
+      + "retention, last at \(TimeText.rfc3339(cut.time)), and the cut is signed\(compared)"
+  }
+
+  private var cutOff: AuditFault? {
     guard let checkpoint, checkpoint.number > records else { return nil }
     return AuditFault(
       number: records + 1,

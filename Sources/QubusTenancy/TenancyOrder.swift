@@ -18,6 +18,8 @@ package enum TenancyOrder: Sendable, Hashable {
   case createInvitation(Principal, validSeconds: Double)
   case issueToken(TokenOrder)
   case revokeToken(String)
+  /// Another key that signs tokens.
+  case rotateTokenKey
   case ledger(LedgerOrder)
   /// Nil: no limit from now on.
   case setQuota(QuotaScope, Quota, limit: Int64?)
@@ -47,6 +49,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .createInvitation: "CreateInvitation"
     case .issueToken: "IssueToken"
     case .revokeToken: "RevokeToken"
+    case .rotateTokenKey: "RotateTokenKey"
     case .ledger(let order): order.method
     case .setQuota: "SetQuota"
     case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"

@@ -71,6 +71,8 @@ package enum TenancyRules {
       try projectRefusal(entitlement.project.tenant, entitlement.project.project, lookup)
     case .setBudget(let budget):
       try projectRefusal(budget.project.tenant, budget.project.project, lookup)
+    case .dedicate(_, let tenant):
+      if let tenant { try placeRefusal(tenant, nil, lookup) } else { nil }
     }
   }
 
@@ -79,7 +81,9 @@ package enum TenancyRules {
   ) throws(Lookup.Failure) -> QubusError? {
     switch change {
     case .setQuota(let scope, let quota, let limit):
-      if let error = limit.flatMap({ quota.refusal(of: $0) }) { return error }
+      if let error = limit.flatMap({ quota.refusal(of: $0) }) ?? quota.refusal(for: scope) {
+        return error
+      }
       return try scopeRefusal(scope, lookup)
     case .setApprovalPolicy(let policy):
       if let error = policy.refusal { return error }
@@ -163,7 +167,7 @@ package enum TenancyRules {
   private static func scopeRefusal<Lookup: TenancyLookup>(
     _ scope: QuotaScope, _ lookup: Lookup
   ) throws(Lookup.Failure) -> QubusError? {
-    switch scope {
+    switch scope.place {
     case .tenant(let tenant): try placeRefusal(tenant, nil, lookup)
     case .project(let tenant, let project): try placeRefusal(tenant, project, lookup)
     case .principal(let principal): try principalRefusal(principal, lookup)

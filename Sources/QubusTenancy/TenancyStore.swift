@@ -46,7 +46,9 @@ package struct TenancySnapshot: Sendable, Hashable {
 
 /// What an audit check found.
 package struct AuditReport: Sendable, Hashable {
-  /// Records read, from the first.
+  /// Where it began: 1, or behind what retention removed, or where the look was asked to begin.
+  package var first: UInt64
+  /// Number of the last good record.
   package var records: UInt64
   /// SHA-256 of the last good record.
   package var head: [UInt8]
@@ -54,11 +56,19 @@ package struct AuditReport: Sendable, Hashable {
   package var brokenAt: UInt64?
   package var explanation: String
 
-  package init(records: UInt64, head: [UInt8], brokenAt: UInt64?, explanation: String) {
+  /// When retention removed the records before the first; nil: it did not.
+  package var cutAt: Microseconds?
+
+  package init(
+    first: UInt64 = 1, records: UInt64, head: [UInt8], brokenAt: UInt64?, explanation: String,
+    cutAt: Microseconds? = nil
+  ) {
+    self.first = first
     self.records = records
     self.head = head
     self.brokenAt = brokenAt
     self.explanation = explanation
+    self.cutAt = cutAt
   }
 }
 

@@ -89,6 +89,13 @@ package struct TokenIssuer: Sendable {
         maxShots: request.maxShots))
   }
 
+  /// Signs with another key from now on.
+  /// - Returns: its id, and the time from which no token of the one before is good.
+  /// - Throws: `storage_unavailable`; the key before then still signs.
+  package func rotateKey() throws(QubusError) -> (id: String, previousUntil: Microseconds) {
+    try keys.rotate(now: directory.now())
+  }
+
   private func check(
     _ request: TokenRequest, _ identity: Identity, _ now: Microseconds
   ) throws(QubusError) {

@@ -18,14 +18,16 @@ package final class TokenKeys: Sendable {
     let key: Curve25519.Signing.PublicKey
     /// `{"alg":"EdDSA","kid":…,"typ":"JWT"}`, as it stands in the token.
     let header: [UInt8]
+    /// `kid` of the header.
+    let id: String
     /// Nil: the one in use.
     let until: Microseconds?
 
     init(_ key: Curve25519.Signing.PublicKey, until: Microseconds? = nil) {
       self.key = key
       self.until = until
-      let id = SHA256.hash(data: key.rawRepresentation).prefix(8)
-      let json = #"{"alg":"EdDSA","kid":"\#(Hexadecimal.text(id))","typ":"JWT"}"#
+      id = Hexadecimal.text(SHA256.hash(data: key.rawRepresentation).prefix(8))
+      let json = #"{"alg":"EdDSA","kid":"\#(id)","typ":"JWT"}"#
       header = Base64URL.encode(json.utf8)
     }
   }
@@ -55,9 +57,13 @@ package final class TokenKeys: Sendable {
 
   /// Signs with a new key from now on. Tokens of the one before stay good until they expire.
   /// - Parameter now: of the directory, microseconds UTC.
-  package func rotate(now: Microseconds) throws(QubusError) {
+  /// - Returns: `kid` of the new one, and the time from which no token of the one before is good.
+  @discardableResult
+  package func rotate(
+    now: Microseconds
+  ) throws(QubusError) -> (id: String, previousUntil: Microseconds) {
     // One at a time, and in memory only what is durable.
-    try state.withLock { (state) throws(QubusError) in
+    try state.withLock { (state) throws(QubusError) -> (id: String, previousUntil: Microseconds) in
       let until = now + TokenClaims.maximumLifetime
       let previous = state.checking.compactMap { key -> Checking? in
         let end = key.until ?? until
@@ -66,6 +72,7 @@ package final class TokenKeys: Sendable {
       let next = State(key: Curve25519.Signing.PrivateKey(), previous: previous)
       try SecretFile.replace(path, with: Self.text(next))
       state = next
+      return (next.checking[0].id, until)
     }
   }
 

@@ -54,7 +54,25 @@ extension MessageBuilder {
     message.pointee.shots_total_choice_case = QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE_SHOTS_TOTAL
     message.pointee.shots_total = record.shotsTotal
     message.pointee.last_sequence = record.lastSequence
+    add(record.retention, to: message)
     return message
+  }
+
+  private func add(
+    _ retention: JobRetention, to message: UnsafeMutablePointer<Qubus__V1__Job>
+  ) {
+    if let time = retention.resultsExpireAt {
+      message.pointee.results_expiry_choice_case =
+        QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE_RESULTS_EXPIRE_AT
+      message.pointee.results_expire_at = time
+    }
+    if let time = retention.eventsExpireAt {
+      message.pointee.events_expiry_choice_case =
+        QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE_EVENTS_EXPIRE_AT
+      message.pointee.events_expire_at = time
+    }
+    message.pointee.results_removed = retention.isResultRemoved ? 1 : 0
+    message.pointee.events_removed = retention.areEventsRemoved ? 1 : 0
   }
 
   private func identity(

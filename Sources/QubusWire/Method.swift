@@ -46,12 +46,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case createInvitation = "CreateInvitation"
   case issueToken = "IssueToken"
   case revokeToken = "RevokeToken"
+  case rotateTokenKey = "RotateTokenKey"
   case listAudit = "ListAudit"
   case verifyAudit = "VerifyAudit"
   case exportAuditCheckpoint = "ExportAuditCheckpoint"
   case setPrice = "SetPrice"
   case grantCredit = "GrantCredit"
   case setBudget = "SetBudget"
+  case dedicateDevice = "DedicateDevice"
   case listBudgets = "ListBudgets"
   case getUsage = "GetUsage"
   case getQuota = "GetQuota"
@@ -145,12 +147,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .issueToken: row(.issueTokens, .engine, idempotent: false)
     // Operators revoke the tokens of others and can issue none.
     case .revokeToken: row(.rotateKeys, .engine)
+    case .rotateTokenKey: row(.manageTenants, .engine, idempotent: false)
     case .listAudit: row(.readAudit, .reader)
     case .verifyAudit: row(.readAudit, .reader)
     case .exportAuditCheckpoint: row(.readAudit, .reader)
     case .setPrice: row(.manageCredit, .engine)
     case .grantCredit: row(.manageCredit, .engine, idempotent: false)
     case .setBudget: row(.manageBudgets, .engine)
+    case .dedicateDevice: row(.manageDevices, .engine)
     // Whoever may see jobs may see what they cost.
     case .listBudgets: row(.readJobs, .reader)
     case .getUsage: row(.readJobs, .reader)

@@ -82,6 +82,18 @@ extension RequestDecoder {
     }
   }
 
+  func dedicateDevice(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
+    try decodeMessage(body, qubus_descriptor_dedicate_device_request(), limits: wire) {
+      (m: Qubus__V1__DedicateDeviceRequest) throws(QubusError) in
+      let device = try name(m.device, "device")
+      guard !device.isEmpty else { throw .field(.missingField, "device", "is required") }
+      return TenancyRequest(
+        order: .ledger(
+          .dedicateDevice(device, tenant: try TenancyFields.optionalName(m.tenant, "tenant"))),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
   private static func cap(_ value: Int64, _ field: String) throws(QubusError) -> Int64 {
     guard (0...Price.costLimit).contains(value) else {
       throw .field(

@@ -41,6 +41,7 @@ extension RequestDecoder {
     try decodeMessage(body, qubus_descriptor_set_quota_request(), limits: wire) {
       (m: Qubus__V1__SetQuotaRequest) throws(QubusError) in
       let scope = try TenancyFields.quotaScope(m.scope, "scope")
+        .on(try TenancyFields.optionalName(m.device_family, "device_family"))
       let word = String(wire: m.quota)
       guard !word.isEmpty else { throw .field(.missingField, "quota", "is required") }
       guard let quota = Quota(rawValue: word) else {
@@ -142,7 +143,7 @@ extension TenancyFields {
     let text = String(wire: pointer)
     guard !text.isEmpty else { throw .field(.missingField, field, "is required") }
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard text.utf8.count <= tokenBytes, let scope = QuotaScope(text: text),
+    guard text.utf8.count <= tokenBytes, let scope = QuotaScope(placeText: text),
       parts.prefix(2).allSatisfy({ TenancyName.isValid(String($0)) })
     else {
       throw .field(

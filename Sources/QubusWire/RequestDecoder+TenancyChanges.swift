@@ -28,9 +28,11 @@ extension RequestDecoder {
     case .createInvitation: try createInvitation(body)
     case .issueToken: try issueToken(body)
     case .revokeToken: try revokeToken(body)
+    case .rotateTokenKey: try rotateTokenKey(body)
     case .setPrice: try setPrice(body)
     case .grantCredit: try grantCredit(body)
     case .setBudget: try setBudget(body)
+    case .dedicateDevice: try dedicateDevice(body)
     case .setQuota: try setQuota(body)
     case .setApprovalPolicy: try setApprovalPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
@@ -249,6 +251,13 @@ extension RequestDecoder {
       guard !id.isEmpty else { throw .field(.missingField, "token_id", "is required") }
       return TenancyRequest(
         order: .revokeToken(id), reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
+  private func rotateTokenKey(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
+    try decodeMessage(body, qubus_descriptor_rotate_token_key_request(), limits: wire) {
+      (m: Qubus__V1__RotateTokenKeyRequest) throws(QubusError) in
+      TenancyRequest(order: .rotateTokenKey, reason: try TenancyFields.reason(m.reason))
     }
   }
 }

@@ -74,6 +74,7 @@ final class Daemon: Sendable {
     engineConfiguration.sessions.leaseShare = Double(configuration.sessionSharePercent) / 100
     engineConfiguration.sessions.stepInPlaceSeconds =
       Double(configuration.stepInPlaceMicroseconds) / 1e6
+    engineConfiguration.retention = configuration.retention
     let programs = ProgramCache(bytes: engineConfiguration.programCacheBytes) {
       (source) throws(QubusError) -> CompiledProgram in
       ProgramCompiler.compile(try OpenQASM.compile(source, limits: limits), source: source)
@@ -81,13 +82,15 @@ final class Daemon: Sendable {
     engine = Engine(
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
-      logger: logger, sessionStore: store, sessionCodec: codec, audit: store,
+      logger: logger, sessionStore: store, sessionCodec: codec,
+      retentionStore: store, audit: store,
       ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
     serverConfiguration.keyDirectory = configuration.dataDirectory
     serverConfiguration.memoryCapBytes = configuration.residentMemoryCap
+    serverConfiguration.unadmittedAtOnce = 1024
     serverConfiguration.limits = limits
     serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)

@@ -94,6 +94,23 @@ struct DaemonOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "How long results are kept from the end of their job: 90d, 12h, 30m, 10s or forever. "
+        + "Default: forever.", valueName: "time"))
+  var resultRetention: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long events are kept from the end of their job. Default: forever.", valueName: "time"))
+  var eventRetention: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long records of the audit are kept; it stays verifiable. Default: forever.",
+      valueName: "time"))
+  var auditRetention: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Least level logged: trace, debug, info, notice, warning, error or critical. Default: info.",
       valueName: "level"))
   var logLevel: String?
@@ -111,7 +128,8 @@ struct DaemonOptions: ParsableArguments {
       .memoryLimit: memoryLimit, .sessionLimit: sessionLimit,
       .sessionLimitPerPrincipal: sessionLimitPerPrincipal, .sessionMemory: sessionMemory,
       .sessionShare: sessionShare, .stepInPlace: stepInPlace, .keepAwake: keepAwake,
-      .logLevel: logLevel, .logFormat: logFormat,
+      .resultRetention: resultRetention, .eventRetention: eventRetention,
+      .auditRetention: auditRetention, .logLevel: logLevel, .logFormat: logFormat,
     ]
     var flags = single.compactMapValues { $0.map { [$0] } }
     flags[.listen] = listen

@@ -84,7 +84,7 @@ final class Tenancy: Sendable {
         serverKey: { [serverKey] in serverKey.withLock { $0 } },
         endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
       ledger: LedgerSurroundings(
-        book: ledger, store: store, devices: engine.devices().map(\.name)),
+        book: ledger, store: store, devices: engine.deviceNames),
       quotas: quotas, approvalPolicies: approvalPolicies)
   }
 

@@ -21,6 +21,8 @@ final class FakeDevice: Device {
     var opened: [[Value]] = []
     /// Called with the request of every chunk that is done, before it is handed over.
     var whenDone: Hook?
+    /// Device time of a chunk.
+    var deviceMicroseconds: Microseconds = 7
     /// Distinct outcomes of a chunk of shots; 1 takes the outcome from the seed.
     var outcomes = 1
   }
@@ -142,7 +144,8 @@ final class FakeExecution: DeviceExecution {
     defer { device.state.signal { $0.active -= 1 } }
     try waitForPermit()
     if let failure = device.state.withLock({ $0.failure }) { throw failure }
-    var result = ChunkResult(request: request, deviceMicroseconds: 7)
+    var result = ChunkResult(
+      request: request, deviceMicroseconds: device.state.withLock { $0.deviceMicroseconds })
     switch request.work {
     case .shots(_, let count, let memory):
       let uniform = Philox(seed: seed).uniform(

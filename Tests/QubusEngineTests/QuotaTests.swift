@@ -126,6 +126,38 @@ struct QuotaTests {
     await harness.stop()
   }
 
+  @Test("a limit for a family holds for its devices alone, is told and survives a restart")
+  func families() async throws {
+    let clock = ManualClock()
+    let keeper = QuotaKeeper(
+      [QuotaRecord(scope: Self.own.on("qpu"), quota: .shotsPerDay, limit: 1000)], clock: clock)
+    let first = try EngineHarness(
+      clock: clock, quotas: keeper, moreDevices: [FakeDevice(name: "qpu.fake")])
+    let onQPU = EngineHarness.spec { $0.execution.device = "qpu.fake" }
+    first.engine.drain(true)
+    let id = try await first.submitted(onQPU)
+    let error = await #expect(throws: QubusError.self) { try await first.submit(onQPU) }
+    #expect(error?.details["scope"] == "\(EngineHarness.alice.text) on qpu")
+    _ = try await first.submitted()
+    let told = first.engine.limits(of: EngineHarness.alice, on: "qpu.fake")
+    #expect(told.map(\.used) == [1000])
+    #expect(first.engine.limits(of: EngineHarness.alice, on: "sim.fake").isEmpty)
+    await first.stop()
+    let next = QuotaKeeper(
+      [QuotaRecord(scope: Self.own.on("qpu"), quota: .jobsQueued, limit: 1)], clock: clock)
+    let second = try EngineHarness(
+      store: first.store, codec: first.codec, clock: clock, start: false, quotas: next,
+      moreDevices: [FakeDevice(name: "qpu.fake", permits: 0)])
+    second.engine.drain(true)
+    try second.engine.start()
+    #expect(next.status(of: Self.own.on("qpu"), .jobsQueued).used == 1)
+    let queued = await #expect(throws: QubusError.self) { try await second.submit(onQPU) }
+    #expect(queued?.details["quota"] == "jobs_queued")
+    _ = try await second.cancel(id)
+    #expect(next.status(of: Self.own.on("qpu"), .jobsQueued).used == 0)
+    await second.stop()
+  }
+
   @Test("a job whose memory nobody of its own may take at once is refused")
   func memory() async throws {
     let clock = ManualClock()
@@ -212,6 +244,26 @@ struct QuotaTests {
     #expect(error.code == .quotaExceeded && error.details["quota"] == "device_seconds_per_day")
     let wait = try #require(error.retryAfterMilliseconds)
     clock.advance(microseconds: Microseconds(wait) * 1000)
+    #expect(harness.step(id, 2).answer != nil)
+    await harness.stop()
+  }
+
+  @Test("steps count for the family of their device, and are refused when it is used up")
+  func stepsOfAFamily() async throws {
+    let clock = ManualClock(1_800_000_000_000_000)
+    let keeper = QuotaKeeper(
+      [
+        QuotaRecord(scope: Self.stepper.on("sim"), quota: .deviceSecondsPerDay, limit: 1),
+        QuotaRecord(scope: Self.stepper.on("qpu"), quota: .deviceSecondsPerDay, limit: 0),
+      ], clock: clock)
+    let harness = try SessionHarness(clock: clock, quotas: keeper)
+    let id = try await harness.opened()
+    #expect(harness.step(id, 1).answer != nil)
+    keeper.charge(shots: 0, deviceNanoseconds: 1_000_000_000, to: SessionHarness.alice, on: "sim")
+    await harness.advance(seconds: 2)
+    #expect(harness.step(id, 2).error?.details["scope"]?.hasSuffix(" on sim") == true)
+    #expect(await harness.refusal(SessionHarness.spec())?.code == .quotaExceeded)
+    keeper.apply([.setQuota(Self.stepper.on("sim"), .deviceSecondsPerDay, limit: nil)])
     #expect(harness.step(id, 2).answer != nil)
     await harness.stop()
   }

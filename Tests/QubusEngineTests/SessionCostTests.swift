@@ -52,6 +52,40 @@ struct SessionCostTests {
     await harness.stop()
   }
 
+  @Test("a charge that the store refuses comes with the next one")
+  func trouble() async throws {
+    let (book, store) = (Self.book(), TroubledSessionStore())
+    let harness = try SessionHarness(store: store, ledger: book)
+    let id = try await harness.opened()
+    _ = harness.step(id, 1)
+    store.failure.withLock { $0 = QubusError(.diskFull, "no space") }
+    await harness.advance(seconds: 0.6)
+    #expect(book.credit(of: Self.project, now: 0).owed == 0)
+    store.failure.withLock { $0 = nil }
+    await harness.advance(seconds: 0.6)
+    #expect(store.charges.withLock { $0.map(\.hold.amount) } == [15])
+    #expect(book.credit(of: Self.project, now: 0).owed == 15)
+    await harness.stop()
+  }
+
+  @Test("a session keeps the price of its first charge; what it used for free stays free")
+  func meters() {
+    let old = Price(perJob: 5, perDeviceSecond: 1_000_000)
+    var charged = ChargedUsage()
+    charged.price = old
+    charged.cost = 25
+    charged.deviceMicroseconds = 20
+    var usage = SessionUsage()
+    usage.steps = 3
+    usage.deviceNanoseconds = 30_000
+    #expect(SessionMeter(old, charged: charged).take(usage)?.cost == 10)
+    let meter = SessionMeter(Price(perJob: 7, perDeviceSecond: 2_000_000), from: usage)
+    #expect(meter.take(usage) == nil)
+    usage.deviceNanoseconds = 31_000
+    let taken = meter.take(usage)
+    #expect(taken?.cost == 2 && taken?.deviceMicroseconds == 1)
+  }
+
   @Test("a session without a price is charged nothing")
   func free() async throws {
     let store = TroubledSessionStore()

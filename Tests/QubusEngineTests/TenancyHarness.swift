@@ -100,7 +100,15 @@ final class TenancyHarness {
         }))
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: keyPath) }
+  deinit {
+    for path in [keyPath, keyPath + ".new"] { try? FileManager.default.removeItem(atPath: path) }
+  }
+
+  /// No other key of tokens can be written from now on.
+  func blockKeyFile() throws {
+    try FileManager.default.createDirectory(
+      atPath: keyPath + ".new", withIntermediateDirectories: false)
+  }
 
   /// Who somebody is at present, over a key of theirs, or as a user of the machine.
   func identity(_ principal: Principal) throws -> Identity {

@@ -214,4 +214,58 @@ struct TenancyKeyTests {
       try harness.verifier.identity(text, over: harness.identity(T.vic))
     }
   }
+
+  @Test("an operator rotates the key of tokens; those of the one before end within their time")
+  func tokenKeyRotated() throws {
+    let harness = try TenancyHarness()
+    let (before, record) = try issue(harness)
+    let now = harness.clock.now()
+    let answer = try harness.perform(.rotateTokenKey, as: T.root, reason: "yearly")
+    guard case .tokenKeyRotated(let id, let previousUntil) = answer else {
+      Issue.record("answered \(answer)")
+      return
+    }
+    #expect(id.count == 16 && previousUntil == now + 900_000_000)
+    let entry = try #require(harness.lastEntry)
+    #expect(entry.method == "RotateTokenKey" && entry.action == "tenants.manage")
+    #expect(entry.subject == "key of tokens" && entry.reason == "yearly")
+    let (after, _) = try issue(harness)
+    let header = try #require(after.split(separator: ".").first)
+    #expect(!before.hasPrefix(header))
+    for token in [before, after] {
+      let bearer = try harness.verifier.identity(token, over: harness.identity(T.vic))
+      #expect(bearer.principal == T.sam)
+    }
+    harness.clock.advance(microseconds: record.expiresAt - now)
+    #expect(throws: QubusError.self) {
+      try harness.verifier.identity(before, over: harness.identity(T.vic))
+    }
+  }
+
+  @Test("nobody but an operator rotates the key of tokens; a token rotates nothing")
+  func tokenKeyKept() throws {
+    let harness = try TenancyHarness()
+    let (text, _) = try issue(harness)
+    for principal in T.everyone where principal != T.root {
+      #expect(
+        try harness.refusal(.rotateTokenKey, as: principal)?.code == .permissionDenied)
+    }
+    let bearer = try harness.verifier.identity(text, over: harness.identity(T.vic))
+    #expect(throws: QubusError.self) { try harness.perform(.rotateTokenKey, as: bearer) }
+    let (again, _) = try issue(harness)
+    #expect(again.split(separator: ".").first == text.split(separator: ".").first)
+  }
+
+  @Test("a key that cannot be written is told in the audit, and the one before goes on")
+  func tokenKeyUnwritable() throws {
+    let harness = try TenancyHarness()
+    let (before, _) = try issue(harness)
+    try harness.blockKeyFile()
+    let error = try harness.refusal(.rotateTokenKey, as: T.root)
+    #expect(error?.code == .storageUnavailable)
+    let entry = try #require(harness.lastEntry)
+    #expect(entry.outcome == .failed && entry.policy == "storage_unavailable")
+    let (after, _) = try issue(harness)
+    #expect(after.split(separator: ".").first == before.split(separator: ".").first)
+  }
 }

@@ -32,6 +32,20 @@ struct TenancyQuotaTests {
         == .tenantNotFound)
   }
 
+  @Test("a limit for a family of devices is set where its place is, and told with it")
+  func families() throws {
+    let harness = try H()
+    let scope = Self.qc.on("sim")
+    try harness.perform(.setQuota(scope, .shotsPerDay, limit: 7), as: H.tia)
+    #expect(harness.lastEntry?.subject == "quota shots_per_day of lab/qc on sim: 7")
+    #expect(try harness.refusal(.setQuota(scope, .shotsPerDay, limit: 9), as: H.pia) != nil)
+    #expect(
+      try harness.refusal(.setQuota(scope, .sessions, limit: 1), as: H.tia)?.violations.first?.field
+        == "device_family")
+    let statuses = harness.engine.quotas.statuses(of: [Self.qc])
+    #expect(statuses.filter { $0.limit != nil }.map(\.scope) == [scope])
+  }
+
   @Test("a limit is in force when it is answered, with evidence; one that is lifted binds no more")
   func inForce() throws {
     let harness = try H()

@@ -115,28 +115,67 @@ struct AttackTests {
     #expect(inside.receive()?.code == .callCanceled)
   }
 
-  @Test("unfinished messages are cut off at the memory cap, and honest clients come back")
-  func unfinishedMessages() throws {
-    let slack: UInt64 = 128 << 20
-    let cap = ResidentMemory.bytes + slack
-    let fixture = try Fixture(endpoints: ["tcp://127.0.0.1:0"]) { $0.memoryCapBytes = cap }
-    let honest = fixture.client()
-    #expect(honest.isServed)
-    let attacker = try #require(RawPeer(fixture.server.endpoints[1]))
+  /// A frame of 1 MiB, more to follow.
+  private static let endless: [UInt8] =
+    [0x03, 0, 0, 0, 0, 0, 0x10, 0, 0] + [UInt8](repeating: 7, count: 1 << 20)
+
+  /// Sends frames of a message that never ends, until it is cut off: how many.
+  private func sendEndless(_ attacker: RawPeer) -> Int {
     #expect(attacker.write(RawPeer.greeting + RawPeer.ready))
-    attacker.skip(64)
-    // A frame of 1 MiB, more to follow, for ever.
-    let frame: [UInt8] =
-      [0x03, 0, 0, 0, 0, 0, 0x10, 0, 0] + [UInt8](repeating: 7, count: 1 << 20)
+    // What comes before the server is ready is no message.
+    attacker.skip(RawPeer.serverBytes)
     let before = ResidentMemory.bytes
-    var sent = 0
-    var highest = before
-    while sent < 16 << 10, attacker.write(frame) {
+    var (sent, highest) = (0, before)
+    while sent < 16 << 10, attacker.write(Self.endless) {
       sent += 1
       highest = max(highest, ResidentMemory.bytes)
     }
     print("cut off after \(sent) MiB, \((highest - before) >> 20) MiB of memory more at most")
-    #expect(sent < 16 << 10)
+    return sent
+  }
+
+  @Test("a peer whose message has no end is cut off alone; the calls of others go on")
+  func endlessMessage() throws {
+    // The cap is never reached: what the peer holds decides.
+    let fixture = try Fixture(endpoints: ["tcp://127.0.0.1:0"]) {
+      $0.memoryCapBytes = 1 << 50
+      $0.unfinishedBytes = 32 << 20
+    }
+    let honest = TestClient(fixture.server.endpoints[1])
+    let watch = honest.call("WatchJob", Bodies.watch(fixture.service.add()))
+    #expect(honest.isServed)
+    let sent = sendEndless(try #require(RawPeer(fixture.server.endpoints[1])))
+    #expect((32..<16 << 10).contains(sent))
+    #expect(honest.isServed)
+    honest.send(.cancel, watch)
+    #expect(honest.receive()?.code == .callCanceled)
+  }
+
+  @Test("large messages that end, one after another, are never taken for one without an end")
+  func largeMessages() throws {
+    let fixture = try Fixture(endpoints: ["tcp://127.0.0.1:0"]) {
+      $0.memoryCapBytes = 1 << 50
+      $0.unfinishedBytes = 32 << 20
+    }
+    let client = TestClient(fixture.server.endpoints[1])
+    let watch = client.call("WatchJob", Bodies.watch(fixture.service.add()))
+    let attachment = [Double](repeating: 0, count: 1 << 20)
+    let id = fixture.sessions.add()
+    for sequence in UInt64(1)...64 {
+      client.call("Step", Bodies.step(id, sequence), numbers: [([1 << 20], attachment)])
+      #expect(client.receive() != nil)
+    }
+    client.send(.cancel, watch)
+    #expect(client.receive()?.code == .callCanceled)
+  }
+
+  @Test("unfinished messages on ipc are cut off at the memory cap, and honest clients come back")
+  func unfinishedMessages() throws {
+    let cap = ResidentMemory.bytes + (128 << 20)
+    let fixture = try Fixture { $0.memoryCapBytes = cap }
+    let honest = fixture.client()
+    #expect(honest.isServed)
+    #expect(sendEndless(try #require(RawPeer(path: fixture.path))) < 16 << 10)
     var isServed = false
     for _ in 0..<50 where !isServed {
       honest.call("Health")
@@ -144,6 +183,26 @@ struct AttackTests {
     }
     #expect(isServed)
     #expect(fixture.client().isServed)
+  }
+
+  @Test("results that are not read wait, within a bound, and come whole to who reads late")
+  func unreadResults() throws {
+    let fixture = try Fixture { $0.unreadBytes = 4 << 20 }
+    let (id, chunk) = (fixture.service.add(), [UInt8](repeating: 7, count: 1 << 20))
+    fixture.service.append(id, .succeeded)
+    fixture.service.setResult(id, chunks: Array(repeating: chunk, count: 64))
+    let deaf = TestClient(fixture.endpoint, receiveHighWater: 1)
+    let call = deaf.call("GetResult", Bodies.result(id), credit: 1 << 40)
+    let client = fixture.client()
+    // Others are served; the chunks that were read ahead are few.
+    for _ in 0..<200 { #expect(client.isServed) }
+    #expect(fixture.service.state.withLock { $0.chunkReads } < 32)
+    var bytes = 0
+    while let message = deaf.receive(), message.envelope.kind == .partial {
+      #expect(message.envelope.callID == call)
+      bytes += message.frames[1].count
+    }
+    #expect(bytes == 64 << 20)
   }
 
   @Test("a client that gives no credit gets no element, costs one batch and nobody else's time")

@@ -16,6 +16,7 @@ final class FakeService: JobService {
     var observers: [Identifier: [ObjectIdentifier: @Sendable (UInt64, JobStatus) -> Void]] = [:]
     var held: [@Sendable () -> Void] = []
     var submits = 0
+    var chunkReads = 0
     var contexts: [CallContext] = []
   }
 
@@ -236,7 +237,10 @@ final class FakeService: JobService {
   func resultChunk(
     _ id: Identifier, item: Int, chunk: Int, context: CallContext
   ) throws(QubusError) -> [UInt8] {
-    state.withLock { $0.jobs[id]!.chunks[item][chunk] }
+    state.withLock {
+      $0.chunkReads += 1
+      return $0.jobs[id]!.chunks[item][chunk]
+    }
   }
 
   func events(
@@ -271,7 +275,7 @@ final class FakeService: JobService {
     return token
   }
 
-  func devices() -> [DeviceReport] {
+  func devices(context: CallContext) -> [DeviceReport] {
     [
       DeviceReport(
         name: "sim.statevector", summary: "s", qubitCount: 24, isSimulator: true, isIdeal: true,

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// A TCP peer that writes bytes as it likes, ZMTP or not.
+/// A peer over TCP or ipc that writes bytes as it likes, ZMTP or not.
 final class RawPeer {
   private let file: Int32
 
@@ -16,6 +16,20 @@ final class RawPeer {
     let outcome = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         connect(file, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard outcome == 0 else { return nil }
+  }
+
+  /// - Parameter path: of an ipc socket.
+  init?(path: String) {
+    file = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let outcome = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(file, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
       }
     }
     guard outcome == 0 else { return nil }
@@ -61,6 +75,9 @@ final class RawPeer {
   static let greeting: [UInt8] =
     [0xFF] + [UInt8](repeating: 0, count: 8) + [0x7F, 3, 0] + Array("NULL".utf8)
     + [UInt8](repeating: 0, count: 16 + 32)
+
+  /// Of the server's greeting and its READY: "ROUTER" is as long as "DEALER".
+  static let serverBytes = greeting.count + ready.count
 
   /// READY of a DEALER.
   static let ready: [UInt8] = {

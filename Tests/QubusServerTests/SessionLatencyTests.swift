@@ -201,7 +201,8 @@ struct SessionLatencyTests {
       ServerStart(
         configuration: configuration, endpoints: [], keys: [:], service: FakeService(),
         sessions: service, tenancy: FakeTenancyService(), admission: admission,
-        quotas: QuotaKeeper(), clock: SystemClock(), logger: Fixture.quiet, instanceID: ""), outbox: Outbox(), readers: ReaderPool(threads: 1, capacity: 1), files: [])
+        quotas: QuotaKeeper(), clock: SystemClock(), logger: Fixture.quiet, instanceID: ""),
+      outbox: Outbox(), readers: ReaderPool(threads: 1, capacity: 1), files: [])
     defer { transport.socket.close(lingerMilliseconds: 0) }
     let token = [UInt8](repeating: 66, count: 600)
     let grant = Grant(.submitter, Scope(tenant: "lab", project: "qc"))

@@ -114,6 +114,7 @@ struct TenancyTests {
     return [
       (.price(device: "sim", Price(perJob: 1, perShot: 2, perDeviceSecond: 3)), [.setPrice]),
       (.entitlement(entry), [.grantCredit]), (.budget(budget), [.setBudget]),
+      (.dedication(device: "sim", tenant: "lab"), [.dedicateDevice]),
       (.budgets([budget], [credit], prices: ["sim": Price(perJob: 1)]), [.listBudgets]),
       (
         .usage(UsageReport(rows: [row], total: row, denominators: UsageDenominators())),
@@ -150,6 +151,7 @@ struct TenancyTests {
       (.key(report), [.addKey, .revokeKey]),
       (.invitation(report, secretKey: "s", serverKey: "k"), [.createInvitation]),
       (.token("text", token), [.issueToken]), (.tokenRevoked, [.revokeToken]),
+      (.tokenKeyRotated(id: "k", previousUntil: 5), [.rotateTokenKey]),
       (.audit([AuditRecord(number: 1, entry: entry, hash: [1])], isComplete: true), [.listAudit]),
       (
         .auditReport(AuditReport(records: 1, head: [1], brokenAt: 2, explanation: "e")),
@@ -171,12 +173,12 @@ struct TenancyTests {
         }
       }
     }
-    try read(Responses.tenancy(cases[11].0), .listAudit) { (m: Qubus__V1__ListAuditResponse) in
+    try read(Responses.tenancy(cases[12].0), .listAudit) { (m: Qubus__V1__ListAuditResponse) in
       let record = try #require(m.records?[0]?.pointee)
       #expect(String(cString: record.outcome) == "refused" && record.number == 1)
       #expect(String(cString: record.principal) == "lab/qc/sam")
     }
-    try read(Responses.tenancy(cases[12].0), .verifyAudit) {
+    try read(Responses.tenancy(cases[13].0), .verifyAudit) {
       (m: Qubus__V1__VerifyAuditResponse) in
       #expect(m.broken_at == 2 && m.records == 1)
     }

@@ -84,6 +84,30 @@ struct TokenTests {
     #expect(client.isServed)
   }
 
+  @Test("bad tokens without number are soon not looked at, and cost their sender alone")
+  func flood() throws {
+    let fixture = try Fixture(endpoints: ["curve://127.0.0.1:0"])
+    let (keys, token) = (fixture.admission.add("notebook"), Array("good".utf8))
+    fixture.admission.change { $0.tokens[token] = bearer([.readJobs], over: keys) }
+    let (guesser, client) = (fixture.client(fixture.admission.add("guesser")), fixture.client(keys))
+    var codes: [ErrorCode: Int] = [:]
+    for number in 0..<3000 {
+      guesser.token = Array("guess \(number)".utf8)
+      guesser.call("ListJobs", Bodies.list(pageSize: 1))
+    }
+    client.token = token
+    #expect(client.ask("ListJobs", Bodies.list(pageSize: 1))?.isOK == true)
+    for _ in 0..<3000 {
+      if let code = guesser.receive()?.code { codes[code, default: 0] += 1 }
+    }
+    #expect(codes.keys.sorted { $0.rawValue < $1.rawValue } == [.tokenInvalid, .rateLimited])
+    let verified = fixture.admission.state.withLock { $0.verifications }
+    #expect(verified == codes[.tokenInvalid, default: 0] + 1)
+    #expect(verified < 3000)
+    guesser.token = []
+    #expect(guesser.isServed)
+  }
+
   @Test("a token is verified once, and again when the directory has changed")
   func cached() throws {
     let fixture = try Fixture(endpoints: ["curve://127.0.0.1:0"])

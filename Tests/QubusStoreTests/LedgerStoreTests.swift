@@ -173,7 +173,16 @@ struct LedgerStoreTests {
       .turn(
         LedgerTurn(
           entitlement: 2, project: Self.project, lapsed: 10, granted: 30, expiresAt: 90_000_000)))
+    try await Self.change(
+      store, .dedicate(device: "sim.statevector", tenant: "default"),
+      .dedicate(device: "sim.other", tenant: "default"))
+    try await Self.change(store, .dedicate(device: "sim.other", tenant: nil))
+    let nobody = await #expect(throws: QubusError.self) {
+      try await Self.change(store, .dedicate(device: "sim.other", tenant: "nowhere"))
+    }
+    #expect(nobody?.code == .tenantNotFound)
     let snapshot = try store.ledgerSnapshot()
+    #expect(snapshot.dedicated == ["sim.statevector": "default"])
     #expect(snapshot.prices == ["sim.statevector": Self.price])
     #expect(snapshot.budgets == [budget])
     subscription.expiresAt = 90_000_000
@@ -251,6 +260,31 @@ struct LedgerStoreTests {
     #expect(try store.usage(later).total.cost == 16)
     later.until = 86_400_000_001
     #expect(try store.usage(later).rows.isEmpty)
+    #expect(try store.verifyLedger().isEmpty)
+  }
+
+  @Test("an open session is remembered with what it was charged and the price of its first charge")
+  func sessionPrice() async throws {
+    let fixture = try StoreFixture(.sqlite)
+    defer { fixture.close() }
+    let store = fixture.sqlite
+    let owner = fixture.record().principal
+    let session = SessionRecord(
+      id: fixture.ids.next(), principal: owner, request: [1], seed: 1, openedAt: 1)
+    store.perform(.open(session) { _ in })
+    let later = Price(perJob: 99)
+    for (day, price) in [(1, Self.price), (2, later), (2, later)] as [(Int64, Price)] {
+      let charge = SessionCharge(
+        session: session.id, principal: owner, device: "sim.statevector",
+        hold: CostHold(
+          price: price, experimentClass: "", experiment: "", heldAt: day * 86_400_000_000,
+          parts: [CostPart(entitlement: 0, amount: 8)]), shots: 3, deviceMicroseconds: 2)
+      try await withCheckedContinuation { continuation in
+        store.perform(.charge([charge]) { continuation.resume(returning: $0) })
+      }.get()
+    }
+    let charged = try #require(try store.ledgerSnapshot().sessions[session.id])
+    #expect(charged.price == Self.price && charged.cost == 24 && charged.shots == 9)
     #expect(try store.verifyLedger().isEmpty)
   }
 

@@ -30,16 +30,20 @@ struct QuotaStoreTests {
       .setQuota(.tenant("lab"), .sessions, limit: 5), .setQuota(Self.qc, .shotsPerDay, limit: 0),
       .setQuota(Self.ada, .shotsPerDay, limit: 1 << 53),
       .setQuota(Self.ada, .requestsPerSecond, limit: 7),
+      .setQuota(Self.qc.on("sim"), .shotsPerDay, limit: 3),
+      .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: 4),
       .setApprovalPolicy(Self.policy(nil, "")), .setApprovalPolicy(Self.policy("qc", "demo")))
     try await store.change(
       .setQuota(.tenant("lab"), .sessions, limit: 6),
       .setQuota(Self.ada, .requestsPerSecond, limit: nil),
+      .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: nil),
       .removeApprovalPolicy(Self.policy(nil, "").key))
     let snapshot = try store.snapshot()
     #expect(
       snapshot.quotas == [
         QuotaRecord(scope: .tenant("lab"), quota: .sessions, limit: 6),
         QuotaRecord(scope: Self.qc, quota: .shotsPerDay, limit: 0),
+        QuotaRecord(scope: Self.qc.on("sim"), quota: .shotsPerDay, limit: 3),
         QuotaRecord(scope: Self.ada, quota: .shotsPerDay, limit: 1 << 53),
       ])
     #expect(snapshot.approvalPolicies == [Self.policy("qc", "demo")])
@@ -63,6 +67,7 @@ struct QuotaStoreTests {
         .setQuota(.principal(Fixture.principal("nobody")), .sessions, limit: 1), .principalNotFound
       ),
       (.setQuota(Self.qc, .sessions, limit: -1), .invalidRequest),
+      (.setQuota(Self.qc.on("sim"), .sessions, limit: 1), .invalidRequest),
       (.setQuota(Self.qc, .deviceSecondsPerDay, limit: .max), .invalidRequest),
       (.setApprovalPolicy(Self.policy("none", "")), .projectNotFound),
       (.setApprovalPolicy(wrong), .invalidRequest),

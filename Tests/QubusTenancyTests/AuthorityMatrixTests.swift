@@ -151,7 +151,7 @@ struct Expected {
     case .closeSession: .closeSessions
     case .getSession, .listSessions: .readSessions
     case .listTenants, .listProjects, .listPrincipals: .readMembers
-    case .createTenant, .updateTenant, .eraseTenant: .manageTenants
+    case .createTenant, .updateTenant, .eraseTenant, .rotateTokenKey: .manageTenants
     case .createProject, .updateProject: .manageProjects
     case .createPrincipal, .updatePrincipal, .grantRole, .revokeRole, .createInvitation:
       .managePrincipals
@@ -161,6 +161,7 @@ struct Expected {
     case .listAudit, .verifyAudit, .exportAuditCheckpoint: .readAudit
     case .setPrice, .grantCredit: .manageCredit
     case .setBudget: .manageBudgets
+    case .dedicateDevice: .manageDevices
     case .listBudgets, .getUsage: .readJobs
     // One's own; those of others take readMembers besides.
     case .getQuota: .connect

@@ -78,7 +78,9 @@ private struct LedgerRun {
       let (hold, turns, _) = try ledger.hold(id, request, amount: amount, for: principal)
       model.write(turns)
       // The store may refuse it, find that it is known, or the service may die before the commit.
-      if random.below(50) == 0 { return ledger.settle(id, charge: 0) }
+      if random.below(50) == 0 {
+        return model.write(ledger.settle(id, charge: 0))
+      }
       if random.below(5000) == 0 { return kill() }
       model.accept(id, hold, of: principal)
       running.append(
@@ -97,9 +99,10 @@ private struct LedgerRun {
     let cost = Self.price.cost(shots: job.shotsDone, deviceMicroseconds: job.deviceMicroseconds)
     var mustStop = false
     if cost > job.held {
-      let parts = ledger.extend(job.id, by: cost - job.held + job.held / 2, now: now)
-      job.held += parts.total
-      job.extensions += parts
+      let draw = ledger.extend(job.id, by: cost - job.held + job.held / 2, now: now)
+      model.write(draw.turns)
+      job.held += draw.parts.total
+      job.extensions += draw.parts
       mustStop = cost > job.held
     }
     running[index] = job
@@ -117,9 +120,10 @@ private struct LedgerRun {
       charged
       ? Self.price.cost(shots: job.shotsDone, deviceMicroseconds: job.deviceMicroseconds) : 0
     if cost > job.held {
-      let parts = ledger.cover(job.id, by: cost - job.held, now: now)
-      job.overrun = parts.total
-      job.extensions += parts
+      let draw = ledger.cover(job.id, by: cost - job.held, now: now)
+      model.write(draw.turns)
+      job.overrun = draw.parts.total
+      job.extensions += draw.parts
       largestOverrun = max(largestOverrun, job.overrun)
     }
     let settlement =
@@ -128,7 +132,7 @@ private struct LedgerRun {
     if let hold = ledger.hold(of: job.id) { noteOverrun(job, hold) }
     model.end(job.id, settlement)
     if random.below(5000) == 0 { return kill() }
-    ledger.settle(job.id, charge: cost)
+    model.write(ledger.settle(job.id, charge: cost))
   }
 
   private mutating func noteOverrun(_ job: Job, _ hold: CostHold) {

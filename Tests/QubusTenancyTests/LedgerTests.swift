@@ -31,6 +31,22 @@ struct LedgerTests {
         expiresAt: expiresAt, endsAt: endsAt))
   }
 
+  /// The rows of a ledger of class demo and none, with one day far ahead among them.
+  private static func snapshot(of ledger: Ledger, jumpingTo time: Microseconds) -> LedgerSnapshot {
+    var snapshot = LedgerSnapshot()
+    snapshot.budgets = ledger.budgets(of: lab, now: 0).map(\.budget)
+    let today = BudgetPeriod.day(of: ledger.latest)
+    snapshot.usage = (0..<70).map {
+      LedgerSnapshot.Usage(project: lab, experimentClass: "demo", day: today - 70 + $0, amount: 5)
+    }
+    snapshot.usage.append(
+      LedgerSnapshot.Usage(project: lab, experimentClass: "", day: today, amount: 100))
+    snapshot.usage.append(
+      LedgerSnapshot.Usage(
+        project: lab, experimentClass: "demo", day: BudgetPeriod.day(of: time), amount: 7))
+    return snapshot
+  }
+
   private static func id(_ number: UInt64) -> Identifier { Identifier(high: number, low: 0) }
 
   @Test("device time is rounded up to a micro-unit, once; everything else is exact")
@@ -56,7 +72,7 @@ struct LedgerTests {
         CostPart(entitlement: 3, amount: 30), CostPart(entitlement: 2, amount: 50),
         CostPart(entitlement: 1, amount: 40),
       ])
-    ledger.settle(Self.id(1), charge: 60)
+    _ = ledger.settle(Self.id(1), charge: 60)
     let left = ledger.credit(of: Self.lab, now: 0)
     #expect(left.entitlements.map(\.balance) == [0, 20, 100])
     #expect(left.credit == 120 && left.held == 0 && left.owed == 0)
@@ -121,7 +137,7 @@ struct LedgerTests {
     let third = try ledger.hold(Self.id(3), Self.request(), amount: 40, for: Self.ada)
     #expect(third.alerts.map(\.isCrossing) == [false])
     // What was not used comes back; a new day begins anew.
-    ledger.settle(Self.id(3), charge: 0)
+    _ = ledger.settle(Self.id(3), charge: 0)
     _ = try ledger.hold(Self.id(3), Self.request(), amount: 40, for: Self.ada)
     _ = try ledger.hold(Self.id(4), Self.request(at: Self.day), amount: 100, for: Self.ada)
     #expect(ledger.budgets(of: Self.lab, now: Self.day).map(\.used) == [100, 30])
@@ -133,13 +149,117 @@ struct LedgerTests {
       .setBudget(Budget(project: Self.lab, period: .always, hardCap: 100))
     ])
     _ = try ledger.hold(Self.id(1), Self.request(), amount: 60, for: Self.ada)
-    #expect(ledger.extend(Self.id(1), by: 30, now: 0).total == 30)
-    #expect(ledger.extend(Self.id(1), by: 30, now: 0).total == 10)
-    #expect(ledger.extend(Self.id(1), by: 30, now: 0).isEmpty)
-    #expect(ledger.cover(Self.id(1), by: 5, now: 0).total == 5)
-    ledger.settle(Self.id(1), charge: 105)
+    #expect(ledger.extend(Self.id(1), by: 30, now: 0).parts.total == 30)
+    #expect(ledger.extend(Self.id(1), by: 30, now: 0).parts.total == 10)
+    #expect(ledger.extend(Self.id(1), by: 30, now: 0).parts.isEmpty)
+    #expect(ledger.cover(Self.id(1), by: 5, now: 0).parts.total == 5)
+    _ = ledger.settle(Self.id(1), charge: 105)
     #expect(ledger.budgets(of: Self.lab, now: 0).map(\.used) == [105])
     #expect(ledger.credit(of: Self.lab, now: 0).owed == 105)
+  }
+
+  @Test("what is refunded of an earlier period of a subscription lapses")
+  func refundOfAnEarlierPeriod() throws {
+    var ledger = Self.ledger([Self.grant(1, 100, expiresAt: 5_000_000, period: 5)])
+    _ = try ledger.hold(Self.id(1), Self.request(at: 4_000_000), amount: 80, for: Self.ada)
+    let (_, turns, _) = try ledger.hold(
+      Self.id(2), Self.request(at: 6_000_000), amount: 30, for: Self.ada)
+    #expect(turns.map(\.lapsed) == [20] && turns.map(\.granted) == [100])
+    // Seventy of the new period and the eighty of the old one are held.
+    #expect(ledger.extend(Self.id(1), by: 40, now: 6_000_000).parts.total == 40)
+    let lapses = ledger.settle(Self.id(1), charge: 50)
+    #expect(lapses.map(\.lapsed) == [30] && lapses.map(\.granted) == [0])
+    #expect(ledger.credit(of: Self.lab, now: 6_000_000).credit == 70)
+    #expect(ledger.settle(Self.id(2), charge: 0).isEmpty)
+    #expect(ledger.credit(of: Self.lab, now: 6_000_000).credit == 100)
+  }
+
+  @Test("the last period of a subscription may be shorter, and refunds know its beginning")
+  func refundOfAShortPeriod() throws {
+    var ledger = Self.ledger([
+      Self.grant(1, 100, expiresAt: 5_000_000, period: 5, endsAt: 7_000_000)
+    ])
+    _ = try ledger.hold(Self.id(1), Self.request(at: 4_000_000), amount: 80, for: Self.ada)
+    _ = try ledger.hold(Self.id(2), Self.request(at: 6_000_000), amount: 30, for: Self.ada)
+    #expect(ledger.settle(Self.id(1), charge: 0).map(\.lapsed) == [80])
+    #expect(ledger.settle(Self.id(2), charge: 0).isEmpty)
+    #expect(ledger.credit(of: Self.lab, now: 6_000_000).credit == 100)
+  }
+
+  @Test("a subscription that is renewed while a job runs pays for it further")
+  func renewalWhileRunning() throws {
+    var ledger = Self.ledger([Self.grant(1, 100, expiresAt: 5_000_000, period: 5)])
+    _ = try ledger.hold(Self.id(1), Self.request(), amount: 100, for: Self.ada)
+    #expect(ledger.extend(Self.id(1), by: 10, now: 4_999_999).parts.isEmpty)
+    let draw = ledger.extend(Self.id(1), by: 10, now: 5_000_000)
+    #expect(draw.parts == [CostPart(entitlement: 1, amount: 10)])
+    #expect(draw.turns.map(\.expiresAt) == [10_000_000])
+    #expect(ledger.credit(of: Self.lab, now: 5_000_000).owed == 0)
+  }
+
+  @Test("a soft cap that a running job or a session passes is told once as crossed")
+  func alertsWhileRunning() throws {
+    var ledger = Self.ledger([
+      .setBudget(Budget(project: Self.lab, experimentClass: .demo, period: .day, softCap: 50)),
+      .setBudget(Budget(project: Self.lab, period: .day, softCap: 90)),
+    ])
+    _ = try ledger.hold(Self.id(1), Self.request("demo"), amount: 40, for: Self.ada)
+    #expect(ledger.extend(Self.id(1), by: 10, now: 0).alerts.isEmpty)
+    #expect(ledger.extend(Self.id(1), by: 1, now: 0).alerts.map(\.isCrossing) == [true])
+    #expect(ledger.cover(Self.id(1), by: 1, now: 0).alerts.map(\.isCrossing) == [false])
+    let (draw, _, refusal) = ledger.charge(Self.request(), amount: 39, for: Self.ada)
+    #expect(draw.alerts.map(\.cap) == [90] && draw.alerts.map(\.isCrossing) == [true])
+    #expect(refusal == nil)
+  }
+
+  @Test("a charge that was not written leaves nothing behind")
+  func takingBack() throws {
+    var ledger = Self.ledger([Self.grant(1, 100)])
+    let before = ledger
+    let (_, hold, _) = ledger.charge(Self.request(), amount: 130, for: Self.ada)
+    #expect(ledger.credit(of: Self.lab, now: 0).owed == 30)
+    #expect(ledger.takeBack(hold, of: Self.ada).isEmpty)
+    #expect(ledger.credit(of: Self.lab, now: 0) == before.credit(of: Self.lab, now: 0))
+  }
+
+  @Test("a clock set back begins no period again, one that was far ahead forgets nothing")
+  func clocks() throws {
+    let today: Microseconds = 20_000 * Self.day
+    var ledger = Self.ledger([
+      .setBudget(Budget(project: Self.lab, period: .day, hardCap: 100)),
+      .setBudget(Budget(project: Self.lab, experimentClass: .demo, period: .month, hardCap: 500)),
+    ])
+    // Two months and more of days that were used.
+    for day in 0..<70 {
+      _ = try ledger.hold(
+        Self.id(UInt64(day)), Self.request("demo", at: today + (Int64(day) - 70) * Self.day),
+        amount: 5, for: Self.ada)
+    }
+    _ = try ledger.hold(Self.id(100), Self.request(at: today), amount: 100, for: Self.ada)
+    let back = #expect(throws: QubusError.self) {
+      try ledger.hold(Self.id(101), Self.request(at: today - Self.day), amount: 1, for: Self.ada)
+    }
+    #expect(back?.code == .budgetExceeded && back?.details["current"] == "100")
+    let month = ledger.budgets(of: Self.lab, now: today).map(\.used)
+    let ahead = Ledger(Self.snapshot(of: ledger, jumpingTo: today + 3650 * Self.day))
+    #expect(ahead.budgets(of: Self.lab, now: today).map(\.used) == month)
+  }
+
+  @Test("a clock that jumps ahead ends credit once and grants none twice when it is back")
+  func jumpingCredit() throws {
+    var ledger = Self.ledger([
+      Self.grant(1, 100, expiresAt: 5_000_000), Self.grant(2, 10, expiresAt: 5_000_000, period: 5),
+    ])
+    let (_, turns, _) = try ledger.hold(
+      Self.id(1), Self.request(at: 52_000_000), amount: 1, for: Self.ada)
+    // One period and not ten: what was not there to be spent is not made up for.
+    #expect(turns.map(\.lapsed) == [100, 10] && turns.map(\.granted) == [0, 10])
+    for _ in 0..<3 {
+      let error = #expect(throws: QubusError.self) {
+        try ledger.hold(Self.id(2), Self.request(at: 1_000_000), amount: 10, for: Self.ada)
+      }
+      #expect(error?.details["current"] == "9")
+    }
   }
 
   @Test("a budget without caps is gone; a price of nothing makes the device free")

@@ -50,6 +50,13 @@ struct LedgerRequestTests {
     }
   }
 
+  private func dedication(_ device: String, to tenant: String) -> [UInt8] {
+    body(qubus__v1__dedicate_device_request__init) {
+      $1.pointee.device = $0.text(device)
+      $1.pointee.tenant = $0.text(tenant)
+    }
+  }
+
   private func refusal(_ method: Method, _ body: [UInt8]) -> String? {
     let error = #expect(throws: QubusError.self) { try decoder.tenancyChange(method, body) }
     return error?.violations.first?.field
@@ -60,6 +67,12 @@ struct LedgerRequestTests {
     #expect(
       try decoder.tenancyChange(.setPrice, price(perShot: 3)).order
         == .ledger(.setPrice(device: "sim.statevector", Price(perShot: 3))))
+    for tenant in ["lab", ""] {
+      #expect(
+        try decoder.tenancyChange(.dedicateDevice, dedication("sim.statevector", to: tenant)).order
+          == .ledger(
+            .dedicateDevice("sim.statevector", tenant: tenant.isEmpty ? nil : tenant)))
+    }
     #expect(
       try decoder.tenancyChange(.setPrice, price(perShot: 0)).order
         == .ledger(.setPrice(device: "sim.statevector", nil)))
@@ -78,6 +91,8 @@ struct LedgerRequestTests {
   @Test("negative, absurd and unknown figures are refused by field")
   func refusals() {
     #expect(refusal(.setPrice, []) == "price")
+    #expect(refusal(.dedicateDevice, []) == "device")
+    #expect(refusal(.dedicateDevice, dedication("sim", to: "Not A Name")) == "tenant")
     #expect(refusal(.setPrice, price(perShot: -1)) == "price.per_shot")
     #expect(refusal(.setPrice, price(perShot: .max)) == "price.per_shot")
     #expect(refusal(.grantCredit, credit(0)) == "amount")

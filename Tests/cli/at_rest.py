@@ -39,11 +39,11 @@ class Service:
         return run(*arguments, stdin=stdin, env=self.environment)
 
     def verify_audit(self):
-        """Takes the role that the operator may grant, to itself too."""
+        """Exit status; operators are no auditors unless they make themselves one."""
         me = json.loads(self.ask("whoami", "-o", "json").stdout)["principal"]
         granted = self.ask("admin", "grant", me, "auditor", "--scope", "everything")
         assert granted.returncode == 0, granted.stderr
-        return self.ask("audit", "verify").returncode == 0
+        return self.ask("audit", "verify").returncode
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -329,3 +329,34 @@ def test_what_was_granted_holds_after_a_restart(lab):
     me = json.loads(lab.by(member, "whoami", "-o", "json").stdout)
     assert me["principal"] == "lab/qc/ada"
     assert [g["role"] for g in me["grants"]] == ["viewer"]
+
+
+def test_the_key_of_tokens_is_rotated_and_tokens_of_before_go_on_over_a_restart(lab):
+    owner = lab.member("lab/qc/ada", "submitter")
+    notebook = lab.member("lab/qc/notebook", "viewer")
+    bound = json.loads(lab.by(notebook, "whoami", "-o", "json").stdout)["credential"]
+
+    def issue():
+        done = lab.by(
+            owner, "admin", "token", "issue", "jobs.read", "--bound-to", bound, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["token"]
+
+    before = issue()
+    assert lab.by(owner, "admin", "token", "rotate-key").returncode == 77
+    assert issue().split(".")[0] == before.split(".")[0]
+    file = lab.data / "token.key"
+    content = file.read_text()
+    rotated = lab.ask("admin", "token", "rotate-key", "--reason", "yearly")
+    assert len(rotated["key_id"]) == 16 and rotated["previous_until"] > 0
+    assert file.read_text() != content and stat.S_IMODE(file.stat().st_mode) == 0o600
+    after = issue()
+    assert after.split(".")[0] != before.split(".")[0]
+    for _ in range(2):
+        for token in (before, after):
+            assert lab.by(notebook, "list", QUBUS_TOKEN=token).returncode == 0
+        assert lab.daemon.stop()[0] == 0
+        lab.start()
+    lab.ask("admin", "grant", f"default/default/{ME}", "auditor", "--scope", "everything")
+    told = [r for r in lab.ask("audit", "list")["records"] if r["method"] == "RotateTokenKey"]
+    assert [(r["outcome"], r["reason"]) for r in told if r["outcome"] == "allowed"] == [("allowed", "yearly")]

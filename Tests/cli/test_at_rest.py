@@ -77,7 +77,7 @@ def test_another_master_key_takes_over(short_dir):
     assert wrong.returncode == 78 and "wrong_master_key" in wrong.stderr
     again = Service(short_dir, "--master-key-file", new)
     assert again.ask("result", job).returncode == 0
-    assert again.verify_audit()
+    assert again.verify_audit() == 0
     assert again.stop() == 0
 
 
@@ -130,7 +130,7 @@ def test_a_backup_under_load_restores_to_a_daemon_that_has_all_that_was_acknowle
     restored = Service(elsewhere, "--master-key-file", key)
     for job in before + later[:known]:
         assert restored.ask("result", job, "--timeout", "30").returncode == 0
-    assert restored.verify_audit()
+    assert restored.verify_audit() == 0
     assert restored.stop() == 0
     again = maintain("restore", "--data-dir", elsewhere / "data", "--from", short_dir / "last")
     assert again.returncode == 73 and "is no empty folder" in again.stderr

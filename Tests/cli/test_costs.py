@@ -85,12 +85,41 @@ def test_credit_and_caps_refuse_with_figures(ask):
     assert (int(budget["used"]), budget["is_past_soft_cap"]) == (151, True)
 
 
+def test_a_device_of_another_tenant_is_not_there(ask):
+    ask("admin", "tenants", "create", "lab")
+    assert ask("admin", "dedicate", DEVICE, "lab")["tenant"] == "lab"
+    ask.restart()
+    error = ask("run", BELL, status=65)["error"]
+    assert error["name"] == "unknown_device"
+    # Who manages devices sees all of them, and whose they are.
+    (device,) = ask("devices")["devices"]
+    assert device["tenant"] == "lab"
+    assert ask("admin", "dedicate", DEVICE).get("tenant", "") == ""
+    job(ask)
+
+
+def test_a_quota_of_a_family_of_devices(ask):
+    limit = ("admin", "quota", "set", "default", "shots_per_day")
+    assert ask(*limit, 150, "--device-family", "sim")["device_family"] == "sim"
+    ask(*limit, 10, "--device-family", "qpu")
+    job(ask, "--shots", 100)
+    ask.restart()
+    error = ask("run", BELL, "--shots", 51, status=75)["error"]
+    details = error["details"]
+    assert (details["scope"], details["used"], details["limit"]) == ("default on sim", "100", "150")
+    ask("admin", "quota", "lift", "default", "shots_per_day", "--device-family", "sim")
+    job(ask, "--shots", 51)
+
+
 @pytest.mark.parametrize(
     "name, status, arguments",
     [
         ("invalid_request", 65, ("price", DEVICE, "--per-shot=-1")),
         ("invalid_request", 65, ("price", DEVICE, "--per-job", 10**12 + 1)),
         ("unknown_device", 65, ("price", "sim.none", "--per-shot", 1)),
+        ("unknown_device", 65, ("dedicate", "sim.none", "default")),
+        ("tenant_not_found", 77, ("dedicate", DEVICE, "nowhere")),
+        ("invalid_request", 65, ("quota", "set", PLACE, "sessions", 1, "--device-family", "sim")),
         ("invalid_request", 65, ("credit", PLACE, 0)),
         ("project_not_found", 77, ("credit", "default/nowhere", 1)),
         ("invalid_request", 65, ("budget", "set", PLACE, "--hard=-1")),

@@ -22,9 +22,9 @@ NESTED = [
     "admin principals list", "admin principals create", "admin principals user",
     "admin principals disable", "admin principals enable", "admin keys", "admin keys list",
     "admin keys add", "admin keys revoke", "admin grant", "admin revoke", "admin invite",
-    "admin token", "admin token issue", "admin token revoke", "admin price", "admin credit",
-    "admin budget", "admin budget list", "admin budget set", "audit list", "audit verify",
-    "audit export", "admin quota", "admin quota list", "admin quota set", "admin quota lift",
+    "admin token", "admin token issue", "admin token revoke", "admin token rotate-key", "admin price",
+    "admin dedicate", "admin credit", "admin budget", "admin budget list", "admin budget set",
+    "audit list", "audit verify", "audit export", "admin quota", "admin quota list", "admin quota set", "admin quota lift",
     "admin approval-policy", "admin approval-policy set", "admin approval-policy remove",
     "approvals list", "approvals approve", "approvals refuse", "approvals change-device",
 ]

@@ -66,8 +66,8 @@ def test_a_job_beyond_the_policy_waits_until_somebody_else_approves_it(lab):  # 
     lab.ask("admin", "approval-policy", "set", "lab/qc", "--max-shots", "100")
     assert lab.by(member, "run", BELL, "--shots", "100").returncode == 0
     jobs = [
-        json.loads(lab.by(member, "submit", BELL, "--shots", "101", "-o", "json").stdout)["job_id"]
-        for _ in range(2)]
+        json.loads(lab.by(member, "submit", BELL, "--shots", "101", "-o", "json").stdout)
+        ["jobs"][0]["job_id"] for _ in range(2)]
     assert lab.daemon.stop()[0] == 0
     lab.start()
     listed = json.loads(lab.by(approver, "approvals", "-o", "json").stdout)["approvals"]

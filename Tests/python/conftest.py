@@ -46,10 +46,10 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self.endpoints: list[str] = []
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         self.log = open(self.data.parent / "qubusd.log", "ab")
         self.process = subprocess.Popen(
-            [self.binary, "--data-dir", self.data], stdout=subprocess.PIPE, stderr=self.log)
+            [self.binary, "--data-dir", self.data, *arguments], stdout=subprocess.PIPE, stderr=self.log)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:

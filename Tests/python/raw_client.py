@@ -36,10 +36,19 @@ class Refusal:
 class RawClient:
     """One DEALER. `frames` sends anything; `call` a well-formed CALL around any body."""
 
-    def __init__(self, endpoint: str, context: zmq.Context):
+    def __init__(self, endpoint: str, context: zmq.Context,
+                 curve: tuple[str, str, str] | None = None, **options: object):
+        """`curve`: the server's public key, and the client's public and secret ones. `options` are
+        the socket's."""
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger = 0
-        self.socket.connect(endpoint)
+        if curve is not None:
+            server, public, secret = (key.encode() for key in curve)
+            self.socket.curve_serverkey = server
+            self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
+        for name, value in options.items():
+            setattr(self.socket, name, value)
+        self.socket.connect(endpoint.replace("curve://", "tcp://"))
         self._ids = itertools.count(1)
 
     def close(self) -> None:
@@ -55,18 +64,23 @@ class RawClient:
         parts = self.socket.recv_multipart()
         return wire.fields(parts[0]), parts[1] if len(parts) > 1 else b""
 
-    def send_call(self, method: str | bytes, body: bytes, **extra: object) -> int:
+    def send_call(
+        self, method: str | bytes, body: bytes, *attachments: bytes, **extra: object
+    ) -> int:
         number = next(self._ids)
         given: dict[int, object] = {1: 1, 2: wire.CALL, 3: number, 4: method, 6: 1 << 20}
         given.update({int(key[1:]): value for key, value in extra.items()})
-        self.frames(message(given), body)
+        self.frames(message(given), body, *attachments)
         return number
 
-    def call(self, method: str | bytes, body: bytes = b"", **extra: object):
+    def call(self, method: str | bytes, body: bytes = b"", timeout: float = 10, **extra: object):
         """A Refusal, or the body of the answer."""
-        number = self.send_call(method, body, **extra)
+        return self.answer(self.send_call(method, body, **extra), timeout)
+
+    def answer(self, number: int, timeout: float = 10):
+        """That of a call that was sent: a Refusal, or the body."""
         while True:
-            envelope, answer = self.receive()
+            envelope, answer = self.receive(timeout)
             if envelope[2][0] == wire.FINAL and envelope.get(3, [0])[0] in (0, number):
                 return self.outcome(envelope, answer)
 

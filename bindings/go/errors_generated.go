@@ -318,6 +318,8 @@ const (
 	ErrResultTooLarge Code = 7002
 	// The result was removed by the retention policy.
 	ErrResultExpired Code = 7003
+	// The events of an ended job were removed by the retention policy.
+	ErrEventsExpired Code = 7004
 	// An unexpected fault in the daemon.
 	ErrInternalError Code = 8001
 	// The protocol defines this method or option, but this version of the daemon does not

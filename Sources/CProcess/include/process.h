@@ -2,8 +2,9 @@
 #ifndef QUBUS_PROCESS_H
 #define QUBUS_PROCESS_H
 
-/// Forbids core dumps of this process, piped ones too, and its memory to other processes of the
-/// user; a crash ends it at once, without a backtrace. Returns 0, or -1 with errno.
+/// Forbids core dumps of this process, piped ones too, backtraces by another program, and its memory
+/// to other processes of the user. To be called before there are threads. Returns 0, or -1 with
+/// errno.
 int qubus_process_forbid_dumps(void);
 
 #endif

@@ -491,6 +491,18 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE__CASE)
 } Qubus__V1__Job__ShotsTotalChoiceCase;
 
+typedef enum {
+  QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE__NOT_SET = 0,
+  QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE_RESULTS_EXPIRE_AT = 35
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE__CASE)
+} Qubus__V1__Job__ResultsExpiryChoiceCase;
+
+typedef enum {
+  QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__NOT_SET = 0,
+  QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE_EVENTS_EXPIRE_AT = 36
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__CASE)
+} Qubus__V1__Job__EventsExpiryChoiceCase;
+
 struct  Qubus__V1__Job
 {
   ProtobufCMessage base;
@@ -547,6 +559,11 @@ struct  Qubus__V1__Job
    */
   char *fingerprint;
   uint32_t fingerprint_version;
+  /*
+   * they expired and have gone; manifest and provenance stay
+   */
+  protobuf_c_boolean results_removed;
+  protobuf_c_boolean events_removed;
   Qubus__V1__Job__QueuePositionChoiceCase queue_position_choice_case;
   union {
     uint64_t queue_position;
@@ -583,10 +600,18 @@ struct  Qubus__V1__Job
   union {
     uint64_t shots_total;
   };
+  Qubus__V1__Job__ResultsExpiryChoiceCase results_expiry_choice_case;
+  union {
+    int64_t results_expire_at;
+  };
+  Qubus__V1__Job__EventsExpiryChoiceCase events_expiry_choice_case;
+  union {
+    int64_t events_expire_at;
+  };
 };
 #define QUBUS__V1__JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__job__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, QUBUS__V1__JOB__QUEUE_POSITION_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P90_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATE_CONFIDENCE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_HELD_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_DONE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, QUBUS__V1__JOB__QUEUE_POSITION_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P90_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATE_CONFIDENCE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_HELD_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_DONE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__NOT_SET, {0} }
 
 
 /*

@@ -25,6 +25,8 @@ typedef struct Qubus__V1__GrantCreditRequest Qubus__V1__GrantCreditRequest;
 typedef struct Qubus__V1__GrantCreditResponse Qubus__V1__GrantCreditResponse;
 typedef struct Qubus__V1__SetBudgetRequest Qubus__V1__SetBudgetRequest;
 typedef struct Qubus__V1__SetBudgetResponse Qubus__V1__SetBudgetResponse;
+typedef struct Qubus__V1__DedicateDeviceRequest Qubus__V1__DedicateDeviceRequest;
+typedef struct Qubus__V1__DedicateDeviceResponse Qubus__V1__DedicateDeviceResponse;
 typedef struct Qubus__V1__ListBudgetsRequest Qubus__V1__ListBudgetsRequest;
 typedef struct Qubus__V1__ListBudgetsResponse Qubus__V1__ListBudgetsResponse;
 typedef struct Qubus__V1__GetUsageRequest Qubus__V1__GetUsageRequest;
@@ -290,6 +292,35 @@ struct  Qubus__V1__SetBudgetResponse
 #define QUBUS__V1__SET_BUDGET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__set_budget_response__descriptor) \
     , NULL }
+
+
+/*
+ * Gives a device to one tenant alone: for others it is not there, but for work that was accepted.
+ */
+struct  Qubus__V1__DedicateDeviceRequest
+{
+  ProtobufCMessage base;
+  char *device;
+  /*
+   * empty: it is everybody's
+   */
+  char *tenant;
+  char *reason;
+};
+#define QUBUS__V1__DEDICATE_DEVICE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__dedicate_device_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__DedicateDeviceResponse
+{
+  ProtobufCMessage base;
+  char *device;
+  char *tenant;
+};
+#define QUBUS__V1__DEDICATE_DEVICE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__dedicate_device_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Qubus__V1__ListBudgetsRequest
@@ -603,6 +634,44 @@ Qubus__V1__SetBudgetResponse *
 void   qubus__v1__set_budget_response__free_unpacked
                      (Qubus__V1__SetBudgetResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__DedicateDeviceRequest methods */
+void   qubus__v1__dedicate_device_request__init
+                     (Qubus__V1__DedicateDeviceRequest         *message);
+size_t qubus__v1__dedicate_device_request__get_packed_size
+                     (const Qubus__V1__DedicateDeviceRequest   *message);
+size_t qubus__v1__dedicate_device_request__pack
+                     (const Qubus__V1__DedicateDeviceRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__dedicate_device_request__pack_to_buffer
+                     (const Qubus__V1__DedicateDeviceRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__DedicateDeviceRequest *
+       qubus__v1__dedicate_device_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__dedicate_device_request__free_unpacked
+                     (Qubus__V1__DedicateDeviceRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__DedicateDeviceResponse methods */
+void   qubus__v1__dedicate_device_response__init
+                     (Qubus__V1__DedicateDeviceResponse         *message);
+size_t qubus__v1__dedicate_device_response__get_packed_size
+                     (const Qubus__V1__DedicateDeviceResponse   *message);
+size_t qubus__v1__dedicate_device_response__pack
+                     (const Qubus__V1__DedicateDeviceResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__dedicate_device_response__pack_to_buffer
+                     (const Qubus__V1__DedicateDeviceResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__DedicateDeviceResponse *
+       qubus__v1__dedicate_device_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__dedicate_device_response__free_unpacked
+                     (Qubus__V1__DedicateDeviceResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__ListBudgetsRequest methods */
 void   qubus__v1__list_budgets_request__init
                      (Qubus__V1__ListBudgetsRequest         *message);
@@ -730,6 +799,12 @@ typedef void (*Qubus__V1__SetBudgetRequest_Closure)
 typedef void (*Qubus__V1__SetBudgetResponse_Closure)
                  (const Qubus__V1__SetBudgetResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__DedicateDeviceRequest_Closure)
+                 (const Qubus__V1__DedicateDeviceRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__DedicateDeviceResponse_Closure)
+                 (const Qubus__V1__DedicateDeviceResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__ListBudgetsRequest_Closure)
                  (const Qubus__V1__ListBudgetsRequest *message,
                   void *closure_data);
@@ -761,6 +836,8 @@ extern const ProtobufCMessageDescriptor qubus__v1__grant_credit_request__descrip
 extern const ProtobufCMessageDescriptor qubus__v1__grant_credit_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__set_budget_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__set_budget_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__dedicate_device_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__dedicate_device_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_budgets_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_budgets_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__get_usage_request__descriptor;

@@ -194,6 +194,7 @@ int32_t qubus_json_read(
   X(revoke_key_request) X(revoke_key_response) X(create_invitation_request)                       \
   X(create_invitation_response) X(issue_token_request) X(issue_token_response)                    \
   X(revoke_token_request) X(revoke_token_response) X(audit_record) X(list_audit_request)          \
+  X(rotate_token_key_request) X(rotate_token_key_response)                                        \
   X(list_audit_response) X(verify_audit_request) X(verify_audit_response)                         \
   X(export_audit_checkpoint_request) X(export_audit_checkpoint_response)                          \
   X(device_price) X(entitlement) X(budget) X(project_credit) X(set_price_request)                 \
@@ -204,7 +205,8 @@ int32_t qubus_json_read(
   X(set_quota_response) X(list_quotas_request) X(list_quotas_response) X(approval_policy)         \
   X(set_approval_policy_request) X(set_approval_policy_response) X(pending_approval)              \
   X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
-  X(approve_job_response)
+  X(approve_job_response)                                                                         \
+  X(dedicate_device_request) X(dedicate_device_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

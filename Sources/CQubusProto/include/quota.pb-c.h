@@ -63,6 +63,10 @@ struct  Qubus__V1__QuotaStatus
    * rates: of the last second
    */
   int64_t used;
+  /*
+   * of whose devices alone; empty: of all
+   */
+  char *device_family;
   Qubus__V1__QuotaStatus__LimitChoiceCase limit_choice_case;
   union {
     int64_t limit;
@@ -74,7 +78,7 @@ struct  Qubus__V1__QuotaStatus
 };
 #define QUBUS__V1__QUOTA_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__quota_status__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, QUBUS__V1__QUOTA_STATUS__LIMIT_CHOICE__NOT_SET, {0}, QUBUS__V1__QUOTA_STATUS__RESET_CHOICE__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, QUBUS__V1__QUOTA_STATUS__LIMIT_CHOICE__NOT_SET, {0}, QUBUS__V1__QUOTA_STATUS__RESET_CHOICE__NOT_SET, {0} }
 
 
 struct  Qubus__V1__GetQuotaRequest
@@ -110,6 +114,10 @@ struct  Qubus__V1__SetQuotaRequest
   char *scope;
   char *quota;
   char *reason;
+  /*
+   * Of its devices alone: jobs_queued, shots_per_day, device_seconds_per_day. Empty: of all.
+   */
+  char *device_family;
   Qubus__V1__SetQuotaRequest__LimitChoiceCase limit_choice_case;
   union {
     int64_t limit;
@@ -117,7 +125,7 @@ struct  Qubus__V1__SetQuotaRequest
 };
 #define QUBUS__V1__SET_QUOTA_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__set_quota_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__SET_QUOTA_REQUEST__LIMIT_CHOICE__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__SET_QUOTA_REQUEST__LIMIT_CHOICE__NOT_SET, {0} }
 
 
 struct  Qubus__V1__SetQuotaResponse

@@ -672,10 +672,14 @@ struct  Qubus__V1__Device
   protobuf_c_boolean supports_mid_circuit_measurement;
   size_t n_outputs;
   Qubus__V1__OutputKind *outputs;
+  /*
+   * whose it is alone; empty: everybody's
+   */
+  char *tenant;
 };
 #define QUBUS__V1__DEVICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__device__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DEVICE_STATE__DEVICE_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DEVICE_STATE__DEVICE_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Qubus__V1__CouplingEdge

@@ -58,6 +58,8 @@ typedef struct Qubus__V1__IssueTokenRequest Qubus__V1__IssueTokenRequest;
 typedef struct Qubus__V1__IssueTokenResponse Qubus__V1__IssueTokenResponse;
 typedef struct Qubus__V1__RevokeTokenRequest Qubus__V1__RevokeTokenRequest;
 typedef struct Qubus__V1__RevokeTokenResponse Qubus__V1__RevokeTokenResponse;
+typedef struct Qubus__V1__RotateTokenKeyRequest Qubus__V1__RotateTokenKeyRequest;
+typedef struct Qubus__V1__RotateTokenKeyResponse Qubus__V1__RotateTokenKeyResponse;
 typedef struct Qubus__V1__AuditRecord Qubus__V1__AuditRecord;
 typedef struct Qubus__V1__ListAuditRequest Qubus__V1__ListAuditRequest;
 typedef struct Qubus__V1__ListAuditResponse Qubus__V1__ListAuditResponse;
@@ -809,6 +811,36 @@ struct  Qubus__V1__RevokeTokenResponse
      }
 
 
+/*
+ * Signs tokens with a new key from now on. Those of the key before stay good until they expire.
+ */
+struct  Qubus__V1__RotateTokenKeyRequest
+{
+  ProtobufCMessage base;
+  char *reason;
+};
+#define QUBUS__V1__ROTATE_TOKEN_KEY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__rotate_token_key_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__RotateTokenKeyResponse
+{
+  ProtobufCMessage base;
+  /*
+   * of the new key, as `kid` in the header of its tokens
+   */
+  char *key_id;
+  /*
+   * microseconds UTC; no token of the key before is good then
+   */
+  int64_t previous_until;
+};
+#define QUBUS__V1__ROTATE_TOKEN_KEY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__rotate_token_key_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
 struct  Qubus__V1__AuditRecord
 {
   ProtobufCMessage base;
@@ -924,6 +956,12 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__VERIFY_AUDIT_RESPONSE__BROKEN_CHOICE__CASE)
 } Qubus__V1__VerifyAuditResponse__BrokenChoiceCase;
 
+typedef enum {
+  QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE__NOT_SET = 0,
+  QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE_CUT_AT = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE__CASE)
+} Qubus__V1__VerifyAuditResponse__CutChoiceCase;
+
 struct  Qubus__V1__VerifyAuditResponse
 {
   ProtobufCMessage base;
@@ -936,14 +974,22 @@ struct  Qubus__V1__VerifyAuditResponse
    */
   ProtobufCBinaryData head;
   char *explanation;
+  /*
+   * followed from here: 1, or behind the cut
+   */
+  uint64_t first_record;
   Qubus__V1__VerifyAuditResponse__BrokenChoiceCase broken_choice_case;
   union {
     uint64_t broken_at;
   };
+  Qubus__V1__VerifyAuditResponse__CutChoiceCase cut_choice_case;
+  union {
+    int64_t cut_at;
+  };
 };
 #define QUBUS__V1__VERIFY_AUDIT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__verify_audit_response__descriptor) \
-    , 0, {0,NULL}, (char *)protobuf_c_empty_string, QUBUS__V1__VERIFY_AUDIT_RESPONSE__BROKEN_CHOICE__NOT_SET, {0} }
+    , 0, {0,NULL}, (char *)protobuf_c_empty_string, 0, QUBUS__V1__VERIFY_AUDIT_RESPONSE__BROKEN_CHOICE__NOT_SET, {0}, QUBUS__V1__VERIFY_AUDIT_RESPONSE__CUT_CHOICE__NOT_SET, {0} }
 
 
 struct  Qubus__V1__ExportAuditCheckpointRequest
@@ -1801,6 +1847,44 @@ Qubus__V1__RevokeTokenResponse *
 void   qubus__v1__revoke_token_response__free_unpacked
                      (Qubus__V1__RevokeTokenResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__RotateTokenKeyRequest methods */
+void   qubus__v1__rotate_token_key_request__init
+                     (Qubus__V1__RotateTokenKeyRequest         *message);
+size_t qubus__v1__rotate_token_key_request__get_packed_size
+                     (const Qubus__V1__RotateTokenKeyRequest   *message);
+size_t qubus__v1__rotate_token_key_request__pack
+                     (const Qubus__V1__RotateTokenKeyRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__rotate_token_key_request__pack_to_buffer
+                     (const Qubus__V1__RotateTokenKeyRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__RotateTokenKeyRequest *
+       qubus__v1__rotate_token_key_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__rotate_token_key_request__free_unpacked
+                     (Qubus__V1__RotateTokenKeyRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__RotateTokenKeyResponse methods */
+void   qubus__v1__rotate_token_key_response__init
+                     (Qubus__V1__RotateTokenKeyResponse         *message);
+size_t qubus__v1__rotate_token_key_response__get_packed_size
+                     (const Qubus__V1__RotateTokenKeyResponse   *message);
+size_t qubus__v1__rotate_token_key_response__pack
+                     (const Qubus__V1__RotateTokenKeyResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__rotate_token_key_response__pack_to_buffer
+                     (const Qubus__V1__RotateTokenKeyResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__RotateTokenKeyResponse *
+       qubus__v1__rotate_token_key_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__rotate_token_key_response__free_unpacked
+                     (Qubus__V1__RotateTokenKeyResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__AuditRecord methods */
 void   qubus__v1__audit_record__init
                      (Qubus__V1__AuditRecord         *message);
@@ -2065,6 +2149,12 @@ typedef void (*Qubus__V1__RevokeTokenRequest_Closure)
 typedef void (*Qubus__V1__RevokeTokenResponse_Closure)
                  (const Qubus__V1__RevokeTokenResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__RotateTokenKeyRequest_Closure)
+                 (const Qubus__V1__RotateTokenKeyRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__RotateTokenKeyResponse_Closure)
+                 (const Qubus__V1__RotateTokenKeyResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__AuditRecord_Closure)
                  (const Qubus__V1__AuditRecord *message,
                   void *closure_data);
@@ -2135,6 +2225,8 @@ extern const ProtobufCMessageDescriptor qubus__v1__issue_token_request__descript
 extern const ProtobufCMessageDescriptor qubus__v1__issue_token_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__revoke_token_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__revoke_token_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__rotate_token_key_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__rotate_token_key_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__audit_record__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_audit_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_audit_response__descriptor;

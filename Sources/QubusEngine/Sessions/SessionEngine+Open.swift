@@ -45,12 +45,14 @@ extension SessionEngine {
     let (account, number) = try admit(context.principal)
     let session: Session
     do throws(QubusError) {
-      let plan = try preparation.prepare(spec)
+      let plan = try preparation.prepare(spec, for: context.principal)
       let now = clock.now()
       try context.check(.openSessions, device: plan.device.name, now: now)
       if let ledger, let price = ledger.price(of: plan.device.name) {
         try ledger.check(price.perJob, class: "", for: context.principal, now: now)
       }
+      try quotas.checkDay(
+        of: context.principal, on: Resource.family(ofDevice: plan.device.name), shots: 0)
       try quotas.checkMemory(plan.estimatedBytes, of: context.principal)
       let secret = makeSecret()
       var record = record(plan, request, context)

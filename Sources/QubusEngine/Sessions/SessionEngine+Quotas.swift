@@ -9,15 +9,24 @@ internal import Synchronization
 extension SessionEngine {
   func chargeQuotas(_ sessions: [Session]) {
     for session in sessions { chargeQuotas(session, session.usage.read().usage) }
-    var seen: Set<Int> = []
-    for session in sessions where seen.insert(session.account.number).inserted {
-      let account = session.account
-      do throws(QubusError) {
-        try quotas.checkDay(of: account.principal, shots: 1)
-        account.isOverQuota.store(false, ordering: .relaxed)
-      } catch {
-        account.isOverQuota.store(true, ordering: .relaxed)
-      }
+    // One session on a family of devices with nothing left has all of its principal's asked for.
+    var over: [Int: Bool] = [:]
+    for session in sessions where over[session.account.number] != true {
+      over[session.account.number] = isOver(session)
+    }
+    for session in sessions {
+      session.account.isOverQuota.store(
+        over[session.account.number] ?? false, ordering: .relaxed)
+    }
+  }
+
+  private func isOver(_ session: Session) -> Bool {
+    do throws(QubusError) {
+      try quotas.checkDay(
+        of: session.account.principal, on: Resource.family(ofDevice: session.base.device), shots: 1)
+      return false
+    } catch {
+      return true
     }
   }
 
@@ -33,13 +42,15 @@ extension SessionEngine {
     }
     guard shots > 0 || nanoseconds > 0 else { return }
     quotas.charge(
-      shots: shots, deviceNanoseconds: nanoseconds, to: session.account.principal)
+      shots: shots, deviceNanoseconds: nanoseconds, to: session.account.principal,
+      on: Resource.family(ofDevice: session.base.device))
   }
 
   /// - Throws: `quota_exceeded` until the next midnight, or until the limit is raised.
   @inline(never)
   func checkQuota(_ session: Session) throws(QubusError) {
     try quotas.checkDay(
-      of: session.account.principal, shots: session.plan?.isSampled == true ? 1 : 0)
+      of: session.account.principal, on: Resource.family(ofDevice: session.base.device),
+      shots: session.plan?.isSampled == true ? 1 : 0)
   }
 }

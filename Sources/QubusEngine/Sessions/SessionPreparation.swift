@@ -4,20 +4,26 @@ internal import QubusCore
 internal import QubusDevices
 internal import QubusJobs
 internal import QubusSimulator
+internal import QubusTenancy
 
 /// Turns a request into a session that is known to work: checked, compiled, its memory estimated.
 struct SessionPreparation: Sendable {
   let configuration: EngineConfiguration
   let devices: [any Device]
   let programs: ProgramCache
+  /// Knows which devices belong to one tenant alone.
+  var ledger: LedgerBook?
 
   private var limits: Limits { configuration.limits }
   private var sessions: SessionConfiguration { configuration.sessions }
 
+  /// - Parameter principal: whose session it is to be; nil: it was opened already.
   /// - Throws: what is wrong with the request, by field; every error of the front end.
-  func prepare(_ spec: SessionSpec) throws(QubusError) -> SessionPlan {
+  func prepare(
+    _ spec: SessionSpec, for principal: Principal? = nil
+  ) throws(QubusError) -> SessionPlan {
     let limitsInForce = try check(spec)
-    let device = try device(spec.device)
+    let device = try device(spec.device, among: devices.open(to: principal, ledger))
     let program: CompiledProgram
     do throws(QubusError) {
       program = try programs.program(spec.program)
@@ -122,9 +128,14 @@ struct SessionPreparation: Sendable {
     return value
   }
 
-  private func device(_ name: String) throws(QubusError) -> any Device {
+  private func device(
+    _ name: String, among devices: [any Device]
+  ) throws(QubusError) -> any Device {
     if name.isEmpty, let first = devices.first { return first }
     if let device = devices.first(where: { $0.name == name }) { return device }
+    guard !devices.isEmpty else {
+      throw QubusError(.unknownDevice, "there is no device that is open to you")
+    }
     throw .field(
       .unknownDevice, "device", "'\(name)' is not configured here",
       limit: "one of: \(devices.map(\.name).joined(separator: ", "))")

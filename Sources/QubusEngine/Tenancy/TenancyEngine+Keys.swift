@@ -93,6 +93,33 @@ extension TenancyEngine {
     ) { .tokenRevoked }
   }
 
+  /// The evidence is written before the key, whose file is no part of the transaction; should the
+  /// file not be written, that is told too.
+  func planTokenKey(_ context: CallContext) throws(QubusError) -> TenancyPlan {
+    let grant = try context.identity.check(
+      .manageTenants, on: Resource(tenant: "", project: ""), now: directory.now())
+    return TenancyPlan(
+      action: .manageTenants, grant: grant, subject: "key of tokens", tenant: "", changes: []
+    ) { [self] () throws(QubusError) in
+      do throws(QubusError) {
+        let (id, previousUntil) = try tokens.rotateKey()
+        return .tokenKeyRotated(id: id, previousUntil: previousUntil)
+      } catch {
+        store.note(failedRotation(error, context))
+        throw error
+      }
+    }
+  }
+
+  private func failedRotation(_ error: QubusError, _ context: CallContext) -> AuditEntry {
+    AuditEntry(
+      time: directory.now(), principal: context.principal,
+      credential: context.identity.credential.text,
+      method: TenancyOrder.rotateTokenKey.method, action: Action.manageTenants.rawValue,
+      subject: "key of tokens", tenant: "", outcome: .failed, policy: error.code.entry.name,
+      traceID: context.traceID)
+  }
+
   // MARK: Rules
 
   /// One's own keys and tokens, or those of somebody of no higher rank.

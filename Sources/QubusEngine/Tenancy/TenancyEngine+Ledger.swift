@@ -6,13 +6,20 @@ package import QubusTenancy
 package struct LedgerSurroundings: Sendable {
   package var book: LedgerBook
   package var store: any LedgerStore
-  /// Names of the devices that can have a price.
+  /// Names of the devices that can have a price or a tenant of their own.
   package var devices: [String]
 
   package init(book: LedgerBook, store: any LedgerStore, devices: [String]) {
     self.book = book
     self.store = store
     self.devices = devices
+  }
+
+  fileprivate func check(_ device: String, _ field: String) throws(QubusError) {
+    guard !devices.contains(device) else { return }
+    throw .field(
+      .unknownDevice, field, "there is no device \"\(device)\"",
+      limit: "one of: \(devices.joined(separator: ", "))")
   }
 }
 
@@ -35,11 +42,7 @@ extension TenancyEngine {
     case .setPrice(let device, let price):
       let grant = try context.identity.check(
         .manageCredit, on: Resource(tenant: "", project: ""), now: now)
-      guard ledger.devices.contains(device) else {
-        throw .field(
-          .unknownDevice, "price.device", "there is no device \"\(device)\"",
-          limit: "one of: \(ledger.devices.joined(separator: ", "))")
-      }
+      try ledger.check(device, "price.device")
       return TenancyPlan(
         action: .manageCredit, grant: grant, subject: "price of \(device)", tenant: "",
         changes: [.ledger(.setPrice(device: device, price))]
@@ -58,6 +61,8 @@ extension TenancyEngine {
       ) { () throws(QubusError) in
         .entitlement(CreditReport.Entry(entitlement: entitlement, balance: amount))
       }
+    case .dedicateDevice(let device, let tenant):
+      return try planDedication(of: device, to: tenant, ledger, context)
     case .setBudget(let budget):
       let grant = try check(.manageBudgets, budget.project, context)
       return TenancyPlan(
@@ -70,6 +75,19 @@ extension TenancyEngine {
             ?? BudgetReport(budget: budget, used: 0, resetsAt: nil))
       }
     }
+  }
+
+  private func planDedication(
+    of device: String, to tenant: String?, _ ledger: LedgerSurroundings, _ context: CallContext
+  ) throws(QubusError) -> TenancyPlan {
+    let grant = try context.identity.check(
+      .manageDevices, on: Resource(tenant: "", project: ""), now: directory.now())
+    try ledger.check(device, "device")
+    return TenancyPlan(
+      action: .manageDevices, grant: grant,
+      subject: "device \(device): \(tenant.map { "of \($0) alone" } ?? "everybody's")",
+      tenant: tenant ?? "", changes: [.ledger(.dedicate(device: device, tenant: tenant))]
+    ) { () throws(QubusError) in .dedication(device: device, tenant: tenant) }
   }
 
   private func check(

@@ -7,7 +7,7 @@ extension TenancyEngine {
   /// Whoever is above may bound: a tenant is the operators', a project its tenant's
   /// administrators', a principal its project's.
   private func manager(of scope: QuotaScope) -> (action: Action, place: Resource) {
-    switch scope {
+    switch scope.place {
     case .tenant: (.manageTenants, scope.resource)
     case .project: (.manageProjects, scope.resource)
     case .principal: (.managePrincipals, scope.resource)
@@ -15,7 +15,7 @@ extension TenancyEngine {
   }
 
   private func hidden(_ scope: QuotaScope) -> QubusError {
-    switch scope {
+    switch scope.place {
     case .tenant(let tenant): .tenantNotFound(tenant)
     case .project(let tenant, let project): .projectNotFound(tenant, project)
     case .principal(let principal): .principalNotFound(principal)
@@ -28,6 +28,7 @@ extension TenancyEngine {
     let (action, place) = manager(of: scope)
     let grant = try context.identity.check(
       action, on: place, now: directory.now(), hidden: hidden(scope))
+    if let refusal = quota.refusal(for: scope) { throw refusal }
     if let limit { try quota.check(limit) }
     return TenancyPlan(
       action: action, grant: grant,
@@ -58,18 +59,18 @@ extension TenancyEngine {
   ) throws(QubusError) -> TenancyAnswer {
     let own = QuotaScope.all(of: context.principal)
     guard let scope else {
-      return .quotas(own.reversed().flatMap { quotas.status(of: $0) }, next: "")
+      return .quotas(quotas.statuses(of: own.reversed()), next: "")
     }
-    if !own.contains(scope) {
+    if !own.contains(scope.on(nil)) {
       try context.identity.check(
         .readMembers, on: manager(of: scope).place, now: directory.now(), hidden: hidden(scope))
       guard exists(scope) else { throw hidden(scope) }
     }
-    return .quotas(quotas.status(of: scope), next: "")
+    return .quotas(quotas.statuses(of: [scope]), next: "")
   }
 
   private func exists(_ scope: QuotaScope) -> Bool {
-    switch scope {
+    switch scope.place {
     case .tenant(let tenant): directory.tenant(tenant) != nil
     case .project(let tenant, let project): directory.project(tenant, project) != nil
     case .principal(let principal): directory.principal(principal) != nil

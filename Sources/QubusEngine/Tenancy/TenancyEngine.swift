@@ -124,6 +124,7 @@ package final class TenancyEngine: TenancyService {
       return try planInvitation(principal, validSeconds: validSeconds, context)
     case .issueToken(let order): return try planToken(order, context)
     case .revokeToken(let id): return try planRevocation(ofToken: id, context)
+    case .rotateTokenKey: return try planTokenKey(context)
     case .ledger(let order): return try planLedger(order, context)
     case .setQuota(let scope, let quota, let limit):
       return try planQuota(scope, quota, limit, context)

@@ -51,6 +51,8 @@ package enum TenancyAnswer: Sendable, Hashable {
   case invitation(KeyReport, secretKey: String, serverKey: String)
   case token(String, TokenRecord)
   case tokenRevoked
+  /// Tokens of the key before are good until then at the latest.
+  case tokenKeyRotated(id: String, previousUntil: Microseconds)
 
   case audit([AuditRecord], isComplete: Bool)
   case auditReport(AuditReport)
@@ -59,6 +61,7 @@ package enum TenancyAnswer: Sendable, Hashable {
   case price(device: String, Price)
   case entitlement(CreditReport.Entry)
   case budget(BudgetReport)
+  case dedication(device: String, tenant: String?)
   case budgets([BudgetReport], [CreditReport], prices: [String: Price])
   case usage(UsageReport)
   /// Of a change: the one that was set.

@@ -50,7 +50,13 @@ struct BackupCheck {
   }
 
   private func followAudit(_ db: Database) throws -> AuditReport {
-    var chain = AuditChain()
+    // Whose key signed the cut is in the backup too; that it is the service's shows from outside.
+    let cut = try db.tableExists("audit_cut") ? try cut(db) : nil
+    var chain =
+      cut.map {
+        AuditChain(behind: $0, isGood: $0.isSigned(by: $0.publicKey), against: nil)
+      } ?? AuditChain()
+    if let fault = chain.fault { throw invalid("\(databasePath): audit: \(fault.explanation)") }
     let select = try db.ready(AuditReader.page)
     defer { select.rewind() }
     select.add(Int64.min)
@@ -62,6 +68,15 @@ struct BackupCheck {
       }
     }
     return chain.report()
+  }
+
+  private func cut(_ db: Database) throws -> AuditCheckpoint? {
+    let select = try db.ready("SELECT id FROM service")
+    defer { select.rewind() }
+    guard try select.step(), case var row = select.row, let service = row.identifier() else {
+      throw invalid("\(databasePath): it has no service id")
+    }
+    return try AuditReader.cut(db, service: service)
   }
 
   /// Plain items against the SHA-256 of their chunks; of sealed ones the length, because what is in

@@ -2,7 +2,8 @@ internal import QubusCore
 internal import QubusTenancy
 
 /// The columns of a charge that come from what its client wrote. Nothing there is read back, only
-/// told apart: with a key an experiment is a mark, and a class that is none of the known is `other`.
+/// told apart: with a key an experiment is a mark, and a class that is none of the known is
+/// `other`.
 struct ChargedExperiment {
   var experimentClass: String
   var identity: String

@@ -42,4 +42,11 @@ package struct Entitlement: Sendable, Hashable {
     let next = expiresAt + ((now - expiresAt) / period + 1) * period
     return min(next, endsAt ?? .max)
   }
+
+  /// Of the present period; nil for a grant.
+  var periodStart: Microseconds? {
+    guard let periodSeconds, let expiresAt else { return nil }
+    let period = periodSeconds * 1_000_000
+    return createdAt + (expiresAt - 1 - createdAt) / period * period
+  }
 }

@@ -9,9 +9,15 @@ package struct Ledger: Sendable, Hashable {
   struct OpenHold: Sendable, Hashable {
     var project: LedgerProject
     var hold: CostHold
+    /// When each part of the hold was drawn.
+    var drawnAt: [Microseconds]
   }
 
   package private(set) var prices: [String: Price]
+  /// Tenants by the devices that are theirs alone.
+  package private(set) var dedicated: [String: String]
+  /// The latest time that was seen. A clock that is set back begins no period of a budget again.
+  package private(set) var latest: Microseconds = 0
   var accounts: [LedgerProject: LedgerAccountState] = [:]
   private(set) var holds: [Identifier: OpenHold] = [:]
   /// Of all sums in one project, so that they stay within 64 bits.
@@ -19,6 +25,7 @@ package struct Ledger: Sendable, Hashable {
 
   package init(_ snapshot: LedgerSnapshot = LedgerSnapshot()) {
     prices = snapshot.prices
+    dedicated = snapshot.dedicated
     for (entitlement, balance) in snapshot.entitlements {
       accounts[entitlement.project, default: LedgerAccountState()].insert(
         LedgerAccountState.Lot(entitlement: entitlement, balance: balance))
@@ -33,11 +40,18 @@ package struct Ledger: Sendable, Hashable {
       count(usage.amount, of: usage.project, usage.experimentClass, day: usage.day)
     }
     for (id, principal, hold) in snapshot.holds {
-      holds[id] = OpenHold(project: LedgerProject(principal), hold: hold)
+      holds[id] = OpenHold(
+        project: LedgerProject(principal), hold: hold,
+        drawnAt: hold.parts.map { _ in hold.heldAt })
     }
   }
 
   package func hold(of id: Identifier) -> CostHold? { holds[id]?.hold }
+
+  private mutating func advance(to time: Microseconds) -> Microseconds {
+    latest = max(latest, time)
+    return latest
+  }
 
   mutating func count(_ amount: Int64, of project: LedgerProject, _ name: String, day: Int64) {
     accounts[project, default: LedgerAccountState()]
@@ -55,34 +69,33 @@ package struct Ledger: Sendable, Hashable {
   package mutating func hold(
     _ id: Identifier, _ hold: CostHold, amount: Int64, for principal: Principal
   ) throws(QubusError) -> (hold: CostHold, turns: [LedgerTurn], alerts: [BudgetAlert]) {
-    let (project, now) = (LedgerProject(principal), hold.heldAt)
+    let (project, now) = (LedgerProject(principal), advance(to: hold.heldAt))
     var account = accounts[project] ?? LedgerAccountState()
     let turns = account.turnOver(at: now)
     try check(account, hold.experimentClass, amount, project, now)
-    let day = BudgetPeriod.day(of: now)
-    let alerts = account.budgets.compactMap { budget -> BudgetAlert? in
-      guard budget.counts(hold.experimentClass), let cap = budget.softCap else { return nil }
-      let used = account.used(budget, day: day)
-      guard used + amount > cap else { return nil }
-      return BudgetAlert(
-        budget: budget, cap: cap, used: used + amount, isCrossing: used <= cap)
-    }
     var hold = hold
+    hold.heldAt = now
+    let alerts = account.alerts(hold, adding: amount)
     hold.parts = account.draw(amount, at: now)
     accounts[project] = account
-    holds[id] = OpenHold(project: project, hold: hold)
-    count(amount, of: project, hold.experimentClass, day: day)
+    holds[id] = OpenHold(project: project, hold: hold, drawnAt: hold.parts.map { _ in now })
+    count(amount, of: project, hold)
     return (hold, turns, alerts)
   }
 
+  private mutating func count(_ amount: Int64, of project: LedgerProject, _ hold: CostHold) {
+    count(amount, of: project, hold.experimentClass, day: BudgetPeriod.day(of: hold.heldAt))
+  }
+
   /// Holds and charges at once what was used already, whatever caps say: sessions.
-  /// - Returns: the parts, and why no more may be used.
+  /// - Returns: the parts, soft caps that were passed, and why no more may be used.
   package mutating func charge(
     _ hold: CostHold, amount: Int64, for principal: Principal
-  ) -> (hold: CostHold, turns: [LedgerTurn], refusal: QubusError?) {
-    let (project, now) = (LedgerProject(principal), hold.heldAt)
+  ) -> (draw: LedgerDraw, hold: CostHold, refusal: QubusError?) {
+    let (project, now) = (LedgerProject(principal), advance(to: hold.heldAt))
     var account = accounts[project] ?? LedgerAccountState()
-    let turns = account.turnOver(at: now)
+    var draw = LedgerDraw()
+    draw.turns = account.turnOver(at: now)
     var refusal: QubusError?
     do throws(QubusError) {
       try check(account, hold.experimentClass, amount, project, now)
@@ -90,17 +103,28 @@ package struct Ledger: Sendable, Hashable {
       refusal = error
     }
     var hold = hold
-    hold.parts = account.draw(amount, at: now)
+    hold.heldAt = now
+    draw.alerts = account.alerts(hold, adding: amount)
+    draw.parts = account.draw(amount, at: now)
+    hold.parts = draw.parts
     accounts[project] = account
-    count(amount, of: project, hold.experimentClass, day: BudgetPeriod.day(of: now))
-    return (hold, turns, refusal)
+    count(amount, of: project, hold)
+    return (draw, hold, refusal)
+  }
+
+  /// A charge that could not be written has not been.
+  package mutating func takeBack(_ hold: CostHold, of principal: Principal) -> [LedgerTurn] {
+    let project = LedgerProject(principal)
+    count(-hold.amount, of: project, hold)
+    return accounts[project, default: LedgerAccountState()]
+      .putBack(hold.parts.map { ($0, drawnAt: hold.heldAt) })
   }
 
   /// - Throws: as `hold`, which it does not do.
   package func check(
     _ amount: Int64, class name: String, for principal: Principal, now: Microseconds
   ) throws(QubusError) {
-    let project = LedgerProject(principal)
+    let (project, now) = (LedgerProject(principal), max(now, latest))
     var account = accounts[project] ?? LedgerAccountState()
     _ = account.turnOver(at: now)
     try check(account, name, amount, project, now)
@@ -135,56 +159,50 @@ package struct Ledger: Sendable, Hashable {
   /// - Returns: what was set aside; below what was wanted, a cap is reached.
   package mutating func extend(
     _ id: Identifier, by wanted: Int64, now: Microseconds
-  ) -> [CostPart] {
-    guard let open = holds[id] else { return [] }
-    let room = room(of: open, now: now)
-    return take(min(wanted, max(0, room)), id, open, now: now)
+  ) -> LedgerDraw {
+    add(to: id, at: advance(to: now)) { account, hold, now in
+      min(wanted, max(0, account.room(for: hold, at: now)))
+    }
   }
 
   /// The same without regard to caps, for what has been used already: at most a chunk.
   package mutating func cover(
     _ id: Identifier, by amount: Int64, now: Microseconds
-  ) -> [CostPart] {
-    guard let open = holds[id] else { return [] }
-    return take(amount, id, open, now: now)
+  ) -> LedgerDraw {
+    add(to: id, at: advance(to: now)) { _, _, _ in amount }
   }
 
-  private mutating func take(
-    _ amount: Int64, _ id: Identifier, _ open: OpenHold, now: Microseconds
-  ) -> [CostPart] {
-    guard amount > 0 else { return [] }
-    var open = open
-    let parts =
-      accounts[open.project, default: LedgerAccountState()].draw(amount, at: now)
-    open.hold.parts += parts
-    holds[id] = open
-    count(
-      amount, of: open.project, open.hold.experimentClass,
-      day: BudgetPeriod.day(of: open.hold.heldAt))
-    return parts
-  }
-
-  /// What a running job may still add to its hold.
-  private func room(of open: OpenHold, now: Microseconds) -> Int64 {
-    guard let account = accounts[open.project] else { return Self.sumLimit }
-    let day = BudgetPeriod.day(of: open.hold.heldAt)
-    var room = account.isPrepaid ? account.credit(at: now) : Self.sumLimit + account.invoice
-    for budget in account.budgets where budget.counts(open.hold.experimentClass) {
-      if let cap = budget.hardCap { room = min(room, cap - account.used(budget, day: day)) }
+  private mutating func add(
+    to id: Identifier, at now: Microseconds,
+    _ wanted: (LedgerAccountState, CostHold, Microseconds) -> Int64
+  ) -> LedgerDraw {
+    guard var open = holds[id] else { return LedgerDraw() }
+    var account = accounts[open.project] ?? LedgerAccountState()
+    var draw = LedgerDraw()
+    draw.turns = account.turnOver(at: now)
+    let amount = wanted(account, open.hold, now)
+    if amount > 0 {
+      draw.alerts = account.alerts(open.hold, adding: amount)
+      draw.parts = account.draw(amount, at: now)
+      open.hold.parts += draw.parts
+      open.drawnAt += draw.parts.map { _ in now }
+      holds[id] = open
     }
-    return room
+    accounts[open.project] = account
+    count(draw.parts.total, of: open.project, open.hold)
+    return draw
   }
 
   /// Ends a hold: charges, and gives the rest back to where it came from.
   /// - Parameter charge: at most what is held.
-  package mutating func settle(_ id: Identifier, charge: Int64) {
-    guard let open = holds.removeValue(forKey: id) else { return }
+  /// - Returns: what lapses of the rest.
+  package mutating func settle(_ id: Identifier, charge: Int64) -> [LedgerTurn] {
+    guard let open = holds.removeValue(forKey: id) else { return [] }
     let charge = min(max(0, charge), open.hold.amount)
-    let refund = LedgerMovement.refund(open.hold.parts, charge: charge)
-    accounts[open.project, default: LedgerAccountState()].putBack(refund)
-    count(
-      charge - open.hold.amount, of: open.project, open.hold.experimentClass,
-      day: BudgetPeriod.day(of: open.hold.heldAt))
+    let rests = LedgerMovement.rests(open.hold.parts, charge: charge)
+    count(charge - open.hold.amount, of: open.project, open.hold)
+    return accounts[open.project, default: LedgerAccountState()]
+      .putBack(zip(rests, open.drawnAt).map { ($0, drawnAt: $1) })
   }
 
   // MARK: Changes
@@ -202,6 +220,7 @@ package struct Ledger: Sendable, Hashable {
       if budget.softCap != nil || budget.hardCap != nil { account.budgets.append(budget) }
       accounts[budget.project] = account
     // Made by this ledger: in it already.
+    case .dedicate(let device, let tenant): dedicated[device] = tenant
     case .turn: break
     }
   }
@@ -210,7 +229,7 @@ package struct Ledger: Sendable, Hashable {
 
   package func budgets(of project: LedgerProject, now: Microseconds) -> [BudgetReport] {
     guard let account = accounts[project] else { return [] }
-    let day = BudgetPeriod.day(of: now)
+    let day = BudgetPeriod.day(of: max(now, latest))
     return account.budgets.map {
       BudgetReport(
         budget: $0, used: account.used($0, day: day), resetsAt: $0.period.end(of: day))
@@ -220,7 +239,8 @@ package struct Ledger: Sendable, Hashable {
   package func credit(of project: LedgerProject, now: Microseconds) -> CreditReport {
     let account = accounts[project] ?? LedgerAccountState()
     return CreditReport(
-      project: project, isPrepaid: account.isPrepaid, credit: account.credit(at: now),
+      project: project, isPrepaid: account.isPrepaid,
+      credit: account.credit(at: max(now, latest)),
       owed: -account.invoice,
       held: holds.values.reduce(0) { $1.project == project ? $0 + $1.hold.amount : $0 },
       entitlements: account.lots.map {

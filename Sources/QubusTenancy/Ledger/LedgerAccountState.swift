@@ -6,16 +6,14 @@ struct UsageByDay: Sendable, Hashable {
   private var total: Int64 = 0
   private var days: [Int64: Int64] = [:]
 
-  /// Days that the longest period with an end can look back, and one.
-  static let daysKept: Int64 = 32
+  /// More than the longest period with an end has. By number and not by age: a clock that was far
+  /// ahead for a moment makes nobody forget the present month.
+  static let daysKept = 64
 
   mutating func add(_ amount: Int64, day: Int64) {
     total += amount
     days[day, default: 0] += amount
-    if days.count > 2 * Int(Self.daysKept) {
-      let oldest = (days.keys.max() ?? day) - Self.daysKept
-      days = days.filter { $0.key >= oldest }
-    }
+    if days.count > Self.daysKept, let oldest = days.keys.min() { days[oldest] = nil }
   }
 
   func sum(in period: BudgetPeriod, of day: Int64) -> Int64 {
@@ -83,14 +81,28 @@ struct LedgerAccountState: Sendable, Hashable {
     return parts
   }
 
-  mutating func putBack(_ parts: [CostPart]) {
-    for part in parts {
+  /// Gives back what was drawn. What comes from an earlier period of a subscription lapses, as it
+  /// would have if it had never been drawn; credit that has expired otherwise does so with the next
+  /// turn.
+  /// - Returns: what has to be written.
+  mutating func putBack(_ parts: [(CostPart, drawnAt: Microseconds)]) -> [LedgerTurn] {
+    var turns: [LedgerTurn] = []
+    for (part, drawnAt) in parts where part.amount > 0 {
       if part.entitlement == 0 {
         invoice += part.amount
       } else if let index = lots.firstIndex(where: { $0.entitlement.number == part.entitlement }) {
-        lots[index].balance += part.amount
+        let entitlement = lots[index].entitlement
+        guard let start = entitlement.periodStart, drawnAt < start else {
+          lots[index].balance += part.amount
+          continue
+        }
+        turns.append(
+          LedgerTurn(
+            entitlement: entitlement.number, project: entitlement.project, lapsed: part.amount,
+            granted: 0, expiresAt: entitlement.expiresAt))
       }
     }
+    return turns
   }
 
   /// Ends what has expired and begins the next period of subscriptions.
@@ -118,6 +130,27 @@ struct LedgerAccountState: Sendable, Hashable {
   func used(_ budget: Budget, day: Int64) -> Int64 {
     usage.reduce(0) {
       budget.counts($1.key) ? $0 + $1.value.sum(in: budget.period, of: day) : $0
+    }
+  }
+
+  /// What a hold may still grow by.
+  func room(for hold: CostHold, at now: Microseconds) -> Int64 {
+    let day = BudgetPeriod.day(of: hold.heldAt)
+    var room = isPrepaid ? credit(at: now) : Ledger.sumLimit + invoice
+    for budget in budgets where budget.counts(hold.experimentClass) {
+      if let cap = budget.hardCap { room = min(room, cap - used(budget, day: day)) }
+    }
+    return room
+  }
+
+  /// Soft caps that the use is beyond with `amount` more.
+  func alerts(_ hold: CostHold, adding amount: Int64) -> [BudgetAlert] {
+    let day = BudgetPeriod.day(of: hold.heldAt)
+    return budgets.compactMap { budget in
+      guard budget.counts(hold.experimentClass), let cap = budget.softCap else { return nil }
+      let used = used(budget, day: day)
+      guard used + amount > cap else { return nil }
+      return BudgetAlert(budget: budget, cap: cap, used: used + amount, isCrossing: used <= cap)
     }
   }
 }

@@ -11,6 +11,7 @@ package final class LedgerBook: Sendable {
   private let ledger: Lock<Ledger>
   /// Whether any device has a price: all that a service without prices asks.
   private let hasPrices: Atomic<Bool>
+  private let hasDedicated: Atomic<Bool>
   private let sessions: [Identifier: ChargedUsage]
   /// Writes what came with time.
   private let turned: @Sendable ([LedgerTurn], Microseconds) -> Void
@@ -22,6 +23,7 @@ package final class LedgerBook: Sendable {
     ledger = Lock(Ledger(snapshot))
     sessions = snapshot.sessions
     hasPrices = Atomic(!snapshot.prices.isEmpty)
+    hasDedicated = Atomic(!snapshot.dedicated.isEmpty)
     self.turned = turned
   }
 
@@ -29,6 +31,12 @@ package final class LedgerBook: Sendable {
   package func price(of device: String) -> Price? {
     guard hasPrices.load(ordering: .relaxed) else { return nil }
     return ledger.withLock { $0.prices[device] }
+  }
+
+  /// Tenants by the devices that are theirs alone.
+  package var dedicated: [String: String] {
+    guard hasDedicated.load(ordering: .relaxed) else { return [:] }
+    return ledger.withLock { $0.dedicated }
   }
 
   package var prices: [String: Price] { ledger.withLock { $0.prices } }
@@ -40,8 +48,12 @@ package final class LedgerBook: Sendable {
     let (hold, turns, alerts) = try ledger.withLock { (ledger) throws(QubusError) in
       try ledger.hold(id, hold, amount: amount, for: principal)
     }
-    if !turns.isEmpty { turned(turns, hold.heldAt) }
+    tell(turns, at: hold.heldAt)
     return (hold, alerts)
+  }
+
+  private func tell(_ turns: [LedgerTurn], at time: Microseconds) {
+    if !turns.isEmpty { turned(turns, time) }
   }
 
   package func hold(of id: Identifier) -> CostHold? { ledger.withLock { $0.hold(of: id) } }
@@ -49,28 +61,40 @@ package final class LedgerBook: Sendable {
   /// See `Ledger.extend`.
   package func extend(
     _ id: Identifier, by wanted: Int64, now: Microseconds
-  ) -> [CostPart] {
-    ledger.withLock { $0.extend(id, by: wanted, now: now) }
+  ) -> LedgerDraw {
+    let draw = ledger.withLock { $0.extend(id, by: wanted, now: now) }
+    tell(draw.turns, at: now)
+    return draw
   }
 
   /// See `Ledger.cover`.
-  package func cover(_ id: Identifier, by amount: Int64, now: Microseconds) -> [CostPart] {
-    ledger.withLock { $0.cover(id, by: amount, now: now) }
+  package func cover(_ id: Identifier, by amount: Int64, now: Microseconds) -> LedgerDraw {
+    let draw = ledger.withLock { $0.cover(id, by: amount, now: now) }
+    tell(draw.turns, at: now)
+    return draw
   }
 
+  /// See `Ledger.settle`; the settlement is written.
   package func settle(_ id: Identifier, charge: Int64) {
-    ledger.withLock { $0.settle(id, charge: charge) }
+    let (turns, time) = ledger.withLock { ($0.settle(id, charge: charge), $0.latest) }
+    tell(turns, at: time)
   }
 
   /// See `Ledger.charge`.
   package func charge(
     _ hold: CostHold, amount: Int64, for principal: Principal
-  ) -> (hold: CostHold, refusal: QubusError?) {
-    let (hold, turns, refusal) = ledger.withLock {
+  ) -> (hold: CostHold, alerts: [BudgetAlert], refusal: QubusError?) {
+    let (draw, hold, refusal) = ledger.withLock {
       $0.charge(hold, amount: amount, for: principal)
     }
-    if !turns.isEmpty { turned(turns, hold.heldAt) }
-    return (hold, refusal)
+    tell(draw.turns, at: hold.heldAt)
+    return (hold, draw.alerts, refusal)
+  }
+
+  /// See `Ledger.takeBack`.
+  package func takeBack(_ hold: CostHold, of principal: Principal) {
+    let (turns, time) = ledger.withLock { ($0.takeBack(hold, of: principal), $0.latest) }
+    tell(turns, at: time)
   }
 
   /// - Throws: `budget_exceeded`, `insufficient_credit`.
@@ -95,6 +119,7 @@ package final class LedgerBook: Sendable {
       ledger.withLock { ledger in
         ledger.apply(change)
         hasPrices.store(!ledger.prices.isEmpty, ordering: .relaxed)
+        hasDedicated.store(!ledger.dedicated.isEmpty, ordering: .relaxed)
       }
     }
   }

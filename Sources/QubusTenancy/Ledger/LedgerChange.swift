@@ -8,6 +8,8 @@ package enum LedgerChange: Sendable, Hashable {
   case grant(Entitlement)
   /// Without caps it is removed.
   case setBudget(Budget)
+  /// Nil: the device is everybody's.
+  case dedicate(device: String, tenant: String?)
   /// What came with time.
   case turn(LedgerTurn)
 }
@@ -33,7 +35,18 @@ package struct LedgerTurn: Sendable, Hashable {
   }
 }
 
-/// A soft cap that a submit went past.
+/// What was taken for a job or session that runs.
+package struct LedgerDraw: Sendable, Hashable {
+  package var parts: [CostPart] = []
+  /// What came with time; has to be written.
+  package var turns: [LedgerTurn] = []
+  /// Soft caps that were passed.
+  package var alerts: [BudgetAlert] = []
+
+  package init() {}
+}
+
+/// A soft cap that the use went past.
 package struct BudgetAlert: Sendable, Hashable {
   package var budget: Budget
   package var cap: Int64
@@ -83,6 +96,8 @@ package struct CreditReport: Sendable, Hashable {
 
 /// What a session used and was charged for.
 package struct ChargedUsage: Sendable, Hashable {
+  /// Of its first charge; nil: it was charged nothing yet.
+  package var price: Price?
   package var cost: Int64 = 0
   package var shots: UInt64 = 0
   package var deviceMicroseconds: Microseconds = 0
@@ -108,6 +123,8 @@ package struct LedgerSnapshot: Sendable {
   }
 
   package var prices: [String: Price] = [:]
+  /// Tenants by the devices that are theirs alone.
+  package var dedicated: [String: String] = [:]
   package var entitlements: [(Entitlement, balance: Int64)] = []
   package var invoices: [(LedgerProject, balance: Int64)] = []
   package var budgets: [Budget] = []

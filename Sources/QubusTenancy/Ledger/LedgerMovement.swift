@@ -104,12 +104,16 @@ package struct LedgerMovement: Sendable, Hashable {
 
   /// What is left of the parts when `charge` was taken of them from the first on.
   package static func refund(_ parts: [CostPart], charge: Int64) -> [CostPart] {
+    rests(parts, charge: charge).filter { $0.amount > 0 }
+  }
+
+  /// The same with those of which nothing is left: one for each part.
+  static func rests(_ parts: [CostPart], charge: Int64) -> [CostPart] {
     precondition(charge >= 0 && charge <= parts.total, "a charge is within what is held")
     var rest = charge
-    return parts.compactMap { part in
+    return parts.map { part in
       let taken = min(rest, part.amount)
       rest -= taken
-      guard taken < part.amount else { return nil }
       return CostPart(entitlement: part.entitlement, amount: part.amount - taken)
     }
   }

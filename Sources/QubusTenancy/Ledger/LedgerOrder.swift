@@ -9,12 +9,15 @@ package enum LedgerOrder: Sendable, Hashable {
   ///   - validSeconds: nil: for ever.
   case grantCredit(LedgerProject, amount: Int64, periodSeconds: Int64?, validSeconds: Double?)
   case setBudget(Budget)
+  /// Nil: the device is everybody's.
+  case dedicateDevice(String, tenant: String?)
 
   var method: String {
     switch self {
     case .setPrice: "SetPrice"
     case .grantCredit: "GrantCredit"
     case .setBudget: "SetBudget"
+    case .dedicateDevice: "DedicateDevice"
     }
   }
 }

@@ -29,6 +29,14 @@ package enum Quota: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// Whether it can be bounded for a family of devices: what is counted where a device is known.
+  package var isOfFamilies: Bool {
+    switch self {
+    case .jobsQueued, .shotsPerDay, .deviceSecondsPerDay: true
+    case .jobsRunning, .sessions, .memoryBytes, .requestsPerSecond, .streamBytesPerSecond: false
+    }
+  }
+
   /// The largest limit: the arithmetic of seconds is in nanoseconds, that of rates in millionths.
   package var largestLimit: Int64 {
     switch self {
@@ -41,6 +49,14 @@ package enum Quota: String, Sendable, Hashable, CaseIterable {
   /// - Throws: `invalid_request`, naming the range, for a limit below 0 or too large.
   package func check(_ limit: Int64) throws(QubusError) {
     if let refusal = refusal(of: limit) { throw refusal }
+  }
+
+  /// Why the scope can have no limit of it; nil when it can.
+  package func refusal(for scope: QuotaScope) -> QubusError? {
+    guard scope.deviceFamily != nil, !isOfFamilies else { return nil }
+    return .field(
+      .invalidRequest, "device_family", "\(rawValue) is not counted by families of devices",
+      limit: Self.allCases.filter(\.isOfFamilies).map(\.rawValue).joined(separator: ", "))
   }
 
   /// Why it is no limit; nil when it is one.

@@ -5,10 +5,13 @@ package import QubusJobs
 package struct JobDemand: Sendable, Hashable {
   package var shots: UInt64
   package var memoryBytes: UInt64
+  /// Of the device that it is to run on.
+  package var deviceFamily: String?
 
-  package init(shots: UInt64, memoryBytes: UInt64) {
+  package init(shots: UInt64, memoryBytes: UInt64, deviceFamily: String? = nil) {
     self.shots = shots
     self.memoryBytes = memoryBytes
+    self.deviceFamily = deviceFamily
   }
 }
 
@@ -32,7 +35,7 @@ extension QuotaBook {
     _ demand: JobDemand, of principal: Principal, _ time: QuotaTime
   ) throws(QubusError) -> Int64 {
     turn(time.now)
-    let path = path(principal, time.monotonic)
+    let path = path(principal, on: demand.deviceFamily, time.monotonic)
     for place in path {
       try checkDay(place, shots: demand.shots, time.now)
       try checkMemory(place, demand.memoryBytes)
@@ -48,24 +51,31 @@ extension QuotaBook {
   }
 
   /// A job that was accepted before this life of the service waits again.
-  package mutating func restoreQueued(_ principal: Principal, monotonic: Microseconds) {
-    for place in path(principal, monotonic) { change(place) { $0.use.queued += 1 } }
+  package mutating func restoreQueued(
+    _ principal: Principal, on deviceFamily: String? = nil, monotonic: Microseconds
+  ) {
+    for place in path(principal, on: deviceFamily, monotonic) {
+      change(place) { $0.use.queued += 1 }
+    }
   }
 
   /// The job was not accepted after all: its shots are free again, unless their day is over.
   package mutating func giveBack(
-    shots: UInt64, of principal: Principal, day taken: Int64, _ time: QuotaTime
+    shots: UInt64, of principal: Principal, on deviceFamily: String? = nil, day taken: Int64,
+    _ time: QuotaTime
   ) {
     turn(time.now)
     guard taken == day else { return }
-    for place in path(principal, time.monotonic) {
+    for place in path(principal, on: deviceFamily, time.monotonic) {
       change(place) { $0.use.shots = max(0, $0.use.shots - Int64(clamping: shots)) }
     }
   }
 
   /// A job waits no more.
-  package mutating func leaveQueue(_ principal: Principal, monotonic: Microseconds) {
-    for place in path(principal, monotonic) {
+  package mutating func leaveQueue(
+    _ principal: Principal, on deviceFamily: String? = nil, monotonic: Microseconds
+  ) {
+    for place in path(principal, on: deviceFamily, monotonic) {
       change(place) { $0.use.queued = max(0, $0.use.queued - 1) }
     }
   }
@@ -94,10 +104,11 @@ extension QuotaBook {
 
   /// Counts what was used; never refused.
   package mutating func charge(
-    shots: UInt64 = 0, deviceNanoseconds: UInt64, to principal: Principal, _ time: QuotaTime
+    shots: UInt64 = 0, deviceNanoseconds: UInt64, to principal: Principal,
+    on deviceFamily: String? = nil, _ time: QuotaTime
   ) {
     turn(time.now)
-    for place in path(principal, time.monotonic) {
+    for place in path(principal, on: deviceFamily, time.monotonic) {
       change(place) { $0.use.add(shots: shots, deviceNanoseconds: deviceNanoseconds) }
     }
   }
@@ -140,10 +151,10 @@ extension QuotaBook {
   /// Whether device time of the day is left, and so many shots.
   /// - Throws: `quota_exceeded`, with the next midnight.
   package mutating func checkDay(
-    of principal: Principal, shots: UInt64, _ time: QuotaTime
+    of principal: Principal, on deviceFamily: String? = nil, shots: UInt64, _ time: QuotaTime
   ) throws(QubusError) {
     turn(time.now)
-    for place in path(principal, time.monotonic) {
+    for place in path(principal, on: deviceFamily, time.monotonic) {
       try checkDay(place, shots: shots, time.now)
     }
   }

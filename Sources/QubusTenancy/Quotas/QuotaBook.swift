@@ -18,6 +18,11 @@ package struct QuotaBook: Sendable {
     var deviceNanoseconds: Int64 = 0
   }
 
+  struct QuotaPath: Hashable {
+    var principal: Principal
+    var deviceFamily: String?
+  }
+
   struct Count: Sendable {
     let scope: QuotaScope
     var limits = QuotaLimits()
@@ -28,9 +33,9 @@ package struct QuotaBook: Sendable {
 
   private(set) var counts: [Count] = []
   private var places: [QuotaScope: Int] = [:]
-  /// Places of a principal's counts: its own, its project's, its tenant's. Its own first, so that a
-  /// refusal names the narrowest limit.
-  private var paths: [Principal: [Int]] = [:]
+  /// Places of a principal's counts: its own, its project's, its tenant's, each on the family's
+  /// devices first. The narrowest first, so that a refusal names it.
+  private var paths: [QuotaPath: [Int]] = [:]
   /// Days since 1970.
   package private(set) var day: Int64
 
@@ -88,7 +93,7 @@ package struct QuotaBook: Sendable {
 
   /// What the present day brought before this life of the service.
   package mutating func restore(_ use: DayUse, monotonic: Microseconds) {
-    for place in path(use.principal, monotonic) {
+    for place in path(use.principal, on: use.deviceFamily, monotonic) {
       counts[place].use.add(shots: use.shots, deviceNanoseconds: use.deviceNanoseconds)
     }
   }
@@ -105,14 +110,18 @@ package struct QuotaBook: Sendable {
     return counts.count - 1
   }
 
-  mutating func path(_ principal: Principal, _ monotonic: Microseconds) -> [Int] {
-    if let known = paths[principal] { return known }
-    let path = [
-      place(.principal(principal), monotonic),
-      place(.project(tenant: principal.tenant, principal.project), monotonic),
-      place(.tenant(principal.tenant), monotonic),
-    ]
-    paths[principal] = path
+  /// - Parameter deviceFamily: nil: for what is counted of all devices together.
+  mutating func path(
+    _ principal: Principal, on deviceFamily: String? = nil, _ monotonic: Microseconds
+  ) -> [Int] {
+    let key = QuotaPath(principal: principal, deviceFamily: deviceFamily)
+    if let known = paths[key] { return known }
+    var path: [Int] = []
+    for scope in QuotaScope.all(of: principal).reversed() {
+      if deviceFamily != nil { path.append(place(scope.on(deviceFamily), monotonic)) }
+      path.append(place(scope, monotonic))
+    }
+    paths[key] = path
     return path
   }
 

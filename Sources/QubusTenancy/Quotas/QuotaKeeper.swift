@@ -10,10 +10,14 @@ package final class QuotaKeeper: Sendable {
     var principal: Principal
     var memoryBytes: UInt64
   }
+  fileprivate struct Waiting: Sendable {
+    var principal: Principal
+    var deviceFamily: String?
+  }
   fileprivate struct State: Sendable {
     var book: QuotaBook
     /// Accepted and not begun.
-    var queued: [Identifier: Principal] = [:]
+    var queued: [Identifier: Waiting] = [:]
     var running: [Identifier: Work] = [:]
     var watchers: [@Sendable ([QuotaRecord]) -> Void] = []
   }
@@ -78,6 +82,16 @@ package final class QuotaKeeper: Sendable {
     state.withLock { $0.book.status(of: scope, time) }
   }
 
+  /// Of each scope all, then what is bounded there by families of devices.
+  package func statuses(of scopes: [QuotaScope]) -> [QuotaStatus] {
+    let limits = limits
+    return scopes.flatMap { scope in
+      status(of: scope)
+        + limits.filter { $0.scope.deviceFamily != nil && $0.scope.on(nil) == scope }
+        .map { status(of: $0.scope, $0.quota) }
+    }
+  }
+
   package func status(of scope: QuotaScope, _ quota: Quota) -> QuotaStatus {
     state.withLock { $0.book.status(of: scope, quota, time) }
   }
@@ -91,23 +105,29 @@ package final class QuotaKeeper: Sendable {
   ) throws(QubusError) -> QuotaTicket {
     try state.withLock { (state) throws(QubusError) in
       let day = try state.book.admit(demand, of: principal, time)
-      state.queued[id] = principal
-      return QuotaTicket(keeper: self, job: id, principal: principal, shots: demand.shots, day: day)
+      state.queued[id] = Waiting(principal: principal, deviceFamily: demand.deviceFamily)
+      return QuotaTicket(
+        keeper: self, job: id, principal: principal, demand: demand, day: day)
     }
   }
 
   /// A job that was accepted in an earlier life of the service waits again.
-  package func restore(_ id: Identifier, of principal: Principal) {
+  package func restore(
+    _ id: Identifier, of principal: Principal, on deviceFamily: String? = nil
+  ) {
     state.withLock { state in
-      guard state.queued.updateValue(principal, forKey: id) == nil else { return }
-      state.book.restoreQueued(principal, monotonic: clock.monotonic())
+      let waiting = Waiting(principal: principal, deviceFamily: deviceFamily)
+      guard state.queued.updateValue(waiting, forKey: id) == nil else { return }
+      state.book.restoreQueued(principal, on: deviceFamily, monotonic: clock.monotonic())
     }
   }
 
   fileprivate func giveBack(_ ticket: QuotaTicket) {
     state.withLock { state in
       state.leaveQueue(ticket.job, clock.monotonic())
-      state.book.giveBack(shots: ticket.shots, of: ticket.principal, day: ticket.day, time)
+      state.book.giveBack(
+        shots: ticket.demand.shots, of: ticket.principal, on: ticket.demand.deviceFamily,
+        day: ticket.day, time)
     }
   }
 
@@ -132,14 +152,15 @@ package final class QuotaKeeper: Sendable {
 
   /// Its end is durable.
   package func finished(
-    _ id: Identifier, of principal: Principal, deviceMicroseconds: Microseconds
+    _ id: Identifier, of principal: Principal, on deviceFamily: String? = nil,
+    deviceMicroseconds: Microseconds
   ) {
     state.withLock { state in
       state.leaveQueue(id, clock.monotonic())
       guard deviceMicroseconds > 0 else { return }
       let (time, overflows) = UInt64(deviceMicroseconds).multipliedReportingOverflow(by: 1000)
       state.book.charge(
-        deviceNanoseconds: overflows ? .max : time, to: principal, self.time)
+        deviceNanoseconds: overflows ? .max : time, to: principal, on: deviceFamily, self.time)
     }
   }
 
@@ -169,17 +190,22 @@ package final class QuotaKeeper: Sendable {
   }
 
   /// - Throws: `quota_exceeded` when no device time of the day is left, or fewer shots.
-  package func checkDay(of principal: Principal, shots: UInt64) throws(QubusError) {
+  package func checkDay(
+    of principal: Principal, on deviceFamily: String? = nil, shots: UInt64
+  ) throws(QubusError) {
     try state.withLock { (state) throws(QubusError) in
-      try state.book.checkDay(of: principal, shots: shots, time)
+      try state.book.checkDay(of: principal, on: deviceFamily, shots: shots, time)
     }
   }
 
   /// Counts what steps used.
-  package func charge(shots: UInt64, deviceNanoseconds: UInt64, to principal: Principal) {
+  package func charge(
+    shots: UInt64, deviceNanoseconds: UInt64, to principal: Principal,
+    on deviceFamily: String? = nil
+  ) {
     state.withLock {
       $0.book.charge(
-        shots: shots, deviceNanoseconds: deviceNanoseconds, to: principal, time)
+        shots: shots, deviceNanoseconds: deviceNanoseconds, to: principal, on: deviceFamily, time)
     }
   }
 
@@ -218,7 +244,7 @@ package struct QuotaTicket: Sendable {
   fileprivate let keeper: QuotaKeeper
   fileprivate let job: Identifier
   fileprivate let principal: Principal
-  fileprivate let shots: UInt64
+  fileprivate let demand: JobDemand
   fileprivate let day: Int64
 
   /// The job was refused, or was there before.
@@ -227,7 +253,7 @@ package struct QuotaTicket: Sendable {
 
 extension QuotaKeeper.State {
   fileprivate mutating func leaveQueue(_ id: Identifier, _ monotonic: Microseconds) {
-    guard let principal = queued.removeValue(forKey: id) else { return }
-    book.leaveQueue(principal, monotonic: monotonic)
+    guard let waiting = queued.removeValue(forKey: id) else { return }
+    book.leaveQueue(waiting.principal, on: waiting.deviceFamily, monotonic: monotonic)
   }
 }

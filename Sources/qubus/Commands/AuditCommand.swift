@@ -75,15 +75,18 @@ struct AuditCommand: ParsableCommand {
         case .json, .jsonl:
           Console.print(Document.versioned(answer), format: options.output.format)
         case .csv:
-          Console.print("records,head,broken_at")
+          Console.print("records,head,broken_at,first_record,cut_at")
           Console.print(
             CSV.line([
               answer["records"]?.string ?? "", answer["head"]?.string ?? "", brokenAt ?? "",
+              answer["first_record"]?.string ?? "", answer["cut_at"]?.string ?? "",
             ]))
         case .table:
           Console.print(
             Table.fields([
               ("good records", answer["records"]?.string ?? ""),
+              ("verified from record", answer["first_record"]?.string ?? ""),
+              ("cut by retention", Summary.time(answer["cut_at"])),
               ("head", answer["head"]?.string ?? ""), ("broken at", brokenAt ?? ""),
               ("", answer["explanation"]?.string ?? ""),
             ]))

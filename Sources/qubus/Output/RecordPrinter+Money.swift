@@ -5,6 +5,13 @@ extension RecordPrinter {
     "prices",
     [.init("device"), number("per_job"), number("per_shot"), number("per_device_second")])
 
+  static let dedications = RecordPrinter(
+    "dedications",
+    [
+      .init("device"),
+      .init("tenant") { $0["tenant"]?.string.map { $0.isEmpty ? "everybody" : $0 } ?? "everybody" },
+    ])
+
   static let entitlements = RecordPrinter(
     "entitlements",
     [

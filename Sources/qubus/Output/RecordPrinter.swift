@@ -89,7 +89,7 @@ extension RecordPrinter {
   static let quotas = RecordPrinter(
     "quotas",
     [
-      .init("scope"), .init("quota"), .init("limit"),
+      .init("scope"), .init("quota"), .init("device_family"), .init("limit"),
       .init("used") { $0["used"]?.string ?? "0" },
       .init("resets_at") { Summary.time($0["resets_at"]) },
     ])

@@ -72,6 +72,10 @@ enum Summary {
         "device time",
         (phases?["device_microseconds"]?.integer).map { duration(microseconds: $0) } ?? ""
       ),
+      (
+        job["results_removed"]?.isTrue == true ? "results expired" : "results expire",
+        time(job["results_expire_at"])
+      ),
       ("seed", job["seed"]?.string ?? ""), ("tags", tags),
       ("annotations", annotations.joined(separator: ", ")), ("notices", notices),
       ("replay of", job["replay_of"]?.string ?? ""),

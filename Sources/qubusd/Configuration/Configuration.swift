@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import QubusEngine
 internal import QubusServer
 internal import QubusTenancy
 
@@ -30,6 +31,8 @@ struct Configuration: Sendable, Equatable {
   var stepInPlaceMicroseconds = 50
   /// How long after a message processors are kept from halting; 0: never.
   var keepAwakeMicroseconds = 500
+  /// How long results, events and the audit are kept.
+  var retention = RetentionConfiguration()
   var logLevel = Logger.Level.info
   /// nil: text on a terminal, JSON otherwise.
   var logFormat: LogFormat?

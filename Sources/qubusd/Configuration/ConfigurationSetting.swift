@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import QubusCore
+internal import QubusEngine
 internal import QubusServer
 internal import QubusTenancy
 
@@ -21,6 +22,9 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   case sessionShare = "session_share"
   case stepInPlace = "step_in_place"
   case keepAwake = "keep_awake"
+  case resultRetention = "result_retention"
+  case eventRetention = "event_retention"
+  case auditRetention = "audit_retention"
   case logLevel = "log_level"
   case logFormat = "log_format"
 
@@ -64,8 +68,8 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
 
   var kind: Kind {
     switch self {
-    case .dataDirectory, .socketGroup, .localUsers, .masterKeyFile, .masterKeyCommand, .logLevel,
-      .logFormat:
+    case .dataDirectory, .socketGroup, .localUsers, .masterKeyFile, .masterKeyCommand,
+      .resultRetention, .eventRetention, .auditRetention, .logLevel, .logFormat:
       .text
     case .listen: .list
     case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace,
@@ -112,6 +116,9 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
       configuration.stepInPlaceMicroseconds = try Self.number(text, 0...Self.stepInPlaceLimit)
     case .keepAwake:
       configuration.keepAwakeMicroseconds = try Self.number(text, 0...Self.keepAwakeLimit)
+    case .resultRetention: configuration.retention.results = try Self.duration(text)
+    case .eventRetention: configuration.retention.events = try Self.duration(text)
+    case .auditRetention: configuration.retention.audit = try Self.duration(text)
     case .logLevel: configuration.logLevel = try Self.choice(text, Logger.Level.allCases)
     case .logFormat:
       configuration.logFormat = try Self.choice(text, Configuration.LogFormat.allCases)
@@ -138,6 +145,20 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
         message: "'\(text)' is not a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
+  }
+
+  /// Microseconds of `90d`, `12h`, `30m` or `10s`; nil for `forever`.
+  private static func duration(_ text: String) throws(Failure) -> Microseconds? {
+    if text == "forever" { return nil }
+    let units: [Character: Microseconds] = ["d": 86_400, "h": 3600, "m": 60, "s": 1]
+    let limit: Microseconds = 36_500 * 86_400
+    guard let unit = text.last.flatMap({ units[$0] }), let count = Microseconds(text.dropLast()),
+      (1...limit / unit).contains(count)
+    else {
+      throw Failure(
+        message: "'\(text)' is not a time such as 90d, 12h, 30m or 10s, up to 36500d, or forever")
+    }
+    return count * unit * 1_000_000
   }
 
   private static func memory(_ text: String) throws(Failure) -> UInt64 {

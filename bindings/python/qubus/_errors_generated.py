@@ -1184,6 +1184,16 @@ ERRORS = (
         "The result was removed by the retention policy. The record of the job and its provenance are kept.",
     ),
     (
+        7004,
+        "events_expired",
+        "post-processing",
+        "NOT_FOUND",
+        410,
+        "fail_fast",
+        "Read the job instead (`qubus get`): its state, phases and error are kept. Follow events within the retention time named in the message.",
+        "The events of an ended job were removed by the retention policy. The job itself is kept.",
+    ),
+    (
         8001,
         "internal_error",
         "internal",

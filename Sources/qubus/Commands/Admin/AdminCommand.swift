@@ -13,7 +13,7 @@ struct AdminCommand: ParsableCommand {
     subcommands: [
       TenantsCommand.self, ProjectsCommand.self, PrincipalsCommand.self, KeysCommand.self,
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
-      PriceCommand.self, CreditCommand.self, BudgetCommand.self,
+      PriceCommand.self, CreditCommand.self, BudgetCommand.self, DedicateCommand.self,
       AdminQuotaCommand.self, ApprovalPolicyCommand.self,
     ])
 }

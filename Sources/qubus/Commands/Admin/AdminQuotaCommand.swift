@@ -59,9 +59,16 @@ struct QuotaArguments: ParsableArguments {
   @Argument(help: "Name of the quota.")
   var quota: String
 
+  @Option(
+    help: ArgumentHelp("Only on devices of this family, such as sim.", valueName: "family"))
+  var deviceFamily: String?
+
   func set(_ members: [JSONValue.Member], _ change: ChangeOptions) throws {
     try change.perform(
-      "SetQuota", [.init("scope", .text(scope)), .init("quota", .text(quota))] + members,
-      answer: "quota", .quotas)
+      "SetQuota",
+      [
+        .init("scope", .text(scope)), .init("quota", .text(quota)),
+        .init("device_family", .text(deviceFamily ?? "")),
+      ] + members, answer: "quota", .quotas)
   }
 }

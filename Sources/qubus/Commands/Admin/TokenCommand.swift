@@ -4,7 +4,7 @@ internal import QubusClient
 struct TokenCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "token", abstract: "Hand on some of your rights for some minutes.",
-    subcommands: [Issue.self, Revoke.self])
+    subcommands: [Issue.self, Revoke.self, RotateKey.self])
 
   struct Issue: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -72,6 +72,36 @@ struct TokenCommand: ParsableCommand {
         switch format {
         case .json, .jsonl: Console.print(Document.versioned(answer), format: format)
         case .csv, .table: Console.print("Revoked.")
+        }
+      }
+    }
+  }
+
+  struct RotateKey: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "rotate-key", abstract: "Sign tokens with a new key from now on; for operators.",
+      discussion: """
+        Tokens of the key before stay good until they expire, at most 15 minutes. To end them at \
+        once, revoke them or disable who issued them.
+        """)
+
+    @OptionGroup var change: ChangeOptions
+
+    func run() throws {
+      try change.perform("RotateTokenKey", []) { answer in
+        let format = change.admin.output.format
+        let id = answer["key_id"]?.string ?? ""
+        switch format {
+        case .json, .jsonl: Console.print(Document.versioned(answer), format: format)
+        case .csv:
+          Console.print("key_id,previous_until")
+          Console.print(CSV.line([id, answer["previous_until"]?.string ?? ""]))
+        case .table:
+          Console.print(
+            Table.fields([
+              ("new key", id),
+              ("key before, until", Summary.time(answer["previous_until"])),
+            ]))
         }
       }
     }

@@ -189,6 +189,7 @@ inline constexpr std::int32_t optimizer_diverged = 6008;
 inline constexpr std::int32_t result_corrupt = 7001;
 inline constexpr std::int32_t result_too_large = 7002;
 inline constexpr std::int32_t result_expired = 7003;
+inline constexpr std::int32_t events_expired = 7004;
 inline constexpr std::int32_t internal_error = 8001;
 inline constexpr std::int32_t not_implemented = 8002;
 inline constexpr std::int32_t invariant_violated = 8003;

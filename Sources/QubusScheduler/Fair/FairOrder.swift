@@ -1,0 +1,134 @@
+package import QubusCore
+
+/// The fair queue as the order of the engine's scheduler: lanes with shares that lend what they do
+/// not use, then tenants, projects and principals by their weights and past, then shortest first.
+/// Jobs run to their end here; slots and memory are the scheduler's.
+package struct FairOrder: SchedulingPolicy {
+  private struct Started: Sendable {
+    var job: QueuedJob
+    var charge: Charge
+    var at: Microseconds
+  }
+  /// Times that the scheduler minds and this order does not; `.max` for none.
+  private struct Limits: Sendable {
+    var expiresAt: Microseconds = .max
+    var runLimit: Microseconds = .max
+  }
+  private var queue: FairQueue
+  /// By the job's place.
+  private var limits: [Limits] = []
+  private var running: [Identifier: Started] = [:]
+
+  /// - Throws: `invalid_configuration` for rules that cannot be, naming the field.
+  package init(_ policy: FairPolicy = FairPolicy(), capacity: SchedulerCapacity) throws(QubusError)
+  {
+    queue = try FairQueue(
+      policy: policy, cores: capacity.computeSlots, memoryBytes: capacity.memoryBytes)
+  }
+
+  /// - Throws: `invalid_configuration` for a weight that is not above 0; nothing is changed then.
+  package mutating func setWeight(_ weight: Double, of account: AccountPath) throws(QubusError) {
+    try queue.setWeight(weight, of: account)
+  }
+
+  /// Device-seconds of an account, worth what their age left of them.
+  package func used(by account: AccountPath) -> Double { queue.used(by: account) }
+
+  /// Enters use of an earlier life of the service, already worth what its age left of it.
+  package mutating func restoreUse(_ deviceSeconds: Double, of principal: AccountPath) {
+    queue.restoreUse(deviceSeconds, of: principal)
+  }
+
+  package mutating func advance(to now: Microseconds) { queue.advance(to: now) }
+
+  package mutating func insert(_ job: SchedulerJob) {
+    let place = Int(queue.add(queued(job)))
+    while limits.count <= place { limits.append(Limits()) }
+    limits[place] = Limits(
+      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max)
+  }
+
+  package mutating func remove(_ id: Identifier) -> SchedulerJob? {
+    guard let place = queue.jobs.place(of: id) else { return nil }
+    let job = described(place)
+    _ = queue.take(place)
+    return job
+  }
+
+  package func next(for slot: SlotClass) -> SchedulerJob? {
+    switch slot {
+    case .compute: return queue.head.map { described($0) }
+    case .express:
+      if let due = queue.head(in: .overdue), queue.jobs[due].lane == .interactive {
+        return described(due)
+      }
+      return queue.head(in: .interactive).map { described($0) }
+    }
+  }
+
+  package mutating func started(_ job: SchedulerJob, in slot: SlotClass) {
+    let time =
+      job.predictedMicroseconds > 0
+      ? job.predictedMicroseconds : queue.policy.slice(0, in: job.lane)
+    let (entry, charge): (QueuedJob, Charge)
+    if let place = queue.jobs.place(of: job.id) {
+      (entry, charge) = queue.serve(place, for: time)
+    } else {
+      // One that waited elsewhere, after its turn.
+      entry = queued(job)
+      charge = queue.charge(entry, for: time)
+    }
+    running[job.id] = Started(job: entry, charge: charge, at: queue.now)
+  }
+
+  package mutating func finished(_ id: Identifier) {
+    guard let ended = running.removeValue(forKey: id) else { return }
+    let used = queue.demand(ended.job) * Double(max(0, queue.now - ended.at)) * 1e-6
+    queue.settle(ended.charge, used: used)
+  }
+
+  package func waiting(_ id: Identifier) -> SchedulerJob? {
+    queue.jobs.place(of: id).map { described($0) }
+  }
+
+  package func position(of id: Identifier) -> QueuePosition? {
+    guard let place = queue.jobs.place(of: id) else { return nil }
+    let (inLane, overall, work) = queue.position(of: place)
+    return QueuePosition(
+      inLane: UInt64(inLane), overall: UInt64(overall), microsecondsAhead: Microseconds(work))
+  }
+
+  package func count(in lane: Lane) -> Int { queue.count(in: lane) }
+
+  private mutating func queued(_ job: SchedulerJob) -> QueuedJob {
+    let path = AccountPath(tenant: job.tenant, project: job.project, principal: job.principal)
+    let submittedAt = job.id.time.map { min($0, queue.now) } ?? queue.now
+    let cores = job.cores == .all ? queue.cores : 1
+    return QueuedJob(
+      id: job.id, submittedAt: submittedAt,
+      overdueAt: queue.overdueTime(
+        job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
+      expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
+      memoryBytes: job.memoryBytes, cores: UInt32(cores),
+      leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
+  }
+
+  private func described(_ place: UInt32) -> SchedulerJob {
+    let job = queue.jobs[place]
+    let (expiresAt, runLimit) = (limits[Int(place)].expiresAt, limits[Int(place)].runLimit)
+    let path = queue.path(of: job.leaf)
+    return SchedulerJob(
+      id: job.id, tenant: path.tenant, project: path.project ?? "",
+      principal: path.principal ?? "", lane: job.lane, cores: job.takesAll ? .all : .one,
+      memoryBytes: job.memoryBytes, predictedMicroseconds: job.expected,
+      expiresAt: expiresAt == .max ? nil : expiresAt,
+      runLimitMicroseconds: runLimit == .max ? nil : runLimit)
+  }
+}
+
+extension Identifier {
+  /// When it was made, to the millisecond; nil for one that is no UUID version 7.
+  fileprivate var time: Microseconds? {
+    high >> 12 & 0xF == 7 ? Microseconds(high >> 16) * 1000 : nil
+  }
+}

@@ -1,0 +1,24 @@
+package import QubusCore
+
+/// One reason why a job does not run now. Of others only sums are told.
+package struct WaitConstraint: Sendable, Hashable {
+  package enum Kind: String, Sendable, Hashable {
+    /// Others have their turn before it.
+    case shareTurn = "SHARE_TURN"
+    /// It needs more than is free.
+    case tooLarge = "TOO_LARGE"
+    /// What is free is kept for one whose turn is earlier.
+    case reserved = "RESERVED"
+    /// The device is drained.
+    case deviceOffline = "DEVICE_OFFLINE"
+    /// It ran and made room.
+    case preempted = "PREEMPTED"
+  }
+  package var kind: Kind
+  package var since: Microseconds
+  package var detail: String
+  /// What would take it away.
+  package var remedy: String
+  /// How much later it makes the start, as far as is known.
+  package var delay: Microseconds?
+}
