@@ -16,7 +16,8 @@ NOTES = """\
   round with the least median: p50 and, in brackets, p99 of its steps, in µs.
 - Values and gradients at the first row agree with the peers' within 1e-9, else the run fails.
 - Beside the loop: four sessions of other principals with 8 qubits that step without a pause, and a
-  batch job of 22 qubits. ✗ marks what is beyond the expected figure.
+  batch job of 22 qubits that takes all cores. Idle and beside the job are timed in turn, seven times;
+  shown are the medians of p50 and p99. ✗ marks what is beyond the expected figure.
 """
 
 

@@ -68,7 +68,7 @@ class Worker:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "OMP_NUM_THREADS": str(os.cpu_count() or 1)})
-        self._answer()
+        self.first = self._answer()
 
     def _answer(self) -> dict:
         if not select.select([self.process.stdout], [], [], PATIENCE)[0]:

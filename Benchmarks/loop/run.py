@@ -15,6 +15,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "engine"))
 import document  # noqa: E402  (that of this folder: it comes first on the path)
 import engines  # noqa: E402
 import expected  # noqa: E402
+import sharing  # noqa: E402
 import table  # noqa: E402
 from case import Case  # noqa: E402
 
@@ -87,6 +88,7 @@ class Run:
         self.clients["Python"] = engines.python_client(self.daemon.endpoint)
         self.peers = {name: engines.peer(name) for name in options.peers}
         self.floors: list[dict] = []
+        self.sharing: dict[int, sharing.Pairs] = {}
 
     def measure(self, name: str, worker: engines.Worker | Native, n: int, task: str, scene: str) -> None:
         answer = worker.ask(case=str(self.cases[n]), task=task, seconds=self.options.seconds)
@@ -131,16 +133,12 @@ class Run:
         return [each for each in told if each]
 
     def beside_batch(self) -> None:
-        command = [str(engines.CLIENT_PYTHON), str(engines.HERE / "batch_job.py"),
-                   self.daemon.endpoint, str(BATCH_QUBITS)]
-        job = engines.Worker(self.daemon.as_user(9, command))
-        try:
-            for n in self.options.qubits:
-                self.measure("Python", self.clients["Python"], n, "energy", "batch")
-        finally:
-            last = job.finish()
-        if last is None or last["status_before_cancel"] != "running":
-            self.problems.append(f"the batch job did not run all the time: {last}")
+        for n in self.options.qubits:
+            print(f"beside a batch job: {n} qubits", file=sys.stderr, flush=True)
+            pairs = self.sharing[n] = sharing.measure(
+                self.daemon, self.clients["Python"], self.cases[n], BATCH_QUBITS,
+                self.options.seconds, 1 if self.options.quick else sharing.ROUNDS)
+            self.problems += pairs.problems
 
     def adam(self) -> dict:
         told = subprocess.run(
@@ -162,6 +160,8 @@ def keep(run: Run, common: dict, others: list[dict]) -> None:
                 figures = {k: v for k, v in row.items() if k.endswith("_us") or k == "count"}
                 file.write(json.dumps({**common, "engine": name, "qubits": n, "task": task,
                                        "scene": scene, **figures}) + "\n")
+        for n, pairs in run.sharing.items():
+            file.write(json.dumps({**common, "scene": "batch", "qubits": n, **pairs.figures()}) + "\n")
         for row in [*run.floors, *others]:
             file.write(json.dumps({**common, **row}) + "\n")
 
@@ -176,7 +176,9 @@ def tables(run: Run, adam: dict, shares: list[dict]) -> list[tuple[str, str]]:
            f"({floor['p99_us']})."),
         ("Energy and gradient: p50 (p99) in µs", table.steps(rows, sizes, "gradient")),
         ("Python against the peers, p50", table.ratios(rows, sizes)),
-        ("Sharing: a step from Python", table.sharing(rows, sizes))]
+        ("Sharing: a step from Python beside four tenants", table.tenants(rows, sizes)),
+        ("Sharing: a step from Python beside a 22-qubit batch job on all cores",
+         table.batch(run.sharing, sizes))]
     if shares:
         counts = ", ".join(f"{share['steps']:,}" for share in shares)
         spread = max(s["device_microseconds"] for s in shares) / max(

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import expected
 from expected import mark
+from sharing import Pairs
 
 Rows = dict[tuple[str, int, str, str], dict]
 CLIENTS = ("C", "Python", "Go", "C++")
@@ -70,26 +71,31 @@ def ratios(rows: Rows, sizes: list[int]) -> str:
     return lines(["qubits", "of Qulacs", "of Lightning", "of Aer", "energy + gradient, in steps"], body)
 
 
-def sharing(rows: Rows, sizes: list[int]) -> str:
-    """Python's step idle, beside four tenants, beside a batch job."""
+def tenants(rows: Rows, sizes: list[int]) -> str:
+    """Python's step idle and beside four tenants."""
     body = []
     for n in sizes:
-        idle = rows.get(("Python", n, "energy", "idle"))
-        if idle is None:
+        idle, row = (rows.get(("Python", n, "energy", scene)) for scene in ("idle", "tenants"))
+        if idle is None or row is None:
             continue
-        cells = [microseconds(idle)]
-        for scene in ("tenants", "batch"):
-            row = rows.get(("Python", n, "energy", scene))
-            if row is None:
-                cells.append("–")
-                continue
-            factors = [row[p] / idle[p] for p in ("p50_us", "p99_us")]
-            shown = " / ".join(f"{factor:.2f}" for factor in factors)
-            verdict = mark(max(factors), expected.BESIDE_BATCH) if scene == "batch" else ""
-            cells.append(f"{microseconds(row)}, {shown}{verdict}")
-        body.append([str(n), *cells])
-    return lines(["qubits", "idle", "four tenants beside: p50 (p99), factors",
-                  "22-qubit batch job beside: p50 (p99), factors ≤ 2"], body)
+        factors = " / ".join(f"{row[p] / idle[p]:.2f}" for p in ("p50_us", "p99_us"))
+        body.append([str(n), microseconds(idle), f"{microseconds(row)}, {factors}"])
+    return lines(["qubits", "idle", "four tenants beside: p50 (p99), factors"], body)
+
+
+def batch(pairs: dict[int, Pairs], sizes: list[int]) -> str:
+    """Python's step idle and beside a batch job, taken in turn; a chunk of this job is a row."""
+    body = []
+    for n in sizes:
+        found = pairs[n].figures()
+        idle, beside, chunk = found["idle"], found["beside"], 1e3 * found["row_ms"]
+        factors = [beside[p] / idle[p] for p in ("p50_us", "p99_us")]
+        later = [beside[p] - idle[p] for p in ("p50_us", "p99_us")]
+        body.append([str(n), microseconds(idle), microseconds(beside),
+                     f"{factors[0]:.2f} / {factors[1]:.2f}" + mark(max(factors), expected.BESIDE_BATCH),
+                     f"{later[0]:,.0f} / {later[1]:,.0f}" + mark(max(later), chunk), f"{chunk:,.0f}"])
+    return lines(["qubits", "idle", "beside", "factors ≤ 2", "later by, ≤ one chunk",
+                  "one chunk of the job"], body)
 
 
 def adam(row: dict) -> str:
