@@ -29,8 +29,12 @@ def _nonce(prefix: bytes, number: int) -> bytes:
     return prefix + struct.pack(">Q", number)
 
 
+class Refused(OSError):
+    """The server has answered the handshake with an error."""
+
+
 class CurvePeer:
-    """Connected, and past the handshake; raises OSError when the server does not let it in."""
+    """Connected, and past the handshake; raises Refused when the server does not let it in."""
 
     def __init__(self, address: tuple[str, int], server_key: str, public: str, secret: str,
                  source: str = "127.0.0.1"):
@@ -72,7 +76,7 @@ class CurvePeer:
             _COMMAND, b"\x08INITIATE" + cookie + struct.pack(">Q", number) + sealed))
         ready = self._read_frame()
         if not ready.startswith(b"\5READY"):
-            raise OSError(f"not let in: {ready[:16]!r}")
+            raise Refused(f"not let in: {ready[:16]!r}")
 
     def _read(self, count: int) -> bytes:
         data = b""

@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -47,7 +48,7 @@ class Helper:
     def __init__(self, script: str, *arguments: object):
         self.name = f"{script} {arguments[0]}"
         self.process = subprocess.Popen(
-            [sys.executable, str(pathlib.Path(__file__).with_name(script)), *map(str, arguments)],
+            [sys.executable, "-X", "faulthandler", str(pathlib.Path(__file__).with_name(script)), *map(str, arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
 
@@ -60,13 +61,16 @@ class Helper:
         self.process.stdin.flush()
 
     def finish(self) -> dict:
-        """Ends its input and gives its last line."""
+        """Ends its input and gives its last line; a helper that hangs says where."""
         try:
             told, _ = self.process.communicate(timeout=150)
             return json.loads(told.splitlines()[-1])
-        except (subprocess.TimeoutExpired, IndexError, ValueError):
-            self.process.kill()
-            return {"problems": [f"{self.name} gave no report"]}
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # its traceback goes to standard error
+            self.process.wait()
+            return {"problems": [f"{self.name} did not end"]}
+        except (IndexError, ValueError):
+            return {"problems": [f"{self.name} gave no report and ended with {self.process.returncode}"]}
 
 
 class Memory(threading.Thread):

@@ -9,11 +9,10 @@ import threading
 import time
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 import wire
 from attack import Attack
-from curve_peer import GREETING, CurvePeer
+from curve_peer import GREETING, CurvePeer, Refused
 from raw_client import RawClient
 
 #: Connections a second, by one attacker.
@@ -40,31 +39,20 @@ def _connection(attack: Attack) -> socket.socket:
 
 def strangers(attack: Attack) -> None:
     """Keys that were never known, and one that was revoked: refused in the handshake."""
-    context = zmq.Context()
-    outcomes = {zmq.EVENT_HANDSHAKE_FAILED_AUTH: "refused", zmq.EVENT_HANDSHAKE_SUCCEEDED: "let in",
-                zmq.EVENT_DISCONNECTED: "cut off"}
-    call = wire.message({1: 1, 2: wire.CALL, 3: 1, 4: "Health"})
     while attack.goes_on():
         kind = attack.dice.choice(["unknown key", "unknown key", "revoked key"])
-        public, secret = (zmq.curve_keypair() if kind == "unknown key" else
-                          [key.encode() for key in attack.facts["keys"]["revoked"]])
-        stranger = context.socket(zmq.DEALER)
-        stranger.linger, stranger.reconnect_ivl = 0, -1
-        stranger.curve_serverkey = attack.server_key.encode()
-        stranger.curve_publickey, stranger.curve_secretkey = public, secret
-        monitor = stranger.get_monitor_socket(sum(outcomes))
-        stranger.connect(f"tcp://{attack.source}:0;{attack.address[0]}:{attack.address[1]}")
-        stranger.send_multipart([call, b""])
-        outcome = "left alone"
-        if monitor.poll(5000):
-            outcome = outcomes[recv_monitor_message(monitor)["event"]]
-        attack.count(f"{kind} {outcome}")
-        if outcome == "let in" or stranger.poll(0):
+        public, secret = ([key.decode() for key in zmq.curve_keypair()] if kind == "unknown key"
+                          else attack.facts["keys"]["revoked"])
+        try:
+            CurvePeer(attack.address, attack.server_key, public, secret, attack.source).close()
+        except Refused:
+            attack.count(f"{kind} refused")
+        except TimeoutError:
+            attack.count(f"{kind} left alone")
+        except OSError:
+            attack.count(f"{kind} cut off")
+        else:
             attack.problem(f"{kind}: let in")
-        stranger.disable_monitor()
-        monitor.close()
-        stranger.close()
-    context.destroy(0)
 
 
 def flood(attack: Attack) -> None:
