@@ -19,8 +19,10 @@ func module(
 ) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
+/// What is tested is optimised, the tests are not: that takes longer than they run.
+let testSettings = swiftSettings + [.unsafeFlags(["-Onone"])]
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: testSettings)
 }
 
 let package = Package(
@@ -228,7 +230,7 @@ let package = Package(
         "QubusCore", "QubusJobs", "QubusTenancy", "QubusStoreSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
-      exclude: ["Fixtures"], swiftSettings: swiftSettings),
+      exclude: ["Fixtures"], swiftSettings: testSettings),
     tests(
       "QubusTenancyTests",
       [
@@ -260,3 +262,12 @@ let package = Package(
   ],
   cLanguageStandard: .c11
 )
+
+// Of what is watched by a sanitizer only is built what its suites need (scripts/test-thread-sanitizer).
+if sanitizing {
+  let suites: Set = ["QubusServerTests", "QubusStoreTests", "QubusSimulatorTests", "QubusEngineTests"]
+  package.targets.removeAll { target in
+    target.type == .executable || (target.type == .test && !suites.contains(target.name))
+  }
+  package.products.removeAll { $0 is Product.Executable }
+}
