@@ -19,10 +19,13 @@ func module(
 ) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
-/// What is tested is optimised, the tests are not: that takes longer than they run.
-let testSettings = swiftSettings + [.unsafeFlags(["-Onone"])]
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: testSettings)
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+/// Tests that compute little themselves: they run before they would be optimised. What they test is.
+let plainSettings = swiftSettings + [.unsafeFlags(["-Onone"])]
+func plainTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: plainSettings)
 }
 
 let package = Package(
@@ -216,7 +219,7 @@ let package = Package(
     tests("QubusCoreTests", ["QubusCore"]),
     tests("QubusCircuitTests", ["QubusCore", "QubusCircuit"]),
     tests("QubusCompilerTests", ["QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler"]),
-    tests("QubusQASMTests", ["QubusCore", "QubusCircuit", "QubusQASM"]),
+    plainTests("QubusQASMTests", ["QubusCore", "QubusCircuit", "QubusQASM"]),
     tests("QubusKernelTests", ["CQubusKernels"]),
     tests(
       "QubusSimulatorTests",
@@ -230,8 +233,8 @@ let package = Package(
         "QubusCore", "QubusJobs", "QubusTenancy", "QubusStoreSQLite",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
-      exclude: ["Fixtures"], swiftSettings: testSettings),
-    tests(
+      exclude: ["Fixtures"], swiftSettings: plainSettings),
+    plainTests(
       "QubusTenancyTests",
       [
         "QubusCore", "QubusJobs", "QubusTenancy", "QubusWire",
@@ -239,7 +242,7 @@ let package = Package(
       ]),
     tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
     tests("QubusSchedulerTracesTests", ["QubusCore", "QubusScheduler", "QubusSchedulerTraces"]),
-    tests(
+    plainTests(
       "QubusEngineTests",
       [
         "QubusCore", "QubusCircuit", "QubusQASM", "QubusCompiler", "QubusSimulator", "QubusJobs",
@@ -247,10 +250,10 @@ let package = Package(
         "QubusWire",
         "CAllocationCounter", .product(name: "Logging", package: "swift-log"),
       ]),
-    tests(
+    plainTests(
       "QubusWireTests",
       ["QubusCore", "QubusJobs", "QubusTenancy", "QubusWire", "CQubusProto", "CProtobufC"]),
-    tests("QubusClientTests", ["QubusClient"]),
+    plainTests("QubusClientTests", ["QubusClient"]),
     tests(
       "QubusServerTests",
       [

@@ -19,6 +19,9 @@ extension RouterSocket {
     case admitted
     /// Try again once the handshake has timed out.
     case later
+    /// There is no room to wait: to be gone at once, and to try again.
+    case full
+    /// This credential is nobody's.
     case refused
   }
 
@@ -42,6 +45,7 @@ extension RouterSocket {
       switch verdict {
       case .admitted: "200"
       case .later: "300"
+      case .full: "500"
       case .refused: "400"
       }
     var userID = ""

@@ -34,7 +34,8 @@ extension Transport {
 
   /// Whether ZeroMQ may take a new connection: existing ones go on in any case.
   private func judge(_ credential: Credential) -> RouterSocket.Verdict {
-    if isStopping { return .refused }
+    // Who was told of the stop and comes back at once is to find the next life of the service.
+    if isStopping { return .later }
     if case .key = credential, admission.identity(of: credential) == nil {
       refused(
         Refusal(

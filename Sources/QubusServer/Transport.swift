@@ -171,7 +171,7 @@ final class Transport {
         metadata: ["in_use": "\(used)", "limit": "\(descriptors.limit)"])
     }
     // Near the end of the descriptors the connection must go at once.
-    return used >= descriptors.limit * 9 / 10 ? .refused : .later
+    return used >= descriptors.limit * 9 / 10 ? .full : .later
   }
 
   // MARK: Timers

@@ -157,6 +157,20 @@ struct EndpointTests {
     #expect(service.observerCount == 0)
   }
 
+  @Test("who knocks while the service stops is not sent away as nobody")
+  func knockAtStop() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    #expect(client.isServed)
+    fixture.server.announceStop()
+    #expect(client.receive()?.envelope.kind == .goAway)
+    let peer = try #require(RawPeer(path: fixture.path))
+    #expect(peer.write(RawPeer.greeting + RawPeer.ready))
+    #expect(!peer.isClosed(within: 300))
+    fixture.server.close()
+    #expect(peer.isClosed(within: 5_000))
+  }
+
   @Test("answers made just before the close still arrive")
   func lastAnswers() throws {
     let service = FakeService(holdsSubmits: true)
