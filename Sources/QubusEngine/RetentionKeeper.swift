@@ -44,13 +44,15 @@ final class RetentionKeeper: Sendable {
   private func look(_ engine: Engine) {
     _ = thread.submit { [weak self, weak engine] _ in
       guard let self, let engine, !isStopping else { return }
+      let began = engine.clock.now()
       do throws(QubusError) {
         try pass(engine)
       } catch {
         engine.logger.warning(
           "what has expired waits for the store", metadata: ["error": "\(error.logText)"])
       }
-      let next = engine.clock.now() + engine.configuration.retention.interval
+      // From its beginning: what expired behind the look is not passed over when the clock jumps.
+      let next = began + engine.configuration.retention.interval
       engine.scheduler.schedule(at: next) { [weak self, weak engine] in
         guard let self, let engine else { return }
         look(engine)
