@@ -12,6 +12,9 @@ package struct RetentionChange: Sendable, Hashable {
   package var removesEventsThrough: UInt64?
   /// None of them is left to go.
   package var endsEvents = false
+  /// The result that comes with the change is the one that had gone, or was about to. Its expiry is
+  /// this change's; nil: none.
+  package var restoresResult = false
 
   package init() {}
 
@@ -23,6 +26,7 @@ package struct RetentionChange: Sendable, Hashable {
     all.removesResult = removesResult || later.removesResult
     all.removesEventsThrough = later.removesEventsThrough ?? removesEventsThrough
     all.endsEvents = endsEvents || later.endsEvents
+    all.restoresResult = restoresResult || later.restoresResult
     return all
   }
 }
@@ -33,10 +37,18 @@ package struct JobRetention: Sendable, Hashable {
   package var eventsExpireAt: Microseconds?
   package var isResultRemoved = false
   package var areEventsRemoved = false
+  /// The result was restored from an archive, at least once.
+  package var isRestored = false
 
   package init() {}
 
+  /// The result is there, out of an archive.
+  package var isArchivedCopy: Bool { isRestored && !isResultRemoved }
+
   package mutating func apply(_ change: RetentionChange) {
+    if change.restoresResult {
+      (resultsExpireAt, isResultRemoved, isRestored) = (nil, false, true)
+    }
     resultsExpireAt = change.resultsExpireAt ?? resultsExpireAt
     eventsExpireAt = change.eventsExpireAt ?? eventsExpireAt
     isResultRemoved = isResultRemoved || change.removesResult

@@ -30,6 +30,17 @@ extension CommandExecutor {
     }
   }
 
+  /// Makes room for a result that comes back; the time it had is over.
+  func restore(_ job: Int64) throws(SQLiteFailure) {
+    try write("DELETE FROM result_chunks WHERE job = ?") { $0.add(job) }
+    try write("DELETE FROM results WHERE job = ?") { $0.add(job) }
+    try write(
+      "UPDATE jobs SET results_expire_at = NULL, removed = (removed & ~1) | 4 WHERE job = ?"
+    ) {
+      $0.add(job)
+    }
+  }
+
   /// Records up to the checkpoint's go; the next one follows from its hash. The evidence of it is
   /// appended first, so that the audit is never without a record.
   func cut(_ checkpoint: AuditCheckpoint, _ entry: AuditEntry) throws(SQLiteFailure) {

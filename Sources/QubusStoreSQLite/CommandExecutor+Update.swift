@@ -21,6 +21,7 @@ extension CommandExecutor {
     try write(work, from: row, to: head, storedAt: storedAt)
     try insertEvents(events, bodies: work.bodies, job: row.job, owner: row.owner)
     if let result = work.result {
+      if update.retention?.restoresResult == true { try restore(row.job) }
       try insertResult(result, job: row.job, owner: row.owner)
     }
     if let change = update.retention { try apply(change, to: row.job) }

@@ -25,6 +25,8 @@ package enum TenancyOrder: Sendable, Hashable {
   case setQuota(QuotaScope, Quota, limit: Int64?)
   case setApprovalPolicy(ApprovalPolicy)
   case removeApprovalPolicy(ApprovalPolicy.Key)
+  case setExportPolicy(ExportPolicy)
+  case removeExportPolicy(ExportPolicy.Key)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -53,6 +55,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .ledger(let order): order.method
     case .setQuota: "SetQuota"
     case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
+    case .setExportPolicy, .removeExportPolicy: "SetExportPolicy"
     }
   }
 }

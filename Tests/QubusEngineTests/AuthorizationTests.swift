@@ -23,7 +23,7 @@ struct AuthorizationTests {
   {
     let scope: Scope
     switch role {
-    case .viewer, .submitter, .approver, .projectAdmin:
+    case .viewer, .submitter, .approver, .reviewer, .projectAdmin:
       scope = Scope(tenant: "lab", project: "qc", deviceFamily: family)
     case .tenantAdmin: scope = Scope(tenant: "lab")
     case .operator, .auditor, nil: scope = Scope()
@@ -38,7 +38,7 @@ struct AuthorizationTests {
   /// One letter for each owner: (a)llowed, (d)enied, (h)idden.
   static func seeing(_ role: Role?) -> String {
     switch role {
-    case .viewer, .submitter, .approver, .projectAdmin: "aahh"
+    case .viewer, .submitter, .approver, .reviewer, .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
     case .operator, .auditor: "aaaa"
     case nil: "dhhh"
@@ -48,7 +48,7 @@ struct AuthorizationTests {
   static func reading(_ role: Role?) -> String {
     switch role {
     case .viewer: "ddhh"
-    case .submitter, .approver, .projectAdmin: "aahh"
+    case .submitter, .approver, .reviewer, .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
     case .operator, .auditor: "dddd"
     case nil: "dhhh"
@@ -57,7 +57,7 @@ struct AuthorizationTests {
 
   static func changing(_ role: Role?) -> String {
     switch role {
-    case .viewer, .approver: "ddhh"
+    case .viewer, .approver, .reviewer: "ddhh"
     case .submitter: "adhh"
     case .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
@@ -69,7 +69,7 @@ struct AuthorizationTests {
 
   static func replaying(_ role: Role?) -> String {
     switch role {
-    case .viewer, .approver: "ddhh"
+    case .viewer, .approver, .reviewer: "ddhh"
     case .submitter, .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
     case .operator, .auditor: "dddd"
@@ -79,7 +79,7 @@ struct AuthorizationTests {
 
   static func stepping(_ role: Role?) -> String {
     switch role {
-    case .viewer, .approver: "ddhh"
+    case .viewer, .approver, .reviewer: "ddhh"
     case .submitter, .projectAdmin: "adhh"
     case .tenantAdmin: "addh"
     case .operator, .auditor: "dddd"
@@ -173,7 +173,7 @@ struct AuthorizationTests {
       let plans: Bool
       switch role {
       case .submitter, .projectAdmin, .tenantAdmin: (submits, plans) = (true, true)
-      case .viewer, .approver, .operator, .auditor: (submits, plans) = (false, true)
+      case .viewer, .approver, .reviewer, .operator, .auditor: (submits, plans) = (false, true)
       case nil: (submits, plans) = (false, false)
       }
       #expect(outcome == (submits ? "a" : "d"), "\(String(describing: role))")

@@ -96,6 +96,11 @@ struct TenancyTests {
         ApprovalPolicy(key: .init(tenant: "lab", project: nil, experimentClass: "demo"))),
       [.setApprovalPolicy]
     ),
+    (
+      .exportPolicy(
+        ExportPolicy(key: .init(tenant: "lab", project: "qc"), destinations: ["vault"])),
+      [.setExportPolicy]
+    ),
   ]
 
   private static let money: [(TenancyAnswer, [Method])] = {

@@ -2,7 +2,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusTenancy
 
-/// Quotas and approval policies.
+/// Quotas and policies.
 extension TenancyEngine {
   /// Whoever is above may bound: a tenant is the operators', a project its tenant's
   /// administrators', a principal its project's.
@@ -49,6 +49,20 @@ extension TenancyEngine {
       action: .manageProjects, grant: grant, subject: "approval policy of \(key.text)",
       tenant: key.tenant, changes: [change]
     ) { .approvalPolicy(policy) }
+  }
+
+  func planExports(
+    _ policy: ExportPolicy, _ change: TenancyChange, _ context: CallContext
+  ) throws(QubusError) -> TenancyPlan {
+    let key = policy.key
+    let grant = try context.identity.check(
+      .manageProjects, on: Resource(tenant: key.tenant, project: key.project),
+      now: directory.now(), hidden: .projectNotFound(key.tenant, key.project))
+    let places = policy.destinations.isEmpty ? "none" : policy.destinations.joined(separator: ", ")
+    return TenancyPlan(
+      action: .manageProjects, grant: grant, subject: "export policy of \(key.text): \(places)",
+      tenant: key.tenant, changes: [change]
+    ) { .exportPolicy(policy) }
   }
 
   // MARK: Reads

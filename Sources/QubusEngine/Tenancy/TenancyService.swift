@@ -67,6 +67,7 @@ package enum TenancyAnswer: Sendable, Hashable {
   /// Of a change: the one that was set.
   case quotas([QuotaStatus], next: String)
   case approvalPolicy(ApprovalPolicy)
+  case exportPolicy(ExportPolicy)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:
