@@ -22,7 +22,9 @@ struct ArchiveCommand: ParsableCommand {
       valueName: "time"))
   var before: TimeArgument?
 
-  @Option(name: .customLong("to"), help: "Folder for the files; made when it is not there.")
+  @Option(
+    name: .customLong("to"),
+    help: ArgumentHelp("For the files; made when it is not there.", valueName: "folder"))
   var folder: String
 
   @Option(
