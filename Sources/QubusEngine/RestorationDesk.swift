@@ -2,8 +2,8 @@ internal import Crypto
 internal import QubusCore
 internal import QubusJobs
 
-/// Results on their way back from archives: chunks wait here until all of them are there. What waits
-/// is lost with the service; whoever restores begins again.
+/// Results on their way back from archives: chunks wait here until all of them are there. What
+/// waits is lost with the service; whoever restores begins again.
 final class RestorationDesk: Sendable {
   enum Outcome: Sendable {
     /// So many chunks are not here yet.

@@ -35,9 +35,10 @@ package struct ExportPolicy: Sendable, Hashable {
         limit: "1 to \(Self.destinationsLimit)")
     }
     guard let wrong = destinations.first(where: { !TenancyName.isValid($0) }) else { return nil }
+    let shown = wrong.prefix(TenancyName.limit)
     return .field(
       .invalidName, "destinations",
-      "\"\(wrong.prefix(TenancyName.limit))\" is not made of a-z 0-9 . _ - @ behind a letter or digit",
+      "\"\(shown)\" is not made of a-z 0-9 . _ - @ behind a letter or digit",
       limit: "\(TenancyName.limit) characters")
   }
 }

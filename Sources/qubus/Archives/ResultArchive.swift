@@ -3,7 +3,8 @@ internal import QubusClient
 internal import QubusCore
 
 /// A job in one file: a bundle, as `Result.save_bundle` of the Python package writes it and
-/// `qubus.load_bundle` reads it, with the job's events and the circumstances of the archive besides.
+/// `qubus.load_bundle` reads it, with the job's events and the circumstances of the archive
+/// besides.
 /// `docs/operations.md` lists the files.
 struct ResultArchive {
   private static let format = "qubus.bundle"
