@@ -369,8 +369,8 @@ package protocol JobService: Sendable {
   func restore(
     _ chunk: ArchivedChunk, reason: String, context: CallContext,
     completion: @escaping @Sendable (Result<RestoreReport, QubusError>) -> Void)
-  /// What goes into an archive, with evidence that it left the service. `permission_denied` under an
-  /// export policy that wants somebody else, or another destination.
+  /// What goes into an archive, with evidence that it left the service. `permission_denied` under
+  /// an export policy that wants somebody else, or another destination.
   func archive(
     _ id: Identifier, to destination: String, reason: String, context: CallContext
   ) throws(QubusError) -> ArchiveReport

@@ -26,14 +26,26 @@ extension Responses {
     return MessageBuilder.pack(message)
   }
 
-  static func exportPolicy(_ policy: ExportPolicy) -> [UInt8] {
+  /// Of ListExportPolicies, and of SetExportPolicy, whose one field has the number of their list.
+  static func exportPolicies(_ policies: [ExportPolicy], next: String) -> [UInt8] {
     let builder = MessageBuilder()
-    let message = builder.make(qubus__v1__set_export_policy_response__init)
-    let part = builder.make(qubus__v1__export_policy__init)
-    part.pointee.tenant = builder.text(policy.key.tenant)
-    part.pointee.project = builder.text(policy.key.project)
-    (part.pointee.n_destinations, part.pointee.destinations) = builder.texts(policy.destinations)
-    message.pointee.policy = part
+    let message = builder.make(qubus__v1__list_export_policies_response__init)
+    (message.pointee.n_policies, message.pointee.policies) = builder.list(policies) {
+      builder.exportPolicy($0)
+    }
+    message.pointee.next_page_token = builder.text(next)
     return MessageBuilder.pack(message)
+  }
+}
+
+extension MessageBuilder {
+  fileprivate func exportPolicy(
+    _ policy: ExportPolicy
+  ) -> UnsafeMutablePointer<Qubus__V1__ExportPolicy> {
+    let message = make(qubus__v1__export_policy__init)
+    message.pointee.tenant = text(policy.key.tenant)
+    message.pointee.project = text(policy.key.project)
+    (message.pointee.n_destinations, message.pointee.destinations) = texts(policy.destinations)
+    return message
   }
 }

@@ -70,7 +70,8 @@ extension Transport {
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
       .dedicateDevice, .listBudgets,
-      .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy, .setExportPolicy:
+      .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy, .setExportPolicy,
+      .listExportPolicies:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
     case .approveJob:

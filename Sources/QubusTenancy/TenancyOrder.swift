@@ -104,6 +104,8 @@ package enum TenancyQuery: Sendable, Hashable {
   case quota(QuotaScope?)
   /// Limits that are set; nil: of every tenant that the caller sees.
   case quotas(tenant: String?, TenancyPage)
+  /// Nil: of every tenant that the caller sees.
+  case exportPolicies(tenant: String?, TenancyPage)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -118,6 +120,7 @@ package enum TenancyQuery: Sendable, Hashable {
     case .ledger(let query): query.method
     case .quota: "GetQuota"
     case .quotas: "ListQuotas"
+    case .exportPolicies: "ListExportPolicies"
     }
   }
 }

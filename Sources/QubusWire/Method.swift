@@ -65,6 +65,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case approveJob = "ApproveJob"
   case setApprovalPolicy = "SetApprovalPolicy"
   case setExportPolicy = "SetExportPolicy"
+  case listExportPolicies = "ListExportPolicies"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -172,6 +173,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listApprovals: row(.approveJobs, .reader)
     case .approveJob: row(.approveJobs, .engine)
     case .setApprovalPolicy, .setExportPolicy: row(.manageProjects, .engine)
+    case .listExportPolicies: row(.readMembers, .reader)
     }
   }
 

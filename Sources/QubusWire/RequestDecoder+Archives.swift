@@ -45,6 +45,15 @@ extension RequestDecoder {
     }
   }
 
+  func listExportPolicies(_ body: [UInt8]) throws(QubusError) -> TenancyQuery {
+    try decodeMessage(body, qubus_descriptor_list_export_policies_request(), limits: wire) {
+      (m: Qubus__V1__ListExportPoliciesRequest) throws(QubusError) in
+      .exportPolicies(
+        tenant: try TenancyFields.optionalName(m.tenant, "tenant"),
+        try tenancyPage(m.page_size, m.page_token))
+    }
+  }
+
   func setExportPolicy(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
     try decodeMessage(body, qubus_descriptor_set_export_policy_request(), limits: wire) {
       (m: Qubus__V1__SetExportPolicyRequest) throws(QubusError) in

@@ -133,6 +133,17 @@ struct TenancyQuotaTests {
     #expect(harness.lastEntry?.subject == "export policy of lab/qc: vault, desk")
     #expect(harness.lastEntry?.method == "SetExportPolicy")
     #expect(harness.lastEntry?.reason == "contract 17")
+    for principal in [H.tia, H.root, H.pia, H.ada] {
+      let answer = try harness.answer(
+        .exportPolicies(tenant: "lab", TenancyPage(limit: 9)), as: principal)
+      #expect(answer == .exportPolicies([policy], next: ""))
+    }
+    #expect(
+      try harness.answer(.exportPolicies(tenant: "other", TenancyPage(limit: 9)), as: H.tia)
+        == .exportPolicies([], next: ""))
+    #expect(
+      try harness.refusal(.exportPolicies(tenant: nil, TenancyPage(limit: 9)), as: H.sam)?.code
+        == .permissionDenied)
     // An administrator of the project is under the policy, and makes nobody a reviewer.
     let grant = Grant(.reviewer, Scope(tenant: "lab", project: "qc"))
     let record = GrantRecord(principal: H.sam, grant: grant)

@@ -97,9 +97,9 @@ struct TenancyTests {
       [.setApprovalPolicy]
     ),
     (
-      .exportPolicy(
-        ExportPolicy(key: .init(tenant: "lab", project: "qc"), destinations: ["vault"])),
-      [.setExportPolicy]
+      .exportPolicies(
+        [ExportPolicy(key: .init(tenant: "lab", project: "qc"), destinations: ["vault"])],
+        next: ""), [.setExportPolicy, .listExportPolicies]
     ),
   ]
 

@@ -178,7 +178,7 @@ struct Expected {
     case .getQuota: .connect
     // Of a project manageProjects, of a tenant manageTenants besides.
     case .setQuota: .managePrincipals
-    case .listQuotas: .readMembers
+    case .listQuotas, .listExportPolicies: .readMembers
     case .listApprovals, .approveJob: .approveJobs
     case .setApprovalPolicy, .setExportPolicy: .manageProjects
     }

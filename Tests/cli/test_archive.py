@@ -174,6 +174,8 @@ def test_under_a_policy_reviewers_archive_to_named_destinations(lab):  # noqa: F
         "admin", "export-policy", "set", "lab/qc", "--destination", "vault", "--destination",
         "desk", "--reason", "contract 17")
     assert policy["destinations"] == ["vault", "desk"]
+    assert lab.ask("admin", "export-policy", "list")["policies"] == [
+        {"tenant": "lab", "project": "qc", "destinations": ["vault", "desk"]}]
     refused = archive(sam, "--destination", "vault")
     told = json.loads(refused.stdout)["error"]
     assert (refused.returncode, told["name"]) == (77, "permission_denied")

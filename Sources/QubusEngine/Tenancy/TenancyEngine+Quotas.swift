@@ -62,7 +62,7 @@ extension TenancyEngine {
     return TenancyPlan(
       action: .manageProjects, grant: grant, subject: "export policy of \(key.text): \(places)",
       tenant: key.tenant, changes: [change]
-    ) { .exportPolicy(policy) }
+    ) { .exportPolicies([policy], next: "") }
   }
 
   // MARK: Reads
@@ -89,6 +89,20 @@ extension TenancyEngine {
     case .project(let tenant, let project): directory.project(tenant, project) != nil
     case .principal(let principal): directory.principal(principal) != nil
     }
+  }
+
+  func exportsAnswer(
+    of tenant: String?, _ page: TenancyPage, _ context: CallContext
+  ) throws(QubusError) -> TenancyAnswer {
+    let now = directory.now()
+    try context.identity.checkAnywhere(.readMembers, now: now)
+    let seen = exportPolicies.all.filter { policy in
+      let place = Resource(tenant: policy.key.tenant, project: policy.key.project)
+      return (tenant.map { $0 == policy.key.tenant } ?? true)
+        && Authority.allows(context.identity, .readMembers, on: place, now: now)
+    }
+    let (found, next) = page.cut(seen, by: \.key.text)
+    return .exportPolicies(found, next: next)
   }
 
   func limitsAnswer(

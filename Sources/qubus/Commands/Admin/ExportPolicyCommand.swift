@@ -5,7 +5,22 @@ struct ExportPolicyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export-policy", abstract: "Say who archives results of a project, and where to.",
     discussion: "Without a policy whoever may read results may archive them.",
-    subcommands: [Set.self, Remove.self])
+    subcommands: [List.self, Set.self, Remove.self], defaultSubcommand: List.self)
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "List the policies in force.", discussion: "Takes members.read.")
+
+    @Option(help: ArgumentHelp("Only of this tenant.", valueName: "tenant"))
+    var tenant: String?
+
+    @OptionGroup var options: AdminOptions
+
+    func run() throws {
+      try options.list(
+        "ListExportPolicies", .exportPolicies, [.init("tenant", .text(tenant ?? ""))])
+    }
+  }
 
   struct Set: ParsableCommand {
     static let configuration = CommandConfiguration(
