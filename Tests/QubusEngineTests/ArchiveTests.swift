@@ -50,9 +50,9 @@ struct ArchiveTests {
   private static func restore(
     _ harness: RetentionHarness, _ chunk: ArchivedChunk, as context: CallContext? = nil
   ) async throws -> RestoreReport {
-    let (engine, context) = (harness.engine, context ?? harness.context)
+    let (engine, caller) = (harness.engine, context ?? harness.context)
     return try await withCheckedContinuation { continuation in
-      engine.restore(chunk, reason: "for the paper", context: context) {
+      engine.restore(chunk, reason: "for the paper", context: caller) {
         continuation.resume(returning: $0)
       }
     }.get()
@@ -72,7 +72,7 @@ struct ArchiveTests {
     _ harness: RetentionHarness
   ) async throws -> (id: Identifier, chunks: [ArchivedChunk]) {
     let id = try await harness.finished()
-    let chunks = try chunks(harness, id)
+    let chunks = try Self.chunks(harness, id)
     harness.pass(day)
     try await harness.reached(id) { $0.retention.isResultRemoved }
     return (id, chunks)
