@@ -8,6 +8,9 @@ package struct RetentionChange: Sendable, Hashable {
   package var eventsExpireAt: Microseconds?
   /// The data go; manifest and provenance stay.
   package var removesResult = false
+  /// By which time the result was found to have expired: it goes only while that is still its time,
+  /// as it may have been restored meanwhile. Nil: whatever its time is.
+  package var removedExpiry: Microseconds?
   /// Events up to this sequence go.
   package var removesEventsThrough: UInt64?
   /// None of them is left to go.
@@ -24,6 +27,7 @@ package struct RetentionChange: Sendable, Hashable {
     all.resultsExpireAt = later.resultsExpireAt ?? resultsExpireAt
     all.eventsExpireAt = later.eventsExpireAt ?? eventsExpireAt
     all.removesResult = removesResult || later.removesResult
+    all.removedExpiry = later.removedExpiry ?? removedExpiry
     all.removesEventsThrough = later.removesEventsThrough ?? removesEventsThrough
     all.endsEvents = endsEvents || later.endsEvents
     all.restoresResult = restoresResult || later.restoresResult
@@ -102,6 +106,10 @@ extension QubusError {
       .resultExpired,
       "the result of job \(id) expired\(when); the job, its manifest and provenance are kept",
       details: time.map { ["results_expired_at": String($0)] } ?? [:])
+  }
+
+  package static func restoredMeanwhile(_ id: Identifier) -> QubusError {
+    QubusError(.illegalTransition, "the result of job \(id) has another time by now and stays")
   }
 
   package static func eventsExpired(_ id: Identifier, at time: Microseconds?) -> QubusError {

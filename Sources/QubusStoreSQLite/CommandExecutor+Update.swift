@@ -16,6 +16,9 @@ extension CommandExecutor {
     } catch {
       return .failure(error)
     }
+    if let time = update.retention?.removedExpiry, try !expires(row.job, at: time) {
+      return .failure(.restoredMeanwhile(update.jobID))
+    }
     let storedAt: Microseconds? =
       head.status.isTerminal && !row.head.status.isTerminal ? clock.now() : nil
     try write(work, from: row, to: head, storedAt: storedAt)

@@ -93,6 +93,36 @@ struct RetentionStoreTests {
     fixture.close()
   }
 
+  @Test(
+    "a result that was restored while its end was on the way stays", arguments: StoreKind.allCases)
+  func restoredMeanwhile(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let id = try await ended(fixture)
+    let found = try #require(try fixture.store.job(id)).retention.resultsExpireAt
+    var back = JobUpdate(jobID: id, attempt: 1)
+    back.result = fixture.result(id, [[1, 2, 3]])
+    var restoration = RetentionChange()
+    restoration.restoresResult = true
+    restoration.resultsExpireAt = fixture.clock.now() + 5 * Self.day
+    back.retention = restoration
+    _ = try await fixture.store.update(back)
+    let late = await code {
+      try await change(fixture, id) {
+        $0.removesResult = true
+        $0.removedExpiry = found
+      }
+    }
+    #expect(late == .illegalTransition)
+    #expect(try fixture.store.resultChunk(id, item: 0, chunk: 0) == [1, 2, 3])
+    #expect(try fixture.store.job(id)?.retention.isArchivedCopy == true)
+    try await change(fixture, id) {
+      $0.removesResult = true
+      $0.removedExpiry = restoration.resultsExpireAt
+    }
+    #expect(try fixture.store.job(id)?.retention.isResultRemoved == true)
+    fixture.close()
+  }
+
   @Test("without a restoration the result of an ended job is final", arguments: StoreKind.allCases)
   func endedIsFinal(_ kind: StoreKind) async throws {
     let fixture = try StoreFixture(kind)
