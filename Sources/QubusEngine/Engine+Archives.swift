@@ -60,7 +60,8 @@ extension Engine {
       let report = RestoreReport(job: view(record), chunksMissing: 0, wasThere: true)
       return completion(.success(report))
     }
-    switch try restorations.add(chunk, of: manifest, now: now) {
+    let tenant = record.principal.tenant
+    switch try restorations.add(chunk, of: manifest, tenant: tenant, now: now) {
     case .missing(let count):
       let report = RestoreReport(job: view(record), chunksMissing: count, wasThere: false)
       completion(.success(report))

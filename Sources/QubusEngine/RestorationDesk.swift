@@ -13,43 +13,51 @@ final class RestorationDesk: Sendable {
   }
 
   private struct Restoration: Sendable {
+    let tenant: String
     /// By item and chunk; nil: not here yet.
     var chunks: [[[UInt8]?]]
     var missing: Int
     var bytes = 0
-    var touchedAt: Microseconds
+    /// When it got the last chunk that it lacked.
+    var advancedAt: Microseconds
   }
 
   private let restorations = Lock<[Identifier: Restoration]>([:])
 
-  static let atOnce = 4
+  static let atOnce = 8
+  /// Less than all: nobody keeps the others out.
+  static let atOncePerTenant = 2
   /// Of all that wait together; a single result may have more.
   static let bytesLimit = 1 << 30
   /// After which a restoration that nobody goes on with makes room.
-  static let idleMicroseconds: Microseconds = 600_000_000
+  static let idleMicroseconds: Microseconds = 60_000_000
 
-  /// - Parameter chunk: checked against the manifest before.
+  /// - Parameters:
+  ///   - chunk: checked against the manifest before.
+  ///   - tenant: whose job it is.
   /// - Throws: `server_overloaded` while too many others wait.
   func add(
-    _ chunk: ArchivedChunk, of manifest: ResultManifest, now: Microseconds
+    _ chunk: ArchivedChunk, of manifest: ResultManifest, tenant: String, now: Microseconds
   ) throws(QubusError) -> Outcome {
     try restorations.withLock {
       (all: inout [Identifier: Restoration]) throws(QubusError) -> Outcome in
-      all = all.filter { now - $0.value.touchedAt < Self.idleMicroseconds }
-      let isFull = all.reduce(chunk.data.count) { $0 + $1.value.bytes } > Self.bytesLimit
-      let isFirst = all[chunk.jobID] == nil
-      guard !(isFirst && all.count >= Self.atOnce), !isFull || all.count - (isFirst ? 0 : 1) == 0
-      else {
-        throw QubusError(
-          .serverOverloaded, "other results are being restored (limit: \(Self.atOnce) at once)",
-          retryAfterMilliseconds: 1000)
+      all = all.filter { now - $0.value.advancedAt < Self.idleMicroseconds }
+      let others = all.filter { $0.key != chunk.jobID }
+      var own: Restoration
+      if let begun = all[chunk.jobID] {
+        own = begun
+      } else {
+        own = try Self.begin(manifest, tenant, beside: others.values.map(\.tenant), now)
       }
-      var own = all[chunk.jobID] ?? Self.begin(manifest, now)
-      own.touchedAt = now
+      let bytes = others.reduce(own.bytes + chunk.data.count) { $0 + $1.value.bytes }
+      guard others.isEmpty || bytes <= Self.bytesLimit else {
+        throw Self.overloaded("\(Self.bytesLimit >> 20) MiB together")
+      }
       if own.chunks[chunk.item][chunk.chunk] == nil {
         own.chunks[chunk.item][chunk.chunk] = chunk.data
         own.missing -= 1
         own.bytes += chunk.data.count
+        own.advancedAt = now
       }
       guard own.missing == 0 else {
         all[chunk.jobID] = own
@@ -60,10 +68,23 @@ final class RestorationDesk: Sendable {
     }
   }
 
-  private static func begin(_ manifest: ResultManifest, _ now: Microseconds) -> Restoration {
-    Restoration(
+  private static func begin(
+    _ manifest: ResultManifest, _ tenant: String, beside tenants: [String], _ now: Microseconds
+  ) throws(QubusError) -> Restoration {
+    guard tenants.count < atOnce else { throw overloaded("\(atOnce) at once") }
+    guard tenants.count(where: { $0 == tenant }) < atOncePerTenant else {
+      throw overloaded("\(atOncePerTenant) of a tenant at once")
+    }
+    return Restoration(
+      tenant: tenant,
       chunks: manifest.items.map { Array(repeating: nil, count: $0.chunks.count) },
-      missing: manifest.items.reduce(0) { $0 + $1.chunks.count }, touchedAt: now)
+      missing: manifest.items.reduce(0) { $0 + $1.chunks.count }, advancedAt: now)
+  }
+
+  private static func overloaded(_ limit: String) -> QubusError {
+    QubusError(
+      .serverOverloaded, "other results are being restored (limit: \(limit))",
+      retryAfterMilliseconds: 1000)
   }
 }
 

@@ -65,10 +65,10 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// Begins or goes on with work, which a disabled project takes no more of.
+  /// Begins or goes on with work, or brings data in: a disabled project takes no more of it.
   package var isWork: Bool {
     switch self {
-    case .submitJobs, .openSessions, .stepSessions, .issueTokens: true
+    case .submitJobs, .restoreResults, .openSessions, .stepSessions, .issueTokens: true
     default: false
     }
   }

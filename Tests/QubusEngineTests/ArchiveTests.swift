@@ -1,5 +1,6 @@
 import QubusCore
 import QubusJobs
+import QubusStoreSQLite
 import QubusTenancy
 import Testing
 
@@ -238,7 +239,7 @@ struct ArchiveTests {
     await harness.stop()
   }
 
-  @Test("no more than four results wait for their other chunks; the oldest make room in time")
+  @Test("two results of a tenant and eight of all wait for their chunks; the idle make room")
   func desk() throws {
     let desk = RestorationDesk()
     let ids = IdentifierSource(clock: ManualClock())
@@ -248,25 +249,35 @@ struct ArchiveTests {
       ResultItem(
         name: "memory", pub: 0, dataType: .uint8, shape: [2], bytes: 2, sha256: [], chunks: infos)
     ]
-    func add(_ id: Identifier, _ chunk: Int, at now: Microseconds) throws -> [[UInt8]]? {
+    func add(
+      _ id: Identifier, _ chunk: Int, of tenant: String, at now: Microseconds
+    ) throws -> [[UInt8]]? {
       let part = ArchivedChunk(
         jobID: id, executionHash: [], item: 0, chunk: chunk, data: [UInt8(chunk)])
-      switch try desk.add(part, of: manifest, now: now) {
+      switch try desk.add(part, of: manifest, tenant: tenant, now: now) {
       case .missing(let count):
         #expect(count == 1)
         return nil
       case .whole(let data): return data
       }
     }
-    let waiting = (0..<5).map { _ in ids.next() }
-    for id in waiting.prefix(4) { #expect(try add(id, 1, at: 0) == nil) }
-    let error = #expect(throws: QubusError.self) { try add(waiting[4], 1, at: 1) }
-    #expect(error?.code == .serverOverloaded)
-    #expect(try add(waiting[0], 0, at: 1) == [[0, 1]])
-    #expect(try add(waiting[4], 1, at: 2) == nil)
-    let late = RestorationDesk.idleMicroseconds + 2
-    #expect(try add(waiting[0], 1, at: late) == nil)
-    // What had waited too long is forgotten.
-    #expect(try add(waiting[1], 0, at: late) == nil)
+    let jobs = (0..<10).map { (id: ids.next(), tenant: "t\($0 / 2)") }
+    func refusal(_ index: Int, of tenant: String) -> ErrorCode? {
+      #expect(throws: QubusError.self) { try add(jobs[index].id, 1, of: tenant, at: 1) }?.code
+    }
+    for job in jobs.prefix(2) { #expect(try add(job.id, 1, of: job.tenant, at: 0) == nil) }
+    // The tenant has its two; others are not in its way, nor it in theirs.
+    #expect(refusal(8, of: "t0") == .serverOverloaded)
+    for job in jobs[2..<8] { #expect(try add(job.id, 1, of: job.tenant, at: 0) == nil) }
+    #expect(refusal(8, of: "t4") == .serverOverloaded)
+    #expect(try add(jobs[0].id, 0, of: "t0", at: 1) == [[0, 1]])
+    #expect(try add(jobs[8].id, 1, of: "t4", at: 2) == nil)
+    // A chunk that is there already keeps nothing waiting.
+    let late = RestorationDesk.idleMicroseconds
+    #expect(try add(jobs[1].id, 1, of: "t0", at: late - 1) == nil)
+    #expect(try add(jobs[0].id, 1, of: "t0", at: late) == nil)
+    // What had waited too long is forgotten; what came later is not.
+    #expect(try add(jobs[1].id, 0, of: "t0", at: late) == nil)
+    #expect(try add(jobs[8].id, 0, of: "t4", at: late) == [[0, 1]])
   }
 }

@@ -3,9 +3,11 @@
 import hashlib
 import json
 import stat
+import struct
 import zipfile
 
 import pytest
+import qubus
 from conftest import PROGRAMS
 from test_admin import error, lab, service  # noqa: F401
 from test_retention import shown, start, submitted, until  # noqa: F401
@@ -120,6 +122,62 @@ def test_a_damaged_archive_is_refused_before_anything_is_sent(service, damage): 
     assert str(file) in json.loads(done.stdout)["error"]["message"]
 
 
+def test_files_that_lie_over_one_another_are_not_unpacked(service):  # noqa: F811
+    file = archived(service, submitted(service))
+    data = file.read_bytes()
+    end = data.rindex(b"PK\5\6")
+    count, size, start = struct.unpack("<HII", data[end + 10:end + 20])
+    # The table a thousand times, each entry of the largest file in it.
+    entries, place = [], start
+    for _ in range(count):
+        name = int.from_bytes(data[place + 28:place + 30], "little")
+        entries.append(data[place:place + 46 + name])
+        place += 46 + name
+    largest = max(entries, key=lambda entry: int.from_bytes(entry[24:28], "little"))
+    table = largest * 1000
+    tail = data[end:end + 8] + struct.pack("<HHII", 1000, 1000, len(table), start) + data[end + 20:]
+    file.write_bytes(data[:start] + table + tail)
+    done = service.call("restore", file, "-o", "json")
+    assert (done.returncode, error(done)) == (74, "archive_damaged"), done.stderr
+    assert "its table of files is damaged" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_what_lies_under_the_partial_name_is_not_written_into(service):  # noqa: F811
+    job_id = submitted(service)
+    folder = service.path / "archives"
+    folder.mkdir()
+    other = service.path / "other"
+    other.write_text("mine")
+    partial = folder / f"{job_id}.qubus.zip.partial"
+    partial.symlink_to(other)
+    file = archived(service, job_id)
+    assert other.read_text() == "mine" and not partial.is_symlink() and not partial.exists()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600 and not file.is_symlink()
+
+
+def test_an_archive_that_cannot_be_written_leaves_nothing(service):  # noqa: F811
+    job_id = submitted(service)
+    folder = service.path / "archives"
+    # Where the file is to be lies a folder.
+    (folder / f"{job_id}.qubus.zip").mkdir(parents=True)
+    done = service.call("archive", job_id, "--to", folder)
+    assert done.returncode == 74 and "cannot write" in done.stderr
+    assert [path.name for path in folder.iterdir()] == [f"{job_id}.qubus.zip"]
+    done = service.call("archive", job_id, "--to", service.path / "no" / "such")
+    assert done.returncode == 74 and "cannot make" in done.stderr
+
+
+def test_python_reads_an_archive_as_a_bundle(service):  # noqa: F811
+    job_id = submitted(service)
+    file = archived(service, job_id)
+    result = qubus.load_bundle(file)
+    assert result.job_id == job_id and result.counts == counts(service, job_id)
+    assert result.programs == [BELL.read_bytes()]
+    file.write_bytes(file.read_bytes().replace(b"OPENQASM", b"OPENQASN", 1))
+    with pytest.raises(qubus.PostProcessingError):
+        qubus.load_bundle(file)
+
+
 def test_a_forged_archive_is_refused_by_the_service(service):  # noqa: F811
     job_id = submitted(service)
     file = archived(service, job_id)
@@ -143,6 +201,13 @@ def test_a_forged_archive_is_refused_by_the_service(service):  # noqa: F811
     done = service.call("restore", nobody, "-o", "json")
     assert (done.returncode, error(done)) == (77, "job_not_found")
     assert service.call("restore", service.path / "nowhere.zip").returncode == 66
+    # What was refused is evidence.
+    who = service.ask("whoami")["principal"]
+    service.ask("admin", "grant", who, "auditor", "--scope", "everything")
+    refused = {
+        record["policy"] for record in service.ask("audit", "list")["records"]
+        if record["method"] == "RestoreJob"}
+    assert {"archive_damaged", "archive_conflict"} <= refused
 
 
 def test_all_jobs_before_a_day_are_archived(service):  # noqa: F811

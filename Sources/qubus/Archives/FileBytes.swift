@@ -20,11 +20,13 @@ enum FileBytes {
     }
   }
 
-  /// Durable, for its owner alone, and under its name only when it is whole.
+  /// Durable, for its owner alone, and under its name only when it is whole. What lies under the
+  /// partial name is not written into: it may be a link, or somebody else's to read.
   /// - Throws: exit status 74.
   static func write(_ bytes: [UInt8], to path: String) throws(UsageFailure) {
     let partial = path + ".partial"
-    let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    unlink(partial)
+    let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw failure(.inputOutput, "make", partial) }
     var isWritten = writeAll(bytes, to: descriptor) && fsync(descriptor) == 0
     isWritten = close(descriptor) == 0 && isWritten

@@ -87,6 +87,8 @@ struct ZipFile {
     }
     members = []
     var place = Int(bytes.number32(at: end + 16))
+    // Files that lie over one another would unpack to more than there is.
+    var left = bytes.count
     for _ in 0..<Int(bytes.number16(at: end + 10)) {
       guard place + Self.centralBytes <= end, bytes.number32(at: place) == Self.centralMark else {
         throw .archiveDamaged("\(name): its table of files is damaged")
@@ -97,14 +99,17 @@ struct ZipFile {
       let nameBytes = Int(bytes.number16(at: place + 28))
       let skipped = Int(bytes.number16(at: place + 30)) + Int(bytes.number16(at: place + 32))
       let next = place + Self.centralBytes + nameBytes + skipped
-      guard next <= end else { throw .archiveDamaged("\(name): its table of files is damaged") }
+      let count = Int(bytes.number32(at: place + 24))
+      guard next <= end, count <= left else {
+        throw .archiveDamaged("\(name): its table of files is damaged")
+      }
+      left -= count
       let start = place + Self.centralBytes
       members.append(
         Member(
           name: String(decoding: bytes[start..<start + nameBytes], as: UTF8.self),
           bytes: try Self.content(
-            bytes, at: Int(bytes.number32(at: place + 42)),
-            count: Int(bytes.number32(at: place + 24)), name: name)))
+            bytes, at: Int(bytes.number32(at: place + 42)), count: count, name: name)))
       place = next
     }
   }
