@@ -23,6 +23,9 @@ package final class Engine: Sendable {
   let audit: (any AuditLog)?
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let exportPolicies: ExportPolicies
+  /// Results that come back from archives and are not whole yet.
+  let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
   let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
   let preparation: JobPreparation
@@ -71,6 +74,7 @@ package final class Engine: Sendable {
   ///   - ledger: holds and settles what jobs and sessions cost.
   ///   - quotas: limits on what is taken in; none by default.
   ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
+  ///   - exportPolicies: who may archive, and where to; everybody who may read by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -80,6 +84,7 @@ package final class Engine: Sendable {
     audit: (any AuditLog)? = nil,
     ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
+    exportPolicies: ExportPolicies = ExportPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -94,6 +99,7 @@ package final class Engine: Sendable {
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
+    self.exportPolicies = exportPolicies
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs, ledger: ledger)

@@ -53,6 +53,7 @@ extension Responses {
     case .usage(let report): usage(report)
     case .quotas(let statuses, let next): quotas(statuses, next: next)
     case .approvalPolicy(let policy): approvalPolicy(policy)
+    case .exportPolicies(let policies, let next): exportPolicies(policies, next: next)
     }
   }
 

@@ -136,7 +136,9 @@ extension CommandExecutor {
         $0.add(shots)
         $0.add(id)
       }
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: try applyBound(change)
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+      .removeExportPolicy:
+      try applyBound(change)
     }
   }
 

@@ -25,6 +25,8 @@ package enum TenancyOrder: Sendable, Hashable {
   case setQuota(QuotaScope, Quota, limit: Int64?)
   case setApprovalPolicy(ApprovalPolicy)
   case removeApprovalPolicy(ApprovalPolicy.Key)
+  case setExportPolicy(ExportPolicy)
+  case removeExportPolicy(ExportPolicy.Key)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -53,6 +55,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .ledger(let order): order.method
     case .setQuota: "SetQuota"
     case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
+    case .setExportPolicy, .removeExportPolicy: "SetExportPolicy"
     }
   }
 }
@@ -101,6 +104,8 @@ package enum TenancyQuery: Sendable, Hashable {
   case quota(QuotaScope?)
   /// Limits that are set; nil: of every tenant that the caller sees.
   case quotas(tenant: String?, TenancyPage)
+  /// Nil: of every tenant that the caller sees.
+  case exportPolicies(tenant: String?, TenancyPage)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -115,6 +120,7 @@ package enum TenancyQuery: Sendable, Hashable {
     case .ledger(let query): query.method
     case .quota: "GetQuota"
     case .quotas: "ListQuotas"
+    case .exportPolicies: "ListExportPolicies"
     }
   }
 }

@@ -16,6 +16,7 @@ package protocol TenancyLookup {
   func hasGrant(_ record: GrantRecord) throws(Failure) -> Bool
   func token(_ id: String) throws(Failure) -> TokenRecord?
   func hasApprovalPolicy(_ key: ApprovalPolicy.Key) throws(Failure) -> Bool
+  func hasExportPolicy(_ key: ExportPolicy.Key) throws(Failure) -> Bool
 }
 
 /// Which changes contradict what is there; the same for every store. Who may make them is decided
@@ -56,7 +57,8 @@ package enum TenancyRules {
       return try tokenRefusal(of: change, in: lookup)
     case .ledger(let change):
       return try ledgerRefusal(of: change, in: lookup)
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy:
+    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+      .removeExportPolicy:
       return try boundRefusal(of: change, in: lookup)
     }
   }
@@ -92,6 +94,13 @@ package enum TenancyRules {
       if let error = try placeRefusal(key.tenant, key.project, lookup) { return error }
       return try lookup.hasApprovalPolicy(key)
         ? nil : .field(.invalidRequest, "policy", "there is no policy for \(key.text)")
+    case .setExportPolicy(let policy):
+      if let error = policy.refusal { return error }
+      return try projectRefusal(policy.key.tenant, policy.key.project, lookup)
+    case .removeExportPolicy(let key):
+      if let error = try projectRefusal(key.tenant, key.project, lookup) { return error }
+      return try lookup.hasExportPolicy(key)
+        ? nil : .field(.invalidRequest, "policy", "there is no export policy of \(key.text)")
     default: preconditionFailure("not a change of bounds")
     }
   }
@@ -110,7 +119,7 @@ package enum TenancyRules {
     case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
       .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setApprovalPolicy,
-      .removeApprovalPolicy:
+      .removeApprovalPolicy, .setExportPolicy, .removeExportPolicy:
       return nil
     }
     guard !owner.isEmpty, try !lookup.hasPrincipal(named: owner, in: tenant) else { return nil }

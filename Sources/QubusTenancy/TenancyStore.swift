@@ -27,6 +27,8 @@ package enum TenancyChange: Sendable, Hashable {
   case setQuota(QuotaScope, Quota, limit: Int64?)
   case setApprovalPolicy(ApprovalPolicy)
   case removeApprovalPolicy(ApprovalPolicy.Key)
+  case setExportPolicy(ExportPolicy)
+  case removeExportPolicy(ExportPolicy.Key)
 }
 
 /// Everything at once, as it is read at start.
@@ -40,6 +42,7 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var tokens: [TokenRecord] = []
   package var quotas: [QuotaRecord] = []
   package var approvalPolicies: [ApprovalPolicy] = []
+  package var exportPolicies: [ExportPolicy] = []
 
   package init() {}
 }

@@ -15,6 +15,7 @@ package struct TenancyTables: Sendable {
   private var tokens: [String: TokenRecord] = [:]
   private var quotas: [QuotaScope: [Quota: Int64]] = [:]
   private var policies: [ApprovalPolicy.Key: ApprovalPolicy] = [:]
+  private var exportPolicies: [ExportPolicy.Key: ExportPolicy] = [:]
 
   /// A service nobody has used: the tenant `default` with the project `default`.
   package init(createdAt: Microseconds) {
@@ -69,6 +70,8 @@ package struct TenancyTables: Sendable {
     case .setQuota(let scope, let quota, let limit): quotas[scope, default: [:]][quota] = limit
     case .setApprovalPolicy(let policy): policies[policy.key] = policy
     case .removeApprovalPolicy(let key): policies[key] = nil
+    case .setExportPolicy(let policy): exportPolicies[policy.key] = policy
+    case .removeExportPolicy(let key): exportPolicies[key] = nil
     }
   }
 
@@ -85,6 +88,7 @@ package struct TenancyTables: Sendable {
       limits.map { QuotaRecord(scope: scope, quota: $0, limit: $1) }
     }.sorted { ($0.scope.text, $0.quota.rawValue) < ($1.scope.text, $1.quota.rawValue) }
     snapshot.approvalPolicies = policies.values.sorted { $0.key.text < $1.key.text }
+    snapshot.exportPolicies = exportPolicies.values.sorted { $0.key.text < $1.key.text }
     return snapshot
   }
 
@@ -117,4 +121,5 @@ extension TenancyTables: TenancyLookup {
   package func hasGrant(_ record: GrantRecord) -> Bool { grants.contains(record) }
   package func token(_ id: String) -> TokenRecord? { tokens[id] }
   package func hasApprovalPolicy(_ key: ApprovalPolicy.Key) -> Bool { policies[key] != nil }
+  package func hasExportPolicy(_ key: ExportPolicy.Key) -> Bool { exportPolicies[key] != nil }
 }

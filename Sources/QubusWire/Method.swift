@@ -14,6 +14,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case cancelJob = "CancelJob"
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
+  case archiveJob = "ArchiveJob"
+  case restoreJob = "RestoreJob"
   case openSession = "OpenSession"
   case step = "Step"
   case resumeSession = "ResumeSession"
@@ -62,6 +64,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listApprovals = "ListApprovals"
   case approveJob = "ApproveJob"
   case setApprovalPolicy = "SetApprovalPolicy"
+  case setExportPolicy = "SetExportPolicy"
+  case listExportPolicies = "ListExportPolicies"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -113,6 +117,9 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .cancelJob: row(.cancelJobs, .engine)
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
+    // Under an export policy it takes results.export besides.
+    case .archiveJob: row(.readResults, .reader)
+    case .restoreJob: row(.restoreResults, .engine)
     case .openSession: row(.openSessions, .engine, idempotent: false)
     case .step: row(.stepSessions, .transport, attachments: 1...1)
     case .resumeSession: row(.openSessions, .engine)
@@ -165,7 +172,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listQuotas: row(.readMembers, .reader)
     case .listApprovals: row(.approveJobs, .reader)
     case .approveJob: row(.approveJobs, .engine)
-    case .setApprovalPolicy: row(.manageProjects, .engine)
+    case .setApprovalPolicy, .setExportPolicy: row(.manageProjects, .engine)
+    case .listExportPolicies: row(.readMembers, .reader)
     }
   }
 

@@ -35,6 +35,7 @@ extension RequestDecoder {
     case .dedicateDevice: try dedicateDevice(body)
     case .setQuota: try setQuota(body)
     case .setApprovalPolicy: try setApprovalPolicy(body)
+    case .setExportPolicy: try setExportPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
     }
   }

@@ -18,6 +18,7 @@ struct Qubus: ParsableCommand {
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
           ListCommand.self, ResultCommand.self, CancelCommand.self, ReplayCommand.self,
           AnnotateCommand.self, PlanCommand.self, ApprovalsCommand.self, UsageCommand.self,
+          ArchiveCommand.self, RestoreCommand.self,
         ]),
       CommandGroup(
         name: "The service:",

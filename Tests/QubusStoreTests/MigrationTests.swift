@@ -69,6 +69,7 @@ struct MigrationTests {
     let snapshot = try store.snapshot()
     #expect(snapshot.quotas.map(\.limit) == (version >= 6 ? [7] : []))
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
+    #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
     fresh.close()
@@ -94,6 +95,9 @@ struct MigrationTests {
     policy.maxShots = 8
     return [
       .setQuota(.tenant("default"), .sessions, limit: 7), .setApprovalPolicy(policy),
+      .setExportPolicy(
+        ExportPolicy(
+          key: .init(tenant: "default", project: "default"), destinations: ["vault"])),
     ]
   }()
 

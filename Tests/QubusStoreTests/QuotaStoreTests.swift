@@ -20,6 +20,10 @@ struct QuotaStoreTests {
     return policy
   }
 
+  private static func exports(_ project: String, _ destinations: [String]) -> ExportPolicy {
+    ExportPolicy(key: .init(tenant: "lab", project: project), destinations: destinations)
+  }
+
   @Test("what was set is there, what was lifted is not", arguments: StoreKind.allCases)
   func keeps(_ kind: StoreKind) async throws {
     let fixture = try Fixture(kind)
@@ -32,7 +36,10 @@ struct QuotaStoreTests {
       .setQuota(Self.ada, .requestsPerSecond, limit: 7),
       .setQuota(Self.qc.on("sim"), .shotsPerDay, limit: 3),
       .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: 4),
-      .setApprovalPolicy(Self.policy(nil, "")), .setApprovalPolicy(Self.policy("qc", "demo")))
+      .setApprovalPolicy(Self.policy(nil, "")), .setApprovalPolicy(Self.policy("qc", "demo")),
+      .setExportPolicy(Self.exports("qc", ["vault"])))
+    #expect(try store.snapshot().exportPolicies == [Self.exports("qc", ["vault"])])
+    try await store.change(.setExportPolicy(Self.exports("qc", ["desk", "vault"])))
     try await store.change(
       .setQuota(.tenant("lab"), .sessions, limit: 6),
       .setQuota(Self.ada, .requestsPerSecond, limit: nil),
@@ -47,6 +54,9 @@ struct QuotaStoreTests {
         QuotaRecord(scope: Self.ada, quota: .shotsPerDay, limit: 1 << 53),
       ])
     #expect(snapshot.approvalPolicies == [Self.policy("qc", "demo")])
+    #expect(snapshot.exportPolicies == [Self.exports("qc", ["desk", "vault"])])
+    try await store.change(.removeExportPolicy(Self.exports("qc", []).key))
+    #expect(try store.snapshot().exportPolicies.isEmpty)
   }
 
   @Test(
@@ -72,12 +82,17 @@ struct QuotaStoreTests {
       (.setApprovalPolicy(Self.policy("none", "")), .projectNotFound),
       (.setApprovalPolicy(wrong), .invalidRequest),
       (.removeApprovalPolicy(Self.policy("qc", "demo").key), .invalidRequest),
+      (.setExportPolicy(Self.exports("none", ["vault"])), .projectNotFound),
+      (.setExportPolicy(Self.exports("qc", [])), .invalidRequest),
+      (.setExportPolicy(Self.exports("qc", ["a b"])), .invalidName),
+      (.removeExportPolicy(Self.exports("qc", []).key), .invalidRequest),
     ]
     for (change, expected) in cases {
       #expect(await code { try await store.change(change) } == expected, "\(change)")
     }
     let snapshot = try store.snapshot()
     #expect(snapshot.quotas.isEmpty && snapshot.approvalPolicies.isEmpty)
+    #expect(snapshot.exportPolicies.isEmpty)
     #expect(try store.entries().count == before)
   }
 

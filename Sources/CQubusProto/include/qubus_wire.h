@@ -206,7 +206,10 @@ int32_t qubus_json_read(
   X(set_approval_policy_request) X(set_approval_policy_response) X(pending_approval)              \
   X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
   X(approve_job_response)                                                                         \
-  X(dedicate_device_request) X(dedicate_device_response)
+  X(dedicate_device_request) X(dedicate_device_response)                                         \
+  X(archive_job_request) X(archive_job_response) X(restore_job_request) X(restore_job_response)   \
+  X(export_policy) X(set_export_policy_request) X(set_export_policy_response)                     \
+  X(list_export_policies_request) X(list_export_policies_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

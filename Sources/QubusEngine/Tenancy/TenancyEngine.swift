@@ -33,13 +33,15 @@ package final class TenancyEngine: TenancyService {
   let ledger: LedgerSurroundings?
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let exportPolicies: ExportPolicies
   private let queue = ChangeQueue()
 
   package init(
     directory: Directory, store: any TenancyStore, tokens: TokenIssuer,
     surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil,
     quotas: QuotaKeeper = QuotaKeeper(),
-    approvalPolicies: ApprovalPolicies = ApprovalPolicies()
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
+    exportPolicies: ExportPolicies = ExportPolicies()
   ) {
     self.directory = directory
     self.store = store
@@ -48,6 +50,7 @@ package final class TenancyEngine: TenancyService {
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
+    self.exportPolicies = exportPolicies
   }
 
   package func perform(
@@ -75,6 +78,7 @@ package final class TenancyEngine: TenancyService {
           ledger?.book.apply(plan.changes)
           quotas.apply(plan.changes)
           approvalPolicies.apply(plan.changes)
+          exportPolicies.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -132,6 +136,11 @@ package final class TenancyEngine: TenancyService {
       return try planPolicy(policy, .setApprovalPolicy(policy), context)
     case .removeApprovalPolicy(let key):
       return try planPolicy(ApprovalPolicy(key: key), .removeApprovalPolicy(key), context)
+    case .setExportPolicy(let policy):
+      return try planExports(policy, .setExportPolicy(policy), context)
+    case .removeExportPolicy(let key):
+      return try planExports(
+        ExportPolicy(key: key, destinations: []), .removeExportPolicy(key), context)
     }
   }
 

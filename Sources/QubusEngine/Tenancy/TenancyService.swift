@@ -67,6 +67,8 @@ package enum TenancyAnswer: Sendable, Hashable {
   /// Of a change: the one that was set.
   case quotas([QuotaStatus], next: String)
   case approvalPolicy(ApprovalPolicy)
+  /// Of a change: the one that was set or removed.
+  case exportPolicies([ExportPolicy], next: String)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:
