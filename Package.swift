@@ -169,7 +169,7 @@ let package = Package(
       name: "qubusd",
       dependencies: [
         "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusJobs", "QubusTenancy",
-        "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer", "CProcess",
+        "QubusScheduler", "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer", "CProcess",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -235,7 +235,12 @@ let package = Package(
         "QubusCore", "QubusJobs", "QubusTenancy", "QubusWire",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
+    tests(
+      "QubusSchedulerTests",
+      [
+        "QubusCore", "QubusScheduler",
+        .product(name: "DequeModule", package: "swift-collections"),
+      ]),
     tests("QubusSchedulerTracesTests", ["QubusCore", "QubusScheduler", "QubusSchedulerTraces"]),
     tests(
       "QubusEngineTests",

@@ -10,15 +10,15 @@ extension Engine {
     quotas.watch { [weak self] limits in self?.scheduler.post(.capped(Self.caps(limits))) }
   }
 
-  private static func caps(_ limits: [QuotaRecord]) -> [SchedulerAccount: SchedulerCap] {
-    var caps: [SchedulerAccount: SchedulerCap] = [:]
+  private static func caps(_ limits: [QuotaRecord]) -> [AccountPath: SchedulerCap] {
+    var caps: [AccountPath: SchedulerCap] = [:]
     for record in limits where record.scope.deviceFamily == nil {
       let account =
         switch record.scope.place {
-        case .tenant(let tenant): SchedulerAccount(tenant: tenant)
-        case .project(let tenant, let project): SchedulerAccount(tenant: tenant, project: project)
+        case .tenant(let tenant): AccountPath(tenant: tenant)
+        case .project(let tenant, let project): AccountPath(tenant: tenant, project: project)
         case .principal(let principal):
-          SchedulerAccount(
+          AccountPath(
             tenant: principal.tenant, project: principal.project, principal: principal.name)
         }
       switch record.quota {

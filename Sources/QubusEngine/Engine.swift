@@ -104,17 +104,7 @@ package final class Engine: Sendable {
         ? nil : RetentionKeeper(store, niceness: configuration.niceness)
     }
     let threads = configuration.computeThreads
-    var laneLimits: [Lane: Int] = [:]
-    for (name, limit) in configuration.jobsQueuedPerLane {
-      if let lane = Lane(rawValue: name) { laneLimits[lane] = limit }
-    }
-    scheduler = SchedulerThread(
-      Scheduler(
-        capacity: SchedulerCapacity(
-          computeSlots: threads, memoryBytes: configuration.memoryBytes,
-          expressMemoryBytes: configuration.expressMemoryBytes,
-          jobsQueued: configuration.limits.jobsQueued, jobsQueuedPerLane: laneLimits)),
-      clock: clock)
+    scheduler = SchedulerThread(Scheduler(configuration), clock: clock)
     computePool = ThreadPool(threads: threads, niceness: configuration.niceness)
     expressPool = ThreadPool(threads: 1, niceness: configuration.niceness)
     // Below the transport, above the devices: compiling a large program delays nobody's call.

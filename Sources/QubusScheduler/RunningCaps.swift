@@ -6,13 +6,13 @@ struct RunningCaps: Sendable {
     var jobs = 0
     var memoryBytes: UInt64 = 0
   }
-  private(set) var caps: [SchedulerAccount: SchedulerCap] = [:]
-  private var use: [SchedulerAccount: Use] = [:]
+  private(set) var caps: [AccountPath: SchedulerCap] = [:]
+  private var use: [AccountPath: Use] = [:]
 
   var isEmpty: Bool { caps.isEmpty }
 
   /// - Parameter running: all jobs that run now.
-  mutating func set(_ caps: [SchedulerAccount: SchedulerCap], running: [SchedulerJob]) {
+  mutating func set(_ caps: [AccountPath: SchedulerCap], running: [SchedulerJob]) {
     self.caps = caps
     use = [:]
     for job in running { start(job) }

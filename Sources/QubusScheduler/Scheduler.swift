@@ -24,7 +24,7 @@ package struct Scheduler: Sendable {
   private var parked = ParkedJobs()
   package private(set) var isDrained = false
 
-  package init(capacity: SchedulerCapacity, policy: any SchedulingPolicy = LaneOrder()) {
+  package init(capacity: SchedulerCapacity, policy: any SchedulingPolicy) {
     self.capacity = capacity
     self.policy = policy
     freeSlots = [.compute: capacity.computeSlots, .express: capacity.expressSlots]

@@ -15,7 +15,7 @@ package enum SchedulerEvent: Sendable, Hashable {
   /// Drained devices start nothing; waiting jobs keep their places.
   case drained(Bool)
   /// What accounts may have running at one time, from now on; others are not bound.
-  case capped([SchedulerAccount: SchedulerCap])
+  case capped([AccountPath: SchedulerCap])
 }
 
 /// What is to be done, answered by the scheduler in order.

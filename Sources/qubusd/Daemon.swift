@@ -6,6 +6,7 @@ internal import QubusDevices
 internal import QubusEngine
 internal import QubusJobs
 internal import QubusQASM
+internal import QubusScheduler
 internal import QubusServer
 internal import QubusStoreSQLite
 internal import QubusTenancy
@@ -75,6 +76,7 @@ final class Daemon: Sendable {
     engineConfiguration.sessions.stepInPlaceSeconds =
       Double(configuration.stepInPlaceMicroseconds) / 1e6
     engineConfiguration.retention = configuration.retention
+    engineConfiguration.fairness.weights = configuration.weights
     let programs = ProgramCache(bytes: engineConfiguration.programCacheBytes) {
       (source) throws(QubusError) -> CompiledProgram in
       ProgramCompiler.compile(try OpenQASM.compile(source, limits: limits), source: source)

@@ -101,7 +101,6 @@ package struct FairOrder: SchedulingPolicy {
   package func count(in lane: Lane) -> Int { queue.count(in: lane) }
 
   private mutating func queued(_ job: SchedulerJob) -> QueuedJob {
-    let path = AccountPath(tenant: job.tenant, project: job.project, principal: job.principal)
     let submittedAt = job.id.time.map { min($0, queue.now) } ?? queue.now
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
@@ -110,7 +109,7 @@ package struct FairOrder: SchedulingPolicy {
         job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
       expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, cores: UInt32(cores),
-      leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
+      leaf: queue.leaf(of: job.account, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
   }
 
   private func described(_ place: UInt32) -> SchedulerJob {
