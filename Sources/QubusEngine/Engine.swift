@@ -45,6 +45,10 @@ package final class Engine: Sendable {
   let ledger: LedgerBook?
   /// Nil: nothing expires.
   let retention: RetentionKeeper?
+  /// Nil: every life of the service begins with what nobody used.
+  let useStore: (any UsedServiceStore)?
+  /// Jobs that had ended when that was last stored; nil: it could not be.
+  let notedEndings = Monitor<UInt64?>(0)
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -66,6 +70,7 @@ package final class Engine: Sendable {
   ///   - programs: compiles sources; keeps the compiled ones.
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
   ///   - retentionStore: makes what the configuration lets expire go.
+  ///   - useStore: keeps what principals used, for their turns after a restart.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
   ///   - ledger: holds and settles what jobs and sessions cost.
@@ -77,7 +82,7 @@ package final class Engine: Sendable {
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, retentionStore: (any RetentionStore)? = nil,
-    audit: (any AuditLog)? = nil,
+    useStore: (any UsedServiceStore)? = nil, audit: (any AuditLog)? = nil,
     ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
@@ -91,6 +96,7 @@ package final class Engine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.audit = audit
+    self.useStore = useStore
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
@@ -143,6 +149,7 @@ package final class Engine: Sendable {
     }
     precondition(isFirst, "an engine starts once")
     watchQuotas()
+    try restoreUse()
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }
@@ -174,6 +181,7 @@ package final class Engine: Sendable {
     scheduler.stop()
     computePool.stop()
     expressPool.stop()
+    noteUse()
     flush()
     logger.info("engine stopped", metadata: ["jobs_abandoned": "\(idle == nil ? "some" : "none")"])
   }

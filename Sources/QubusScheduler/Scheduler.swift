@@ -23,6 +23,8 @@ package struct Scheduler: Sendable {
   private var caps = RunningCaps()
   private var parked = ParkedJobs()
   package private(set) var isDrained = false
+  /// Jobs that ran and left their slot.
+  package private(set) var endings: UInt64 = 0
 
   package init(capacity: SchedulerCapacity, policy: any SchedulingPolicy) {
     self.capacity = capacity
@@ -71,6 +73,18 @@ package struct Scheduler: Sendable {
         details: ["lane": lane.rawValue, "limit": String(limit)])
     }
     promised[lane, default: 0] += 1
+  }
+
+  /// Device-seconds that principals used, worth what their age left of them by now.
+  package mutating func use(now: Microseconds) -> [AccountPath: Double] {
+    policy.advance(to: now)
+    return policy.use
+  }
+
+  /// Takes over the use of an earlier life of the service, already aged.
+  package mutating func restore(_ use: [AccountPath: Double], now: Microseconds) {
+    policy.advance(to: now)
+    policy.restore(use)
   }
 
   package mutating func apply(_ event: SchedulerEvent, now: Microseconds) {
@@ -206,6 +220,7 @@ package struct Scheduler: Sendable {
     freeSlots[entry.slot, default: 0] += slots(of: entry.job)
     freeMemory[entry.slot, default: 0] += memory(of: entry.job, in: entry.slot)
     policy.finished(id)
+    endings += 1
     tidyDeadlines()
   }
 

@@ -11,7 +11,9 @@ enum Schema {
   static var version: Int { migrations.count }
 
   /// Migration `i` leads from version `i` to `i + 1`.
-  static let migrations = [version1, version2, version3, version4, version5, version6, version7]
+  static let migrations = [
+    version1, version2, version3, version4, version5, version6, version7, version8,
+  ]
 
   private static let owner = """
     tenant TEXT NOT NULL DEFAULT 'default',

@@ -11,12 +11,13 @@ import Testing
 @Suite("Fair shares in the engine") struct FairShareTests {
   /// Each chunk takes a second, one after another.
   private func harness(
-    _ clock: ManualClock, _ configure: @escaping (inout EngineConfiguration) -> Void = { _ in }
+    _ clock: ManualClock, useStore: FakeUsedServiceStore? = nil,
+    _ configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws -> EngineHarness {
     let device = FakeDevice(seconds: 1)
     let hook = FakeDevice.Hook { _ in clock.advance(microseconds: 1_000_000) }
     device.state.withLock { $0.whenDone = hook }
-    return try EngineHarness(device: device, clock: clock) {
+    return try EngineHarness(device: device, clock: clock, useStore: useStore) {
       $0.computeThreads = 1
       configure(&$0)
     }
@@ -36,7 +37,7 @@ import Testing
   }
 
   private func numbers(_ harness: EngineHarness) -> [Int] {
-    harness.device.state.withLock(\.opened).map { inputs in
+    harness.device.state.withLock { $0.opened }.map { inputs in
       if case .float(let number)? = inputs.first { Int(number) } else { -1 }
     }
   }
@@ -62,5 +63,100 @@ import Testing
     // Each tenant's own go as they came.
     #expect(order.filter { $0 < 100 } == Array(0..<30))
     await harness.stop()
+  }
+
+  @Test("what was used is stored each minute and at the stop, only when something ended")
+  func stored() async throws {
+    let (clock, store) = (ManualClock(), FakeUsedServiceStore())
+    let harness = try harness(clock, useStore: store)
+    _ = try await harness.submit(numbered(1), as: context("a"))
+    await harness.device.finished(1)
+    // The slot falls free behind the end of its chunk.
+    while harness.engine.scheduler.withScheduler({ $0.endings }) == 0 { await Task.yield() }
+    clock.advance(microseconds: 60_000_000)
+    harness.engine.clockMoved()
+    await onThread { store.state.wait { $0.writes == 1 ? () : nil } }
+    let entry = try #require(try store.usedService().first)
+    #expect(entry.principal == Principal(tenant: "a", project: "p", name: "u"))
+    #expect(abs(entry.deviceSeconds - 1) < 0.01 && entry.at == clock.now())
+    await harness.stop()
+    #expect(store.state.withLock { $0.writes } == 1)
+  }
+
+  @Test("who used much before a restart goes behind, as much as its age left of it")
+  func restored() async throws {
+    let (clock, store) = (ManualClock(), FakeUsedServiceStore())
+    let half: Microseconds = 7 * 86_400_000_000
+    let old = UsedService(
+      principal: Principal(tenant: "a", project: "p", name: "u"), deviceSeconds: 1000,
+      at: clock.now() - half)
+    store.keep([old]) { _ in }
+    let harness = try harness(clock, useStore: store)
+    let now = clock.now()
+    let use = harness.engine.scheduler.withScheduler { $0.use(now: now) }
+    #expect(use.count == 1)
+    let left = use[AccountPath(tenant: "a", project: "p", principal: "u")] ?? 0
+    #expect(abs(left - 500) < 1e-6)
+    harness.engine.drain(true)
+    for (tenant, first) in [("a", 0), ("b", 100)] {
+      for number in first..<first + 20 {
+        _ = try await harness.submit(numbered(number), as: context(tenant))
+      }
+    }
+    harness.engine.drain(false)
+    await harness.device.finished(40)
+    // The past multiplies the weight of who used nothing by 4.
+    let ofSecond = numbers(harness).prefix(20).filter { $0 >= 100 }.count
+    #expect(ofSecond >= 14, "\(ofSecond) of the first 20")
+    await harness.stop()
+  }
+
+  @Test("use that the store refused is tried again; a store that cannot be read stops the start")
+  func refused() async throws {
+    let (clock, store) = (ManualClock(), FakeUsedServiceStore())
+    store.state.signal { $0.failure = QubusError(.diskFull, "full") }
+    let broken = try EngineHarness(clock: clock, start: false, useStore: store)
+    #expect(throws: QubusError.self) { try broken.engine.start() }
+    store.state.signal { $0.failure = nil }
+    let harness = try harness(clock, useStore: store)
+    _ = try await harness.submit(numbered(1), as: context("a"))
+    await harness.device.finished(1)
+    while harness.engine.scheduler.withScheduler({ $0.endings }) == 0 { await Task.yield() }
+    store.state.signal { $0.failure = QubusError(.diskFull, "full") }
+    harness.engine.noteUse()
+    #expect(store.state.withLock { $0.use.isEmpty })
+    store.state.signal { $0.failure = nil }
+    harness.engine.noteUse()
+    #expect(store.state.withLock { $0.use.count } == 1)
+    await harness.stop()
+  }
+}
+
+/// Keeps use in memory, or refuses it.
+final class FakeUsedServiceStore: UsedServiceStore {
+  struct State: Sendable {
+    var use: [UsedService] = []
+    var writes = 0
+    var failure: QubusError?
+  }
+  let state = Monitor(State())
+
+  func keep(
+    _ use: [UsedService], completion: @escaping @Sendable (Result<Void, QubusError>) -> Void
+  ) {
+    let failure = state.signal { state -> QubusError? in
+      guard state.failure == nil else { return state.failure }
+      state.use = use
+      state.writes += 1
+      return nil
+    }
+    if let failure { return completion(.failure(failure)) }
+    completion(.success(()))
+  }
+
+  func usedService() throws(QubusError) -> [UsedService] {
+    let (use, failure) = state.withLock { ($0.use, $0.failure) }
+    if let failure { throw failure }
+    return use
   }
 }

@@ -2,9 +2,9 @@ import QubusCore
 
 @testable import QubusScheduler
 
-/// The plainest policy, against which the scheduler itself is tested: FIFO within a lane, interactive before batch, but after `burst` interactive
-/// starts in a row it is batch's turn, so that no lane starves. It knows these two lanes; jobs of
-/// any other wait with batch.
+/// The plainest policy, with which the scheduler itself is tested: FIFO within a lane, interactive
+/// before batch, but after `burst` interactive starts in a row it is batch's turn, so that no lane
+/// starves. It knows these two lanes; jobs of any other wait with batch.
 struct LaneOrder: SchedulingPolicy {
   private var interactive = LaneQueue()
   private var batch = LaneQueue()

@@ -69,6 +69,7 @@ struct MigrationTests {
     let snapshot = try store.snapshot()
     #expect(snapshot.quotas.map(\.limit) == (version >= 6 ? [7] : []))
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
+    #expect(try store.usedService() == (version >= 8 ? [Self.use] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
     fresh.close()
@@ -87,6 +88,9 @@ struct MigrationTests {
     }
     return found.withLock { $0 }
   }
+
+  private static let use = UsedService(
+    principal: .init(tenant: "t", project: "p", name: "alice"), deviceSeconds: 2.5, at: 17)
 
   private static let bounds: [TenancyChange] = {
     var policy = ApprovalPolicy(
@@ -137,6 +141,7 @@ struct MigrationTests {
     try await fixture.sqlite.change(
       all: TenancyFixture.lab + Self.money.map { .ledger($0) } + Self.bounds,
       audit: .sample("tenant lab"))
+    fixture.sqlite.keep([Self.use]) { _ in }
     try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(

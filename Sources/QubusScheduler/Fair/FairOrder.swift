@@ -34,10 +34,9 @@ package struct FairOrder: SchedulingPolicy {
   /// Device-seconds of an account, worth what their age left of them.
   package func used(by account: AccountPath) -> Double { queue.used(by: account) }
 
-  /// Enters use of an earlier life of the service, already worth what its age left of it.
-  package mutating func restoreUse(_ deviceSeconds: Double, of principal: AccountPath) {
-    queue.restoreUse(deviceSeconds, of: principal)
-  }
+  package var use: [AccountPath: Double] { queue.use }
+
+  package mutating func restore(_ use: [AccountPath: Double]) { queue.restore(use) }
 
   package mutating func advance(to now: Microseconds) { queue.advance(to: now) }
 

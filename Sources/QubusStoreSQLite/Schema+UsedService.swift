@@ -1,0 +1,14 @@
+extension Schema {
+  /// What principals used, for the fair queue of the next life of the service.
+  static let version8 = """
+    -- device_seconds: worth what their age had left of them at that time, in microseconds UTC.
+    CREATE TABLE used_service (
+      tenant TEXT NOT NULL,
+      project TEXT NOT NULL,
+      principal TEXT NOT NULL,
+      device_seconds REAL NOT NULL,
+      at INTEGER NOT NULL,
+      PRIMARY KEY (tenant, project, principal)
+    ) STRICT, WITHOUT ROWID;
+    """
+}
