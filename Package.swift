@@ -157,8 +157,8 @@ let package = Package(
     module(
       "QubusServer",
       [
-        "QubusCore", "QubusCompiler", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
-        "QubusWire",
+        "QubusCore", "QubusCompiler", "QubusJobs", "QubusTenancy", "QubusSimulator",
+        "QubusScheduler", "QubusEngine", "QubusWire",
         "QubusDevices", "CZeroMQ",
         "CAccept", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
@@ -257,7 +257,8 @@ let package = Package(
     tests(
       "QubusServerTests",
       [
-        "QubusCore", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
+        "QubusCore", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusScheduler",
+        "QubusEngine",
         "QubusStoreSQLite", "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ",
         "CQubusProto",
         "CProtobufC", "CAllocationCounter",

@@ -5,24 +5,27 @@ package import QubusCore
 ///
 /// Every call is O(log n) in waiting jobs, besides the decisions it answers.
 package struct Scheduler: Sendable {
-  private struct Running {
+  struct Running: Sendable {
     var job: SchedulerJob
     var slot: SlotClass
+    var startedAt: Microseconds
     var mustStopAt: Microseconds?
     var wasStopped = false
   }
   package let capacity: SchedulerCapacity
-  private var policy: any SchedulingPolicy
-  private var running: [Identifier: Running] = [:]
-  private var freeSlots: [SlotClass: Int]
-  private var freeMemory: [SlotClass: UInt64]
+  private(set) var policy: any SchedulingPolicy
+  private(set) var running: [Identifier: Running] = [:]
+  private(set) var freeSlots: [SlotClass: Int]
+  private(set) var freeMemory: [SlotClass: UInt64]
   /// Places promised by `admit` and not yet taken.
   private var promised: [Lane: Int] = [:]
   private var deadlines = DeadlineHeap()
   private var drainRate = DrainRate()
-  private var caps = RunningCaps()
-  private var parked = ParkedJobs()
-  package private(set) var isDrained = false
+  private(set) var caps = RunningCaps()
+  private(set) var parked = ParkedJobs()
+  /// Since when nothing starts; nil while jobs do.
+  package private(set) var drainedSince: Microseconds?
+  package var isDrained: Bool { drainedSince != nil }
   /// Jobs that ran and left their slot.
   package private(set) var endings: UInt64 = 0
 
@@ -102,7 +105,7 @@ package struct Scheduler: Sendable {
         tidyDeadlines()
       }
     case .finished(let id): release(id)
-    case .drained(let drained): isDrained = drained
+    case .drained(let drained): drainedSince = drained ? drainedSince ?? now : nil
     case .capped(let caps): self.caps.set(caps, running: running.values.map(\.job))
     }
   }
@@ -117,7 +120,7 @@ package struct Scheduler: Sendable {
     guard !isDrained else { return decisions }
     // The extra slot first, so that compute slots stay for those that may use no other.
     for slot in [SlotClass.express, .compute] {
-      while let job = next(for: slot, &decisions), fits(job, slot) {
+      while let job = next(for: slot, &decisions, now: now), fits(job, slot) {
         start(job, in: slot, now: now)
         decisions.append(.start(job.id, slot))
       }
@@ -157,14 +160,14 @@ package struct Scheduler: Sendable {
 
   /// The job whose turn it is and that its account may run; those that may not are parked.
   private mutating func next(
-    for slot: SlotClass, _ decisions: inout [SchedulerDecision]
+    for slot: SlotClass, _ decisions: inout [SchedulerDecision], now: Microseconds
   ) -> SchedulerJob? {
     let caps = self.caps
     if let job = parked.first(for: slot, where: { caps.allows($0) }) { return job }
     while let job = policy.next(for: slot) {
       if caps.allows(job) { return job }
       _ = policy.remove(job.id)
-      parked.add(job)
+      parked.add(job, now: now)
       decisions.append(.hold(job.id))
     }
     return nil
@@ -181,20 +184,20 @@ package struct Scheduler: Sendable {
     deadlines.insert(.init(time: time, id: job.id, cause: .expired))
   }
 
-  private func waiting(_ id: Identifier) -> SchedulerJob? {
+  func waiting(_ id: Identifier) -> SchedulerJob? {
     policy.waiting(id) ?? parked.job(id)
   }
 
-  private func slots(of job: SchedulerJob) -> Int {
+  func slots(of job: SchedulerJob) -> Int {
     job.cores == .all ? capacity.computeSlots : 1
   }
 
   /// A job larger than the whole budget counts as the whole budget, so that it runs alone.
-  private func memory(of job: SchedulerJob, in slot: SlotClass) -> UInt64 {
+  func memory(of job: SchedulerJob, in slot: SlotClass) -> UInt64 {
     min(job.memoryBytes, slot == .compute ? capacity.memoryBytes : capacity.expressMemoryBytes)
   }
 
-  private func fits(_ job: SchedulerJob, _ slot: SlotClass) -> Bool {
+  func fits(_ job: SchedulerJob, _ slot: SlotClass) -> Bool {
     if slot == .express, job.cores == .all || job.memoryBytes > capacity.expressMemoryBytes {
       return false
     }
@@ -210,7 +213,7 @@ package struct Scheduler: Sendable {
     freeSlots[slot, default: 0] -= slots(of: job)
     freeMemory[slot, default: 0] -= memory(of: job, in: slot)
     let limit = job.runLimitMicroseconds.map { now + $0 }
-    running[job.id] = Running(job: job, slot: slot, mustStopAt: limit)
+    running[job.id] = Running(job: job, slot: slot, startedAt: now, mustStopAt: limit)
     if let limit { deadlines.insert(.init(time: limit, id: job.id, cause: .runLimit)) }
   }
 

@@ -31,6 +31,8 @@ package protocol SchedulingPolicy: Sendable {
   func waiting(_ id: Identifier) -> SchedulerJob?
   func position(of id: Identifier) -> QueuePosition?
   func count(in lane: Lane) -> Int
+  /// Why it is not a waiting job's turn; of others only sums are told.
+  func constraints(on id: Identifier) -> [WaitConstraint]
   /// Device-seconds that principals used, worth what their age left of them; what another life of
   /// the service is to know.
   var use: [AccountPath: Double] { get }
@@ -42,6 +44,7 @@ package protocol SchedulingPolicy: Sendable {
 extension SchedulingPolicy {
   package mutating func advance(to now: Microseconds) {}
   package mutating func finished(_ id: Identifier) {}
+  package func constraints(on id: Identifier) -> [WaitConstraint] { [] }
   package var use: [AccountPath: Double] { [:] }
   package mutating func restore(_ use: [AccountPath: Double]) {}
 }

@@ -60,6 +60,7 @@ extension Transport {
     case .watchJob: try watch(call, try decoder.watchJob(body))
     case .getResult: try getResult(call, try decoder.getResult(body))
     case .replayJob: try replay(call, try decoder.replayJob(body))
+    case .explainJob: try explainJob(call, try decoder.explainJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
       try dispatchSession(call, body)
     case .whoAmI, .listTenants, .createTenant, .updateTenant, .eraseTenant, .listProjects,
@@ -161,6 +162,16 @@ extension Transport {
         key,
         Answer(Result { () throws(QubusError) in try service.job(id, context: context) }) {
           Responses.job($0)
+        })
+    }
+  }
+
+  private func explainJob(_ call: Call, _ id: Identifier) throws(QubusError) {
+    try read(call) { [key = call.key] service, context in
+      .answered(
+        key,
+        Answer(Result { () throws(QubusError) in try service.explain(id, context: context) }) {
+          Responses.explanation($0)
         })
     }
   }

@@ -14,6 +14,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case cancelJob = "CancelJob"
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
+  case explainJob = "ExplainJob"
   case openSession = "OpenSession"
   case step = "Step"
   case resumeSession = "ResumeSession"
@@ -113,6 +114,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .cancelJob: row(.cancelJobs, .engine)
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
+    case .explainJob: row(.readJobs, .reader)
     case .openSession: row(.openSessions, .engine, idempotent: false)
     case .step: row(.stepSessions, .transport, attachments: 1...1)
     case .resumeSession: row(.openSessions, .engine)

@@ -137,6 +137,13 @@ package struct RequestDecoder: Sendable {
     }
   }
 
+  package func explainJob(_ body: [UInt8]) throws(QubusError) -> Identifier {
+    try decodeMessage(body, qubus_descriptor_explain_job_request(), limits: wire) {
+      (m: Qubus__V1__ExplainJobRequest) throws(QubusError) in
+      try readIdentifier(m.job_id, field: "job_id")
+    }
+  }
+
   package func getDevice(_ body: [UInt8]) throws(QubusError) -> String {
     try decodeMessage(body, qubus_descriptor_get_device_request(), limits: wire) {
       (m: Qubus__V1__GetDeviceRequest) throws(QubusError) in

@@ -16,7 +16,8 @@ struct Qubus: ParsableCommand {
         name: "Jobs:",
         subcommands: [
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
-          ListCommand.self, ResultCommand.self, CancelCommand.self, ReplayCommand.self,
+          ExplainCommand.self, ListCommand.self, ResultCommand.self, CancelCommand.self,
+          ReplayCommand.self,
           AnnotateCommand.self, PlanCommand.self, ApprovalsCommand.self, UsageCommand.self,
         ]),
       CommandGroup(

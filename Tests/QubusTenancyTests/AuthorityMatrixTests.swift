@@ -142,7 +142,7 @@ struct Expected {
     case .hello, .health, .version, .errorCatalogue, .whoAmI: .connect
     case .listDevices, .getDevice: .readDevices
     case .submit, .submitBatch, .replayJob: .submitJobs
-    case .plan, .getJob, .listJobs, .watchJob: .readJobs
+    case .plan, .getJob, .listJobs, .watchJob, .explainJob: .readJobs
     case .getResult: .readResults
     case .cancelJob: .cancelJobs
     case .annotateJob: .annotateJobs

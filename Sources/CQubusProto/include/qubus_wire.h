@@ -171,6 +171,7 @@ int32_t qubus_json_read(
   X(result_chunk) X(result_selection) X(get_result_request) X(get_result_response)               \
   X(cancel_job_request) X(cancel_job_response) X(annotate_job_request) X(annotate_job_response)  \
   X(replay_job_request) X(replay_job_response) X(device) X(coupling_edge)                        \
+  X(wait_constraint) X(explain_job_request) X(explain_job_response)                              \
   X(list_devices_request) X(list_devices_response) X(get_device_request) X(get_device_response)  \
   X(health_request) X(health_response) X(version_request) X(version_response)                    \
   X(error_catalogue_request) X(error_catalogue_entry) X(error_catalogue_response)                \

@@ -46,6 +46,9 @@ typedef struct Qubus__V1__AnnotateJobRequest Qubus__V1__AnnotateJobRequest;
 typedef struct Qubus__V1__AnnotateJobResponse Qubus__V1__AnnotateJobResponse;
 typedef struct Qubus__V1__ReplayJobRequest Qubus__V1__ReplayJobRequest;
 typedef struct Qubus__V1__ReplayJobResponse Qubus__V1__ReplayJobResponse;
+typedef struct Qubus__V1__WaitConstraint Qubus__V1__WaitConstraint;
+typedef struct Qubus__V1__ExplainJobRequest Qubus__V1__ExplainJobRequest;
+typedef struct Qubus__V1__ExplainJobResponse Qubus__V1__ExplainJobResponse;
 typedef struct Qubus__V1__Device Qubus__V1__Device;
 typedef struct Qubus__V1__CouplingEdge Qubus__V1__CouplingEdge;
 typedef struct Qubus__V1__ListDevicesRequest Qubus__V1__ListDevicesRequest;
@@ -644,6 +647,66 @@ struct  Qubus__V1__ReplayJobResponse
 #define QUBUS__V1__REPLAY_JOB_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__replay_job_response__descriptor) \
     , NULL, QUBUS__V1__REPLAY_OUTCOME__REPLAY_OUTCOME_UNSPECIFIED, {0,NULL}, {0,NULL}, (char *)protobuf_c_empty_string, QUBUS__V1__REPLAY_JOB_RESPONSE__DISTANCE_CHOICE__NOT_SET, {0} }
+
+
+typedef enum {
+  QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE__NOT_SET = 0,
+  QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE_DELAY_MICROSECONDS = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE__CASE)
+} Qubus__V1__WaitConstraint__DelayChoiceCase;
+
+/*
+ * One reason why a waiting job does not run now. Of the jobs of others only sums are told.
+ */
+struct  Qubus__V1__WaitConstraint
+{
+  ProtobufCMessage base;
+  /*
+   * APPROVAL, DEVICE_OFFLINE, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
+   */
+  char *kind;
+  /*
+   * microseconds UTC
+   */
+  int64_t since;
+  char *detail;
+  /*
+   * what would take it away
+   */
+  char *remedy;
+  Qubus__V1__WaitConstraint__DelayChoiceCase delay_choice_case;
+  union {
+    int64_t delay_microseconds;
+  };
+};
+#define QUBUS__V1__WAIT_CONSTRAINT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__wait_constraint__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE__NOT_SET, {0} }
+
+
+struct  Qubus__V1__ExplainJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+};
+#define QUBUS__V1__EXPLAIN_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__explain_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ExplainJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+  /*
+   * all that bind now; none for a job that does not wait
+   */
+  size_t n_constraints;
+  Qubus__V1__WaitConstraint **constraints;
+};
+#define QUBUS__V1__EXPLAIN_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__explain_job_response__descriptor) \
+    , NULL, 0,NULL }
 
 
 struct  Qubus__V1__Device
@@ -1420,6 +1483,63 @@ Qubus__V1__ReplayJobResponse *
 void   qubus__v1__replay_job_response__free_unpacked
                      (Qubus__V1__ReplayJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__WaitConstraint methods */
+void   qubus__v1__wait_constraint__init
+                     (Qubus__V1__WaitConstraint         *message);
+size_t qubus__v1__wait_constraint__get_packed_size
+                     (const Qubus__V1__WaitConstraint   *message);
+size_t qubus__v1__wait_constraint__pack
+                     (const Qubus__V1__WaitConstraint   *message,
+                      uint8_t             *out);
+size_t qubus__v1__wait_constraint__pack_to_buffer
+                     (const Qubus__V1__WaitConstraint   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__WaitConstraint *
+       qubus__v1__wait_constraint__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__wait_constraint__free_unpacked
+                     (Qubus__V1__WaitConstraint *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ExplainJobRequest methods */
+void   qubus__v1__explain_job_request__init
+                     (Qubus__V1__ExplainJobRequest         *message);
+size_t qubus__v1__explain_job_request__get_packed_size
+                     (const Qubus__V1__ExplainJobRequest   *message);
+size_t qubus__v1__explain_job_request__pack
+                     (const Qubus__V1__ExplainJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__explain_job_request__pack_to_buffer
+                     (const Qubus__V1__ExplainJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ExplainJobRequest *
+       qubus__v1__explain_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__explain_job_request__free_unpacked
+                     (Qubus__V1__ExplainJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ExplainJobResponse methods */
+void   qubus__v1__explain_job_response__init
+                     (Qubus__V1__ExplainJobResponse         *message);
+size_t qubus__v1__explain_job_response__get_packed_size
+                     (const Qubus__V1__ExplainJobResponse   *message);
+size_t qubus__v1__explain_job_response__pack
+                     (const Qubus__V1__ExplainJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__explain_job_response__pack_to_buffer
+                     (const Qubus__V1__ExplainJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ExplainJobResponse *
+       qubus__v1__explain_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__explain_job_response__free_unpacked
+                     (Qubus__V1__ExplainJobResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__Device methods */
 void   qubus__v1__device__init
                      (Qubus__V1__Device         *message);
@@ -1794,6 +1914,15 @@ typedef void (*Qubus__V1__ReplayJobRequest_Closure)
 typedef void (*Qubus__V1__ReplayJobResponse_Closure)
                  (const Qubus__V1__ReplayJobResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__WaitConstraint_Closure)
+                 (const Qubus__V1__WaitConstraint *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ExplainJobRequest_Closure)
+                 (const Qubus__V1__ExplainJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ExplainJobResponse_Closure)
+                 (const Qubus__V1__ExplainJobResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__Device_Closure)
                  (const Qubus__V1__Device *message,
                   void *closure_data);
@@ -1878,6 +2007,9 @@ extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_request__descrip
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__replay_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__replay_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__wait_constraint__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__explain_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__explain_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__device__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__coupling_edge__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_devices_request__descriptor;

@@ -99,8 +99,13 @@ package struct FairOrder: SchedulingPolicy {
 
   package func count(in lane: Lane) -> Int { queue.count(in: lane) }
 
+  package func constraints(on id: Identifier) -> [WaitConstraint] {
+    guard let place = queue.jobs.place(of: id) else { return [] }
+    return queue.turn(of: place).map { [$0] } ?? []
+  }
+
   private mutating func queued(_ job: SchedulerJob) -> QueuedJob {
-    let submittedAt = job.id.time.map { min($0, queue.now) } ?? queue.now
+    let submittedAt = job.id.madeAt.map { min($0, queue.now) } ?? queue.now
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
       id: job.id, submittedAt: submittedAt,
@@ -126,7 +131,7 @@ package struct FairOrder: SchedulingPolicy {
 
 extension Identifier {
   /// When it was made, to the millisecond; nil for one that is no UUID version 7.
-  fileprivate var time: Microseconds? {
+  var madeAt: Microseconds? {
     high >> 12 & 0xF == 7 ? Microseconds(high >> 16) * 1000 : nil
   }
 }

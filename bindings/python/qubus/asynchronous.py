@@ -366,6 +366,10 @@ class AsyncJob:
         return await self._client._perform(
             operations.annotate(self.id, annotation_texts(annotations)))
 
+    async def explain(self) -> list[records.WaitConstraint]:
+        """See `Job.explain`."""
+        return records.constraints(await self._client.call("ExplainJob", {"job_id": self.id}))
+
     async def replay(self, timeout: float | None = None) -> records.Replay:
         """See `Job.replay`."""
         deadline = None if timeout is None else time.monotonic() + timeout

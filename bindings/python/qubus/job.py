@@ -209,6 +209,10 @@ class Job:
         """Sets annotations; None removes one. Gives the job as it is then."""
         return self._client._perform(operations.annotate(self.id, annotation_texts(annotations)))
 
+    def explain(self) -> list[records.WaitConstraint]:
+        """Every reason why the job does not run now; empty for one that does not wait."""
+        return records.constraints(self._client.call("ExplainJob", {"job_id": self.id}))
+
     def replay(self, timeout: float | None = None) -> records.Replay:
         """Runs the finished job again with its seed and compares the execution hashes."""
         deadline = None if timeout is None else time.monotonic() + timeout
