@@ -13,14 +13,7 @@ extension Engine {
   private static func caps(_ limits: [QuotaRecord]) -> [AccountPath: SchedulerCap] {
     var caps: [AccountPath: SchedulerCap] = [:]
     for record in limits where record.scope.deviceFamily == nil {
-      let account =
-        switch record.scope.place {
-        case .tenant(let tenant): AccountPath(tenant: tenant)
-        case .project(let tenant, let project): AccountPath(tenant: tenant, project: project)
-        case .principal(let principal):
-          AccountPath(
-            tenant: principal.tenant, project: principal.project, principal: principal.name)
-        }
+      let account = AccountPath(record.scope)
       switch record.quota {
       case .jobsRunning: caps[account, default: SchedulerCap()].jobs = Int(clamping: record.limit)
       case .memoryBytes:

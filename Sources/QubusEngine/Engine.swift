@@ -23,6 +23,7 @@ package final class Engine: Sendable {
   let audit: (any AuditLog)?
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let weights: ShareWeights
   /// Accepted jobs that the scheduler does not know of yet.
   let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
   let preparation: JobPreparation
@@ -76,6 +77,7 @@ package final class Engine: Sendable {
   ///   - ledger: holds and settles what jobs and sessions cost.
   ///   - quotas: limits on what is taken in; none by default.
   ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
+  ///   - weights: of accounts in the fair queue, before those of the configuration.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -85,6 +87,7 @@ package final class Engine: Sendable {
     useStore: (any UsedServiceStore)? = nil, audit: (any AuditLog)? = nil,
     ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
+    weights: ShareWeights = ShareWeights(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -100,6 +103,7 @@ package final class Engine: Sendable {
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
+    self.weights = weights
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs, ledger: ledger)
@@ -149,6 +153,7 @@ package final class Engine: Sendable {
     }
     precondition(isFirst, "an engine starts once")
     watchQuotas()
+    watchWeights()
     try restoreUse()
     try recover()
     try sessions?.start()

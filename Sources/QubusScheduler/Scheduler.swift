@@ -13,7 +13,7 @@ package struct Scheduler: Sendable {
     var wasStopped = false
   }
   package let capacity: SchedulerCapacity
-  private(set) var policy: any SchedulingPolicy
+  package private(set) var policy: any SchedulingPolicy
   private(set) var running: [Identifier: Running] = [:]
   private(set) var freeSlots: [SlotClass: Int]
   private(set) var freeMemory: [SlotClass: UInt64]
@@ -106,6 +106,7 @@ package struct Scheduler: Sendable {
       }
     case .finished(let id): release(id)
     case .drained(let drained): drainedSince = drained ? drainedSince ?? now : nil
+    case .weighted(let weights): policy.setWeights(weights)
     case .capped(let caps): self.caps.set(caps, running: running.values.map(\.job))
     }
   }

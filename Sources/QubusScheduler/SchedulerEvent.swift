@@ -16,6 +16,8 @@ package enum SchedulerEvent: Sendable, Hashable {
   case drained(Bool)
   /// What accounts may have running at one time, from now on; others are not bound.
   case capped([AccountPath: SchedulerCap])
+  /// Weights of accounts from now on; all others have 1.
+  case weighted([AccountPath: Double])
 }
 
 /// What is to be done, answered by the scheduler in order.

@@ -33,6 +33,8 @@ package protocol SchedulingPolicy: Sendable {
   func count(in lane: Lane) -> Int
   /// Why it is not a waiting job's turn; of others only sums are told.
   func constraints(on id: Identifier) -> [WaitConstraint]
+  /// Weights of accounts from now on, each above 0 and finite; all others have 1.
+  mutating func setWeights(_ weights: [AccountPath: Double])
   /// Device-seconds that principals used, worth what their age left of them; what another life of
   /// the service is to know.
   var use: [AccountPath: Double] { get }
@@ -45,6 +47,7 @@ extension SchedulingPolicy {
   package mutating func advance(to now: Microseconds) {}
   package mutating func finished(_ id: Identifier) {}
   package func constraints(on id: Identifier) -> [WaitConstraint] { [] }
+  package mutating func setWeights(_ weights: [AccountPath: Double]) {}
   package var use: [AccountPath: Double] { [:] }
   package mutating func restore(_ use: [AccountPath: Double]) {}
 }

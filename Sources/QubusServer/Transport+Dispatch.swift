@@ -69,7 +69,7 @@ extension Transport {
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
       .dedicateDevice, .listBudgets,
-      .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy:
+      .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
     case .approveJob:

@@ -136,7 +136,8 @@ extension CommandExecutor {
         $0.add(shots)
         $0.add(id)
       }
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: try applyBound(change)
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy:
+      try applyBound(change)
     }
   }
 

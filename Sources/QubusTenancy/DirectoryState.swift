@@ -44,8 +44,8 @@ struct DirectoryState: Sendable {
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
     case .ledger: break
-    // Kept by those who judge by them (`QuotaKeeper`, `ApprovalPolicies`).
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy: break
+    // Kept by those who judge by them (`QuotaKeeper`, `ShareWeights`, `ApprovalPolicies`).
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy: break
     }
   }
 

@@ -56,7 +56,7 @@ package enum TenancyRules {
       return try tokenRefusal(of: change, in: lookup)
     case .ledger(let change):
       return try ledgerRefusal(of: change, in: lookup)
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy:
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy:
       return try boundRefusal(of: change, in: lookup)
     }
   }
@@ -85,6 +85,9 @@ package enum TenancyRules {
         return error
       }
       return try scopeRefusal(scope, lookup)
+    case .setWeight(let scope, let weight):
+      if let error = weight.flatMap({ ShareWeight.refusal(of: $0) }) { return error }
+      return try scopeRefusal(scope, lookup)
     case .setApprovalPolicy(let policy):
       if let error = policy.refusal { return error }
       return try placeRefusal(policy.key.tenant, policy.key.project, lookup)
@@ -109,8 +112,8 @@ package enum TenancyRules {
       (tenant, project, owner) = (ofTenant, name, newOwner)
     case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
-      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setApprovalPolicy,
-      .removeApprovalPolicy:
+      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setWeight,
+      .setApprovalPolicy, .removeApprovalPolicy:
       return nil
     }
     guard !owner.isEmpty, try !lookup.hasPrincipal(named: owner, in: tenant) else { return nil }

@@ -60,6 +60,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case getQuota = "GetQuota"
   case setQuota = "SetQuota"
   case listQuotas = "ListQuotas"
+  case setWeight = "SetWeight"
   case listApprovals = "ListApprovals"
   case approveJob = "ApproveJob"
   case setApprovalPolicy = "SetApprovalPolicy"
@@ -163,7 +164,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     // One's own; those of others take members.read.
     case .getQuota: row(.connect, .reader)
     // Of a project it takes projects.manage, of a tenant tenants.manage.
-    case .setQuota: row(.managePrincipals, .engine)
+    case .setQuota, .setWeight: row(.managePrincipals, .engine)
     case .listQuotas: row(.readMembers, .reader)
     case .listApprovals: row(.approveJobs, .reader)
     case .approveJob: row(.approveJobs, .engine)

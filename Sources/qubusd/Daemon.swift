@@ -86,7 +86,8 @@ final class Daemon: Sendable {
       programs: programs, clock: clock, identifiers: identifiers,
       logger: logger, sessionStore: store, sessionCodec: codec,
       retentionStore: store, useStore: store, audit: store,
-      ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies)
+      ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies,
+      weights: tenancy.weights)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup

@@ -15,6 +15,7 @@ final class Tenancy: Sendable {
   let ledger: LedgerBook
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let weights: ShareWeights
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
@@ -41,6 +42,7 @@ final class Tenancy: Sendable {
     quotas = QuotaKeeper(
       snapshot.quotas, use: try store.dayUse(now: clock.now()), clock: clock)
     approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
+    weights = ShareWeights(snapshot.weights)
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
     tokens = TokenIssuer(
@@ -85,7 +87,7 @@ final class Tenancy: Sendable {
         endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
       ledger: LedgerSurroundings(
         book: ledger, store: store, devices: engine.deviceNames),
-      quotas: quotas, approvalPolicies: approvalPolicies)
+      quotas: quotas, approvalPolicies: approvalPolicies, weights: weights)
   }
 
   /// Credit that expired and subscriptions that were renewed, behind the submit that found it.

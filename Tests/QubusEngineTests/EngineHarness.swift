@@ -25,7 +25,8 @@ final class EngineHarness: Sendable {
     programs: ProgramCache = ToyPrograms.cache(), ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
-    useStore: (any UsedServiceStore)? = nil, moreDevices: [FakeDevice] = [],
+    weights: ShareWeights = ShareWeights(), useStore: (any UsedServiceStore)? = nil,
+    moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -43,7 +44,7 @@ final class EngineHarness: Sendable {
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       useStore: useStore, audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
-      approvalPolicies: approvalPolicies)
+      approvalPolicies: approvalPolicies, weights: weights)
     if start { try engine.start() }
   }
 

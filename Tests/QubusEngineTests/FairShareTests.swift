@@ -65,6 +65,25 @@ import Testing
     await harness.stop()
   }
 
+  @Test("a weight that administration sets goes before the configured one until it is taken back")
+  func administered() async throws {
+    let weights = ShareWeights([ShareWeight(scope: .tenant("a"), weight: 5)])
+    let harness = try EngineHarness(
+      clock: ManualClock(), start: false, weights: weights,
+      configure: {
+        $0.fairness.weights = [AccountPath(tenant: "a"): 2, AccountPath(tenant: "b"): 3]
+      })
+    try harness.engine.start()
+    func inForce() -> [AccountPath: Double] {
+      harness.engine.scheduler.withScheduler { ($0.policy as? FairOrder)?.weights ?? [:] }
+    }
+    let (a, b) = (AccountPath(tenant: "a"), AccountPath(tenant: "b"))
+    #expect(inForce() == [a: 5, b: 3])
+    weights.apply([.setWeight(.tenant("a"), nil), .setWeight(.tenant("b"), 0.5)])
+    #expect(inForce() == [a: 2, b: 0.5])
+    await harness.stop()
+  }
+
   @Test("what was used is stored each minute and at the stop, only when something ended")
   func stored() async throws {
     let (clock, store) = (ManualClock(), FakeUsedServiceStore())

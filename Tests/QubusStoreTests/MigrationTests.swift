@@ -69,6 +69,7 @@ struct MigrationTests {
     let snapshot = try store.snapshot()
     #expect(snapshot.quotas.map(\.limit) == (version >= 6 ? [7] : []))
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
+    #expect(snapshot.weights.map(\.weight) == (version >= 8 ? [1.5] : []))
     #expect(try store.usedService() == (version >= 8 ? [Self.use] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
@@ -98,6 +99,7 @@ struct MigrationTests {
     policy.maxShots = 8
     return [
       .setQuota(.tenant("default"), .sessions, limit: 7), .setApprovalPolicy(policy),
+      .setWeight(.tenant("default"), 1.5),
     ]
   }()
 

@@ -166,7 +166,7 @@ struct Expected {
     // One's own; those of others take readMembers besides.
     case .getQuota: .connect
     // Of a project manageProjects, of a tenant manageTenants besides.
-    case .setQuota: .managePrincipals
+    case .setQuota, .setWeight: .managePrincipals
     case .listQuotas: .readMembers
     case .listApprovals, .approveJob: .approveJobs
     case .setApprovalPolicy: .manageProjects

@@ -207,7 +207,8 @@ int32_t qubus_json_read(
   X(set_approval_policy_request) X(set_approval_policy_response) X(pending_approval)              \
   X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
   X(approve_job_response)                                                                         \
-  X(dedicate_device_request) X(dedicate_device_response)
+  X(dedicate_device_request) X(dedicate_device_response)                                          \
+  X(set_weight_request) X(set_weight_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

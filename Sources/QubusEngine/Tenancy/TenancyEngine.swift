@@ -33,13 +33,15 @@ package final class TenancyEngine: TenancyService {
   let ledger: LedgerSurroundings?
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let weights: ShareWeights
   private let queue = ChangeQueue()
 
   package init(
     directory: Directory, store: any TenancyStore, tokens: TokenIssuer,
     surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil,
     quotas: QuotaKeeper = QuotaKeeper(),
-    approvalPolicies: ApprovalPolicies = ApprovalPolicies()
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
+    weights: ShareWeights = ShareWeights()
   ) {
     self.directory = directory
     self.store = store
@@ -48,6 +50,7 @@ package final class TenancyEngine: TenancyService {
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
+    self.weights = weights
   }
 
   package func perform(
@@ -75,6 +78,7 @@ package final class TenancyEngine: TenancyService {
           ledger?.book.apply(plan.changes)
           quotas.apply(plan.changes)
           approvalPolicies.apply(plan.changes)
+          weights.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -128,6 +132,7 @@ package final class TenancyEngine: TenancyService {
     case .ledger(let order): return try planLedger(order, context)
     case .setQuota(let scope, let quota, let limit):
       return try planQuota(scope, quota, limit, context)
+    case .setWeight(let scope, let weight): return try planWeight(scope, weight, context)
     case .setApprovalPolicy(let policy):
       return try planPolicy(policy, .setApprovalPolicy(policy), context)
     case .removeApprovalPolicy(let key):

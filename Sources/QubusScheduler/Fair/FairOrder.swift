@@ -26,9 +26,19 @@ package struct FairOrder: SchedulingPolicy {
       policy: policy, cores: capacity.computeSlots, memoryBytes: capacity.memoryBytes)
   }
 
-  /// - Throws: `invalid_configuration` for a weight that is not above 0; nothing is changed then.
-  package mutating func setWeight(_ weight: Double, of account: AccountPath) throws(QubusError) {
-    try queue.setWeight(weight, of: account)
+  /// Of accounts; others have 1.
+  package var weights: [AccountPath: Double] { queue.policy.weights }
+
+  package mutating func setWeights(_ weights: [AccountPath: Double]) {
+    let known = queue.policy.weights
+    let paths = Set(known.keys).union(weights.keys).sorted { $0.description < $1.description }
+    for path in paths where known[path] ?? 1 != weights[path] ?? 1 {
+      do throws(QubusError) {
+        try queue.setWeight(weights[path] ?? 1, of: path)
+      } catch {
+        preconditionFailure("a weight that nobody checked: \(error.message)")
+      }
+    }
   }
 
   /// Device-seconds of an account, worth what their age left of them.

@@ -94,6 +94,10 @@ extension RecordPrinter {
       .init("resets_at") { Summary.time($0["resets_at"]) },
     ])
 
+  static let weights = RecordPrinter(
+    "weights",
+    [.init("scope"), .init("weight") { $0["weight"]?.string ?? "as configured" }])
+
   static let constraints = RecordPrinter(
     "constraints",
     [

@@ -418,6 +418,11 @@ CREATE TABLE used_service (
   PRIMARY KEY (tenant, project, principal)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO used_service VALUES('t','p','alice',2.5,17);
+CREATE TABLE share_weights (
+  scope TEXT PRIMARY KEY,
+  weight REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO share_weights VALUES('default',1.5);
 CREATE INDEX jobs_by_project ON jobs (tenant, project, id, status);
 CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, principal, idempotency_key)
   WHERE idempotency_key <> '';

@@ -1,5 +1,6 @@
 extension Schema {
-  /// What principals used, for the fair queue of the next life of the service.
+  /// What principals used, for the fair queue of the next life of the service, and the weights in
+  /// it that administration set.
   static let version8 = """
     -- device_seconds: worth what their age had left of them at that time, in microseconds UTC.
     CREATE TABLE used_service (
@@ -9,6 +10,12 @@ extension Schema {
       device_seconds REAL NOT NULL,
       at INTEGER NOT NULL,
       PRIMARY KEY (tenant, project, principal)
+    ) STRICT, WITHOUT ROWID;
+
+    -- scope: tenant, tenant/project or tenant/project/name.
+    CREATE TABLE share_weights (
+      scope TEXT PRIMARY KEY,
+      weight REAL NOT NULL
     ) STRICT, WITHOUT ROWID;
     """
 }
