@@ -54,6 +54,8 @@ final class ActiveJob: Sendable {
     var observerCount: UInt64 = 0
     var cancelWaiters: [@Sendable (JobRecord) -> Void] = []
     var lastQueuePosition: UInt64?
+    /// Since when a waiting job is not to start; nil: it may.
+    var pausedAt: Microseconds?
     /// A committed result that is small, so that whoever waits for it needs no read of the disk.
     var result: JobResult?
     /// It was never accepted: what it wrote means nothing.
@@ -67,8 +69,9 @@ final class ActiveJob: Sendable {
   init(_ record: JobRecord, prepared: PreparedJob?, events: [JobEvent] = []) {
     id = record.id
     let phase: Phase = record.status.isTerminal ? .finished : .queued
-    state = Monitor(
-      State(record: record, phase: phase, prepared: prepared, events: Deque(events)))
+    var state = State(record: record, phase: phase, prepared: prepared, events: Deque(events))
+    if record.isPaused { state.pausedAt = record.phases.queuedAt ?? record.phases.acceptedAt ?? 0 }
+    self.state = Monitor(state)
   }
 
   func withLock<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
@@ -116,6 +119,9 @@ extension ActiveJob.State {
 }
 
 extension JobRecord {
+  /// It waits, and is not to start until somebody says so.
+  var isPaused: Bool { status == .queued && reason == JobReason.paused }
+
   /// The record after `update`, whose moves the store has validated.
   mutating func apply(_ update: JobUpdate) {
     if let status = update.moves.last {

@@ -50,7 +50,9 @@ extension Engine {
   func hold(_ id: Identifier) {
     // One that is not in memory is told of when somebody looks: its reason is news, not state.
     guard let job = table.job(id) else { return }
-    let record = job.withLock { state in state.phase == .queued ? state.record : nil }
+    let record = job.withLock { state in
+      state.phase == .queued && state.pausedAt == nil ? state.record : nil
+    }
     guard let record else { return }
     var update = JobUpdate(
       jobID: id, attempt: record.attempt,

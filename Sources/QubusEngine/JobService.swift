@@ -300,6 +300,15 @@ package protocol JobService: Sendable {
   func annotate(
     _ id: Identifier, annotations: [String: String], context: CallContext,
     completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// A waiting job does not start until it is resumed; `illegal_transition` for one that runs or
+  /// waits for an approval. Again, it changes nothing.
+  func pause(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// `illegal_transition` for a job that is not paused.
+  func resume(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
   /// Submits the stored request again under the stored seed.
   func replay(
     _ id: Identifier, context: CallContext,

@@ -19,6 +19,8 @@ package struct Scheduler: Sendable {
   private(set) var freeMemory: [SlotClass: UInt64]
   /// Places promised by `admit` and not yet taken.
   private var promised: [Lane: Int] = [:]
+  /// Jobs that are to wait again and have not left their slot yet.
+  private var returning: [Identifier: SchedulerJob] = [:]
   private var deadlines = DeadlineHeap()
   private var drainRate = DrainRate()
   private(set) var caps = RunningCaps()
@@ -96,10 +98,12 @@ package struct Scheduler: Sendable {
     case .queued(let job):
       promised[job.lane, default: 0] = max(0, promised[job.lane, default: 0] - 1)
       enqueue(job)
-    case .restored(let job): enqueue(job)
+    case .restored(let job):
+      if running[job.id] == nil { enqueue(job) } else { returning[job.id] = job }
     case .withdrawn(let lane):
       promised[lane, default: 0] = max(0, promised[lane, default: 0] - 1)
     case .canceled(let id):
+      returning[id] = nil
       if policy.remove(id) ?? parked.remove(id) != nil {
         drainRate.record(now)
         tidyDeadlines()
@@ -225,6 +229,7 @@ package struct Scheduler: Sendable {
     freeMemory[entry.slot, default: 0] += memory(of: entry.job, in: entry.slot)
     policy.finished(id)
     endings += 1
+    if let job = returning.removeValue(forKey: id) { enqueue(job) }
     tidyDeadlines()
   }
 

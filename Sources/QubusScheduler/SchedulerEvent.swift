@@ -4,7 +4,8 @@ package import QubusCore
 package enum SchedulerEvent: Sendable, Hashable {
   /// A job whose place was promised by `admit` is durable and waits.
   case queued(SchedulerJob)
-  /// A job of an earlier life of the service waits again; not bound by the queue's limit.
+  /// A job of an earlier life of the service, or one that was taken out, waits again; not bound by
+  /// the queue's limit. One that still has a slot waits when it has left it.
   case restored(SchedulerJob)
   /// A promised place is not needed after all.
   case withdrawn(Lane)

@@ -48,6 +48,18 @@ extension Transport {
         [outbox, key = call.key] result in
         outbox.push(.answered(key, Answer(result) { Responses.cancel($0) }))
       }
+    case .pauseJob:
+      let request = try decoder.pauseJob(body)
+      service.pause(request.jobID, reason: request.reason, context: call.context) {
+        [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.paused($0) }))
+      }
+    case .resumeJob:
+      let request = try decoder.resumeJob(body)
+      service.resume(request.jobID, reason: request.reason, context: call.context) {
+        [outbox, key = call.key] result in
+        outbox.push(.answered(key, Answer(result) { Responses.paused($0) }))
+      }
     case .annotateJob:
       let request = try decoder.annotateJob(body)
       service.annotate(

@@ -12,6 +12,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case watchJob = "WatchJob"
   case getResult = "GetResult"
   case cancelJob = "CancelJob"
+  case pauseJob = "PauseJob"
+  case resumeJob = "ResumeJob"
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
   case explainJob = "ExplainJob"
@@ -112,7 +114,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listJobs: row(.readJobs, .reader)
     case .watchJob: row(.readJobs, .reader, .stream)
     case .getResult: row(.readResults, .reader, .stream)
-    case .cancelJob: row(.cancelJobs, .engine)
+    case .cancelJob, .pauseJob, .resumeJob: row(.cancelJobs, .engine)
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
     case .explainJob: row(.readJobs, .reader)

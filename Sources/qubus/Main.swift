@@ -17,8 +17,8 @@ struct Qubus: ParsableCommand {
         subcommands: [
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
           ExplainCommand.self, ListCommand.self, ResultCommand.self, CancelCommand.self,
-          ReplayCommand.self,
-          AnnotateCommand.self, PlanCommand.self, ApprovalsCommand.self, UsageCommand.self,
+          PauseCommand.self, ResumeCommand.self, ReplayCommand.self, AnnotateCommand.self,
+          PlanCommand.self, ApprovalsCommand.self, UsageCommand.self,
         ]),
       CommandGroup(
         name: "The service:",

@@ -29,6 +29,26 @@ struct ExplainTests {
     }
   }
 
+  @Test("pausing and resuming answer with the job or say why not")
+  func pause() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    let id = fixture.service.add()
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__pause_job_request__init)
+    message.pointee.job_id = builder.text(id.description)
+    message.pointee.reason = builder.text("later")
+    let answer = try #require(client.ask("PauseJob", MessageBuilder.pack(message)))
+    try decoded(answer.body, qubus_descriptor_pause_job_response()) {
+      (m: Qubus__V1__PauseJobResponse) in
+      #expect(String(cString: m.job.pointee.reason) == "PAUSED later")
+    }
+    #expect(client.ask("ResumeJob", Bodies.job(id.description))?.code == .illegalTransition)
+    #expect(client.ask("PauseJob", [])?.code == .missingField)
+    message.pointee.reason = builder.text(String(repeating: "x", count: 1025))
+    #expect(client.ask("PauseJob", MessageBuilder.pack(message))?.code == .invalidRequest)
+  }
+
   @Test("a job that is not there, or no id, is refused")
   func refusals() throws {
     let fixture = try Fixture()

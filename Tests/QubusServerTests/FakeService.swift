@@ -183,6 +183,25 @@ final class FakeService: JobService {
       originalHash: [1], replayHash: [1], explanation: "")
   }
 
+  func pause(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(
+      Result { () throws(QubusError) in
+        var view = try job(id, context: context)
+        view.record.reason = "PAUSED \(reason)"
+        return view
+      })
+  }
+
+  func resume(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(.failure(QubusError(.illegalTransition, "job \(id) is queued and not paused")))
+  }
+
   func explain(_ id: Identifier, context: CallContext) throws(QubusError) -> JobExplanation {
     JobExplanation(
       job: try job(id, context: context),

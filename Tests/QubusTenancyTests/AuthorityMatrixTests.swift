@@ -144,7 +144,7 @@ struct Expected {
     case .submit, .submitBatch, .replayJob: .submitJobs
     case .plan, .getJob, .listJobs, .watchJob, .explainJob: .readJobs
     case .getResult: .readResults
-    case .cancelJob: .cancelJobs
+    case .cancelJob, .pauseJob, .resumeJob: .cancelJobs
     case .annotateJob: .annotateJobs
     case .openSession, .resumeSession: .openSessions
     case .step, .optimize, .cancelOptimize: .stepSessions

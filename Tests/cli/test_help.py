@@ -9,7 +9,7 @@ from conftest import QUBUS, QUBUSD, clean_environment, run
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 COMMANDS = [
-    "run", "submit", "watch", "get", "explain", "list", "result", "cancel", "replay", "annotate", "plan",
+    "run", "submit", "watch", "get", "explain", "list", "result", "cancel", "pause", "resume", "replay", "annotate", "plan",
     "usage",
     "devices", "errors", "health", "version", "keygen", "completion",
     "whoami", "admin", "audit", "quota", "approvals",

@@ -208,7 +208,8 @@ int32_t qubus_json_read(
   X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
   X(approve_job_response)                                                                         \
   X(dedicate_device_request) X(dedicate_device_response)                                          \
-  X(set_weight_request) X(set_weight_response)
+  X(set_weight_request) X(set_weight_response) X(pause_job_request) X(pause_job_response)         \
+  X(resume_job_request) X(resume_job_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

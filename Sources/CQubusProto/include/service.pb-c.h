@@ -42,6 +42,10 @@ typedef struct Qubus__V1__GetResultRequest Qubus__V1__GetResultRequest;
 typedef struct Qubus__V1__GetResultResponse Qubus__V1__GetResultResponse;
 typedef struct Qubus__V1__CancelJobRequest Qubus__V1__CancelJobRequest;
 typedef struct Qubus__V1__CancelJobResponse Qubus__V1__CancelJobResponse;
+typedef struct Qubus__V1__PauseJobRequest Qubus__V1__PauseJobRequest;
+typedef struct Qubus__V1__PauseJobResponse Qubus__V1__PauseJobResponse;
+typedef struct Qubus__V1__ResumeJobRequest Qubus__V1__ResumeJobRequest;
+typedef struct Qubus__V1__ResumeJobResponse Qubus__V1__ResumeJobResponse;
 typedef struct Qubus__V1__AnnotateJobRequest Qubus__V1__AnnotateJobRequest;
 typedef struct Qubus__V1__AnnotateJobResponse Qubus__V1__AnnotateJobResponse;
 typedef struct Qubus__V1__ReplayJobRequest Qubus__V1__ReplayJobRequest;
@@ -573,6 +577,54 @@ struct  Qubus__V1__CancelJobResponse
 #define QUBUS__V1__CANCEL_JOB_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__cancel_job_response__descriptor) \
     , QUBUS__V1__CANCEL_OUTCOME__CANCEL_OUTCOME_UNSPECIFIED, 0, NULL }
+
+
+/*
+ * A waiting job does not start until it is resumed. Its time to live and its deadline go on.
+ */
+struct  Qubus__V1__PauseJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  /*
+   * at most 1,024 bytes; kept with the job
+   */
+  char *reason;
+};
+#define QUBUS__V1__PAUSE_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__pause_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__PauseJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+};
+#define QUBUS__V1__PAUSE_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__pause_job_response__descriptor) \
+    , NULL }
+
+
+struct  Qubus__V1__ResumeJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  char *reason;
+};
+#define QUBUS__V1__RESUME_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__resume_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ResumeJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+};
+#define QUBUS__V1__RESUME_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__resume_job_response__descriptor) \
+    , NULL }
 
 
 struct  Qubus__V1__AnnotateJobRequest
@@ -1407,6 +1459,82 @@ Qubus__V1__CancelJobResponse *
 void   qubus__v1__cancel_job_response__free_unpacked
                      (Qubus__V1__CancelJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__PauseJobRequest methods */
+void   qubus__v1__pause_job_request__init
+                     (Qubus__V1__PauseJobRequest         *message);
+size_t qubus__v1__pause_job_request__get_packed_size
+                     (const Qubus__V1__PauseJobRequest   *message);
+size_t qubus__v1__pause_job_request__pack
+                     (const Qubus__V1__PauseJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__pause_job_request__pack_to_buffer
+                     (const Qubus__V1__PauseJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__PauseJobRequest *
+       qubus__v1__pause_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__pause_job_request__free_unpacked
+                     (Qubus__V1__PauseJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__PauseJobResponse methods */
+void   qubus__v1__pause_job_response__init
+                     (Qubus__V1__PauseJobResponse         *message);
+size_t qubus__v1__pause_job_response__get_packed_size
+                     (const Qubus__V1__PauseJobResponse   *message);
+size_t qubus__v1__pause_job_response__pack
+                     (const Qubus__V1__PauseJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__pause_job_response__pack_to_buffer
+                     (const Qubus__V1__PauseJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__PauseJobResponse *
+       qubus__v1__pause_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__pause_job_response__free_unpacked
+                     (Qubus__V1__PauseJobResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ResumeJobRequest methods */
+void   qubus__v1__resume_job_request__init
+                     (Qubus__V1__ResumeJobRequest         *message);
+size_t qubus__v1__resume_job_request__get_packed_size
+                     (const Qubus__V1__ResumeJobRequest   *message);
+size_t qubus__v1__resume_job_request__pack
+                     (const Qubus__V1__ResumeJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__resume_job_request__pack_to_buffer
+                     (const Qubus__V1__ResumeJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ResumeJobRequest *
+       qubus__v1__resume_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__resume_job_request__free_unpacked
+                     (Qubus__V1__ResumeJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ResumeJobResponse methods */
+void   qubus__v1__resume_job_response__init
+                     (Qubus__V1__ResumeJobResponse         *message);
+size_t qubus__v1__resume_job_response__get_packed_size
+                     (const Qubus__V1__ResumeJobResponse   *message);
+size_t qubus__v1__resume_job_response__pack
+                     (const Qubus__V1__ResumeJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__resume_job_response__pack_to_buffer
+                     (const Qubus__V1__ResumeJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ResumeJobResponse *
+       qubus__v1__resume_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__resume_job_response__free_unpacked
+                     (Qubus__V1__ResumeJobResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__AnnotateJobRequest methods */
 void   qubus__v1__annotate_job_request__init
                      (Qubus__V1__AnnotateJobRequest         *message);
@@ -1902,6 +2030,18 @@ typedef void (*Qubus__V1__CancelJobRequest_Closure)
 typedef void (*Qubus__V1__CancelJobResponse_Closure)
                  (const Qubus__V1__CancelJobResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__PauseJobRequest_Closure)
+                 (const Qubus__V1__PauseJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__PauseJobResponse_Closure)
+                 (const Qubus__V1__PauseJobResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ResumeJobRequest_Closure)
+                 (const Qubus__V1__ResumeJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ResumeJobResponse_Closure)
+                 (const Qubus__V1__ResumeJobResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__AnnotateJobRequest_Closure)
                  (const Qubus__V1__AnnotateJobRequest *message,
                   void *closure_data);
@@ -2003,6 +2143,10 @@ extern const ProtobufCMessageDescriptor qubus__v1__get_result_request__descripto
 extern const ProtobufCMessageDescriptor qubus__v1__get_result_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__cancel_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__cancel_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__pause_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__pause_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__resume_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__resume_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__replay_job_request__descriptor;

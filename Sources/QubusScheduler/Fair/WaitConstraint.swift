@@ -15,6 +15,8 @@ package struct WaitConstraint: Sendable, Hashable {
     case preempted = "PREEMPTED"
     /// Its principal, project or tenant has as much running as it may.
     case quota = "QUOTA"
+    /// Somebody does not want it to start yet.
+    case paused = "PAUSED"
     /// Somebody has to allow it first.
     case approval = "APPROVAL"
   }

@@ -65,6 +65,11 @@ def parse(text: bytes | str, kind: type[Record] = Record) -> Any:
     return kind(value) if kind is not Record and isinstance(value, dict) else value
 
 
+def job_of(answer: Record) -> JobInfo:
+    """The job of an answer that has one."""
+    return JobInfo(answer["job"])
+
+
 def constraints(answer: Record) -> list[WaitConstraint]:
     """Those of an ExplainJobResponse."""
     return [WaitConstraint(each) for each in answer.get("constraints") or ()]
