@@ -48,18 +48,7 @@ extension Transport {
         [outbox, key = call.key] result in
         outbox.push(.answered(key, Answer(result) { Responses.cancel($0) }))
       }
-    case .pauseJob:
-      let request = try decoder.pauseJob(body)
-      service.pause(request.jobID, reason: request.reason, context: call.context) {
-        [outbox, key = call.key] result in
-        outbox.push(.answered(key, Answer(result) { Responses.paused($0) }))
-      }
-    case .resumeJob:
-      let request = try decoder.resumeJob(body)
-      service.resume(request.jobID, reason: request.reason, context: call.context) {
-        [outbox, key = call.key] result in
-        outbox.push(.answered(key, Answer(result) { Responses.paused($0) }))
-      }
+    case .pauseJob, .resumeJob: try dispatchPause(call, body)
     case .annotateJob:
       let request = try decoder.annotateJob(body)
       service.annotate(
@@ -123,6 +112,22 @@ extension Transport {
     Responses.health(
       load: service.load(), isStopping: isStopping, instanceID: instanceID,
       uptime: clock.monotonic() - startedAt)
+  }
+
+  private func dispatchPause(_ call: Call, _ body: [UInt8]) throws(QubusError) {
+    let answer: @Sendable (Result<JobView, QubusError>) -> Void = {
+      [outbox, key = call.key] result in
+      outbox.push(.answered(key, Answer(result) { Responses.paused($0) }))
+    }
+    if call.method == .pauseJob {
+      let request = try decoder.pauseJob(body)
+      service.pause(
+        request.jobID, reason: request.reason, context: call.context, completion: answer)
+    } else {
+      let request = try decoder.resumeJob(body)
+      service.resume(
+        request.jobID, reason: request.reason, context: call.context, completion: answer)
+    }
   }
 
   private func submit(_ call: Call, _ request: SubmitRequest) throws(QubusError) {
