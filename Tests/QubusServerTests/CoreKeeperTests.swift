@@ -11,7 +11,7 @@ private final class HandClock: Clock {
   func move(to time: Microseconds) { self.time.withLock { $0 = time } }
 }
 
-@Suite("Processors kept awake", .timeLimit(.minutes(1)))
+@Suite("Processors kept awake", .timeLimit(.minutes(10)))
 struct CoreKeeperTests {
   private let clock = HandClock()
 

@@ -357,26 +357,4 @@ struct SealingTests {
     #expect(key.mark("a", of: "x") != key.mark("a", of: "y"))
     #expect(key.mark("a", of: "x") != other.mark("a", of: "x"))
   }
-
-  @Test("what a submit says is sealed within a fraction of its commit")
-  func cost() throws {
-    let key = DataKey(Array(repeating: 3, count: 32))
-    var record = JobRecord(
-      id: Identifier(high: 1, low: 2), principal: Self.principal("default"),
-      request: Array(repeating: 7, count: 1000))
-    (record.name, record.tags) = ("name", ["a", "b"])
-    func microseconds(_ key: DataKey?) throws -> Double {
-      let rounds = 2000
-      let clock = ContinuousClock()
-      let time = try clock.measure {
-        for _ in 0..<rounds { _ = try JobColumns(record, error: nil, key: key) }
-      }
-      return Double(time.components.attoseconds) / 1e12 / Double(rounds)
-        + Double(time.components.seconds) * 1e6 / Double(rounds)
-    }
-    let (plain, sealed) = (try microseconds(nil), try microseconds(key))
-    print("columns of a submit: \(plain) µs plain, \(sealed) µs sealed")
-    // Ten times what it takes on an idle machine: the bound is for mistakes of kind.
-    #expect(sealed < 500)
-  }
 }

@@ -245,6 +245,19 @@ struct LedgerTests {
     #expect(ahead.budgets(of: Self.lab, now: today).map(\.used) == month)
   }
 
+  @Test("submits that come in another order keep their times within a day, and never reopen one")
+  func arrival() throws {
+    var ledger = Self.ledger()
+    let times = [Self.day + 7, Self.day + 5, Self.day - 1]
+    let held = try times.enumerated().map { index, time in
+      try ledger.hold(Self.id(UInt64(index)), Self.request(at: time), amount: 1, for: Self.ada)
+        .hold.heldAt
+    }
+    #expect(held == [Self.day + 7, Self.day + 5, Self.day + 7])
+    let (_, charge, _) = ledger.charge(Self.request(at: Self.day + 6), amount: 1, for: Self.ada)
+    #expect(charge.heldAt == Self.day + 6)
+  }
+
   @Test("a clock that jumps ahead ends credit once and grants none twice when it is back")
   func jumpingCredit() throws {
     var ledger = Self.ledger([

@@ -507,7 +507,10 @@ static int handle(server *s, const message *m) {
   int is_hello = strcmp(m->envelope->method, "Hello") == 0;
   if (!is_known(s, &m->who) && !is_hello) atomic_fetch_add(&r->calls_before_hello, 1);
   remember(s, &m->who);
-  if (atomic_load(&s->shared.behaviour.is_silent)) return 0;
+  if (atomic_load(&s->shared.behaviour.is_silent)) {
+    atomic_fetch_add(&r->unanswered, 1);
+    return 0;
+  }
   switch (m->envelope->kind) {
     case QUBUS__V1__MESSAGE_KIND__MESSAGE_KIND_CALL:
       return answer_call(s, m);

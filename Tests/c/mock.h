@@ -56,6 +56,7 @@ typedef struct mock_record {
   atomic_int hellos, submits, jobs, cancels, credits, watches, get_results, pings, connections;
   atomic_int resumed_after;       ///< after_sequence of the last WatchJob
   atomic_int calls_before_hello;
+  atomic_int unanswered;          ///< messages that were read while it was silent
   atomic_int opens, sessions, closes, steps, evaluations, repeats, resumes, optimizations;
 
   atomic_int held;                ///< steps that wait

@@ -25,10 +25,17 @@ class Attacked(Daemon):
     """A daemon with the tenants `lab` and `rival`, on ipc for its operator and on curve for them."""
 
     def start(self):
-        super().start("--listen", f"ipc://{self.data}/q.sock", "--listen", "curve://127.0.0.1:0")
+        self.listen()
+        self.people()
+
+    def listen(self, *arguments):
+        super().start(
+            "--listen", f"ipc://{self.data}/q.sock", "--listen", "curve://127.0.0.1:0", *arguments)
         self.curve = next(e for e in self.endpoints if e.startswith("curve://"))
         self.server_key = (self.data / "server.pub").read_text().strip()
         self.operator = qubus.Client(self.endpoint)
+
+    def people(self):
         for tenant in ("lab", "rival"):
             self.operator.call("CreateTenant", {"name": tenant})
             self.operator.call("CreateProject", {"tenant": tenant, "name": "qc"})

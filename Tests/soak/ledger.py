@@ -88,8 +88,12 @@ class Soak:
                      "jobs with extended holds"):
             if not check.counts[what]:
                 problems.append(f"the run met no case of: {what}")
-        for what in (STOPPED, "submit: insufficient_credit",
-                     "submit: budget_exceeded", "submit: cost_limit_exceeded", "sessions closed"):
+        expected = ["submit: insufficient_credit", "submit: budget_exceeded",
+                    "submit: cost_limit_exceeded", "sessions closed"]
+        # It takes a job that is slower than nine of ten just when its project has nothing left.
+        if self.options.jobs >= 20_000:
+            expected.append(STOPPED)
+        for what in expected:
             if not counts.met[what]:
                 problems.append(f"the run met no case of: {what}")
         return {

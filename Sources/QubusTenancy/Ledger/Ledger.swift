@@ -60,6 +60,12 @@ package struct Ledger: Sendable, Hashable {
 
   // MARK: Holds
 
+  /// The time by which a hold counts: its own, unless its day is over. Submits on two threads may
+  /// come in another order than their times by microseconds, and keep them.
+  private static func time(_ time: Microseconds, notBefore now: Microseconds) -> Microseconds {
+    BudgetPeriod.day(of: time) < BudgetPeriod.day(of: now) ? now : time
+  }
+
   /// Sets aside what a job is expected to cost.
   /// - Parameters:
   ///   - hold: without its parts.
@@ -74,7 +80,7 @@ package struct Ledger: Sendable, Hashable {
     let turns = account.turnOver(at: now)
     try check(account, hold.experimentClass, amount, project, now)
     var hold = hold
-    hold.heldAt = now
+    hold.heldAt = Self.time(hold.heldAt, notBefore: now)
     let alerts = account.alerts(hold, adding: amount)
     hold.parts = account.draw(amount, at: now)
     accounts[project] = account
@@ -103,7 +109,7 @@ package struct Ledger: Sendable, Hashable {
       refusal = error
     }
     var hold = hold
-    hold.heldAt = now
+    hold.heldAt = Self.time(hold.heldAt, notBefore: now)
     draw.alerts = account.alerts(hold, adding: amount)
     draw.parts = account.draw(amount, at: now)
     hold.parts = draw.parts
