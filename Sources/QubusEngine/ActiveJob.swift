@@ -54,8 +54,10 @@ final class ActiveJob: Sendable {
     var observerCount: UInt64 = 0
     var cancelWaiters: [@Sendable (JobRecord) -> Void] = []
     var lastQueuePosition: UInt64?
-    /// Since when a waiting job is not to start; nil: it may.
-    var pausedAt: Microseconds?
+    /// A waiting job that no thread is to begin.
+    var isPaused = false
+    /// How often it was paused: a resume that is on its way does not end a pause behind it.
+    var pauseCount: UInt64 = 0
     /// A committed result that is small, so that whoever waits for it needs no read of the disk.
     var result: JobResult?
     /// It was never accepted: what it wrote means nothing.
@@ -70,7 +72,7 @@ final class ActiveJob: Sendable {
     id = record.id
     let phase: Phase = record.status.isTerminal ? .finished : .queued
     var state = State(record: record, phase: phase, prepared: prepared, events: Deque(events))
-    if record.isPaused { state.pausedAt = record.phases.queuedAt ?? record.phases.acceptedAt ?? 0 }
+    state.isPaused = record.isPaused
     self.state = Monitor(state)
   }
 

@@ -37,7 +37,7 @@ extension Engine {
   }
 
   /// A job that waited too long; it has left the scheduler.
-  func expire(_ id: Identifier) {
+  private func expire(_ id: Identifier) {
     if let job = table.job(id) { return expire(job) }
     // Not in memory: reading it may take its time.
     let isTaken = compilePool.submit { [self] _ in

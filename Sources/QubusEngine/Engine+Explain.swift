@@ -15,16 +15,8 @@ extension Engine {
     guard record.status == .queued else { return [] }
     // The scheduler hears of a job when it was approved.
     if let waiting = waitingApprovals.withLock({ $0[record.id] }) { return [approval(waiting)] }
-    if record.isPaused { return [paused(record)] }
     let now = clock.now()
     return scheduler.withScheduler { $0.explain(record.id, now: now) }
-  }
-
-  private func paused(_ record: JobRecord) -> WaitConstraint {
-    let since = table.job(record.id)?.withLock { $0.pausedAt } ?? record.phases.queuedAt ?? 0
-    return WaitConstraint(
-      kind: .paused, since: since, detail: "somebody paused it",
-      remedy: "somebody who may cancel it resumes it")
   }
 
   private func approval(_ waiting: WaitingApproval) -> WaitConstraint {

@@ -3,8 +3,8 @@ internal import QubusJobs
 internal import QubusScheduler
 internal import QubusTenancy
 
-/// Waiting jobs that are not to start until somebody says so. The scheduler does not know of them;
-/// the reason in the record keeps them paused over a restart, and their time to live goes on.
+/// Waiting jobs that are not to start until somebody says so. The scheduler withholds them, and the
+/// reason in the record keeps them paused over a restart.
 extension Engine {
   package func pause(
     _ id: Identifier, reason: String, context: CallContext,
@@ -14,67 +14,92 @@ extension Engine {
     withJobFromStore(id, completion) { [self] job in pause(job, reason, context, completion) }
   }
 
-  private func pause(
-    _ job: ActiveJob, _ reason: String, _ context: CallContext,
-    _ completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
-  ) {
-    let now = clock.now()
-    do throws(QubusError) {
-      try check(job, reason, context)
-      guard !job.record.isPaused else { return completion(.success(view(job.record))) }
-      guard waitingApprovals.withLock({ $0[job.id] == nil }) else {
-        throw QubusError(
-          .illegalTransition, "job \(job.id) waits for an approval and does not start before it")
-      }
-      // From here on no thread begins it, whatever was decided.
-      let isOurs = job.withLock { state -> Bool in
-        guard state.phase == .queued, state.pausedAt == nil else { return false }
-        state.pausedAt = now
-        return true
-      }
-      guard isOurs else { throw Self.notWaiting(job.record) }
-    } catch {
-      return completion(.failure(error))
-    }
-    scheduler.post(.canceled(job.id))
-    let update = change(job, JobReason.paused, reason, "PauseJob", context, now)
-    write(update, job) { [self] result in
-      switch result {
-      case .success:
-        expireLater(job.record)
-        completion(.success(view(job.record)))
-      case .failure(let error):
-        letWaitSoon(job)
-        completion(.failure(error))
-      }
-    }
-  }
-
   package func resume(
     _ id: Identifier, reason: String, context: CallContext,
     completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
   ) {
-    // What it is to the scheduler may have to be compiled again.
-    withJobFromStore(id, completion) { [self] job in
-      let entry: SchedulerJob
-      do throws(QubusError) {
-        try check(job, reason, context)
-        let record = job.record
-        guard record.isPaused, job.withLock({ $0.phase == .queued }) else {
-          throw QubusError(
-            .illegalTransition, "job \(id) is \(record.status.word) and not paused",
-            details: ["status": record.status.word])
-        }
-        entry = try self.entry(job)
-      } catch {
-        return completion(.failure(error))
+    if let job = table.job(id) { return resume(job, reason, context, completion) }
+    withJobFromStore(id, completion) { [self] job in resume(job, reason, context, completion) }
+  }
+
+  private func pause(
+    _ job: ActiveJob, _ reason: String, _ context: CallContext,
+    _ completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    let (now, number): (Microseconds, UInt64)
+    do throws(QubusError) {
+      try check(job, reason, context)
+      let record = job.record
+      guard !record.isPaused else { return completion(.success(view(record))) }
+      guard waitingApprovals.withLock({ $0[job.id] == nil }) else {
+        throw QubusError(
+          .illegalTransition, "job \(job.id) waits for an approval and does not start before it",
+          details: ["status": record.status.word])
       }
-      let update = change(job, "", reason, "ResumeJob", context, clock.now())
-      write(update, job) { [self] result in
-        if case .success = result { letWait(job, entry) }
-        completion(result.map { _ in view(job.record) })
-      }
+      now = clock.now()
+      guard let taken = withhold(job, since: now) else { throw Self.notWaiting(job.record) }
+      number = taken
+    } catch {
+      return completion(.failure(error))
     }
+    scheduler.takeTurns()
+    write(change(job, JobReason.paused, reason, "PauseJob", context, now), job) {
+      [self] result in
+      if case .failure = result { release(job, number) }
+      completion(result.map { _ in view(job.record) })
+    }
+  }
+
+  private func resume(
+    _ job: ActiveJob, _ reason: String, _ context: CallContext,
+    _ completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    let number: UInt64
+    do throws(QubusError) {
+      try check(job, reason, context)
+      let (record, phase, count) = job.withLock { ($0.record, $0.phase, $0.pauseCount) }
+      guard record.isPaused, phase == .queued else {
+        throw QubusError(
+          .illegalTransition, "job \(job.id) is \(record.status.word) and not paused",
+          details: ["status": record.status.word])
+      }
+      number = count
+    } catch {
+      return completion(.failure(error))
+    }
+    write(change(job, "", reason, "ResumeJob", context, clock.now()), job) { [self] result in
+      if case .success = result { release(job, number) }
+      completion(result.map { _ in view(job.record) })
+    }
+  }
+
+  /// From here on no thread begins it, whatever was decided; nil when it does not wait.
+  private func withhold(_ job: ActiveJob, since: Microseconds) -> UInt64? {
+    job.withLock { state -> UInt64? in
+      guard state.phase == .queued, state.record.status == .queued else { return nil }
+      state.isPaused = true
+      state.pauseCount += 1
+      scheduler.tell(.withheld(job.id, .paused, since: since))
+      return state.pauseCount
+    }
+  }
+
+  /// Lets a job wait its turn again, unless it was paused once more meanwhile.
+  private func release(_ job: ActiveJob, _ number: UInt64) {
+    job.withLock { state in
+      guard state.pauseCount == number else { return }
+      state.isPaused = false
+      scheduler.tell(.released(job.id, .paused))
+    }
+    scheduler.takeTurns()
+  }
+
+  /// When a job of an earlier life of the service was paused.
+  func pausedSince(_ record: JobRecord) -> Microseconds {
+    let last = record.lastSequence
+    let events = try? store.events(record.id, after: last - min(last, 16), limit: 16)
+    let paused = events?.last { $0.kind == .queueMoved && $0.reason == JobReason.paused }
+    return paused?.time ?? record.phases.queuedAt ?? clock.now()
   }
 
   /// Whoever may cancel a job may pause it.
@@ -117,43 +142,5 @@ extension Engine {
         method, .cancelJobs, "job \(job.id)", of: record.principal, reason: reason, at: now)
     ]
     return update
-  }
-
-  /// A job that is not paused any more waits its turn.
-  private func letWait(_ job: ActiveJob, _ entry: SchedulerJob) {
-    let isWaiting = job.withLock { state -> Bool in
-      state.pausedAt = nil
-      return state.phase == .queued
-    }
-    if isWaiting { scheduler.post(.restored(entry)) }
-  }
-
-  /// The same for one whose pause was not stored; off the store's thread, as it may compile.
-  private func letWaitSoon(_ job: ActiveJob) {
-    let isTaken = compilePool.submit { [self] _ in
-      // One that cannot be made ready ends when its turn comes, with the reason in it.
-      let unknown = SchedulerJob(
-        id: job.id, lane: .batch, cores: .all, memoryBytes: configuration.memoryBytes)
-      letWait(job, (try? entry(job)) ?? unknown)
-    }
-    guard !isTaken, !isStopping else { return }
-    scheduler.schedule(at: clock.now() + 100_000) { [self] in letWaitSoon(job) }
-  }
-
-  /// What the scheduler is to know of it. May compile.
-  private func entry(_ job: ActiveJob) throws(QubusError) -> SchedulerJob {
-    let (record, kept) = job.withLock { ($0.record, $0.prepared) }
-    if let kept { return schedulerJob(record, kept) }
-    return schedulerJob(record, try preparation.prepare(try spec(of: record)))
-  }
-
-  /// Its time to live and its deadline hold while a job is paused, too.
-  func expireLater(_ record: JobRecord) {
-    guard let lifetime = (try? spec(of: record))?.execution.lifetimeMicroseconds else { return }
-    let id = record.id
-    scheduler.schedule(at: (record.phases.acceptedAt ?? clock.now()) + lifetime) {
-      [weak self] in
-      if let self, !isStopping { expire(id) }
-    }
   }
 }

@@ -4,9 +4,12 @@ extension Scheduler {
   /// Everything that keeps a waiting job from running now; empty for one that runs or is not known.
   package func explain(_ id: Identifier, now: Microseconds) -> [WaitConstraint] {
     guard let job = waiting(id) else { return [] }
-    var found: [WaitConstraint] = []
+    var found = withheld.causes(of: id).map { WaitConstraint($0.cause, since: $0.since) }
+    let isWithheld = !found.isEmpty
     if let drainedSince { found.append(.deviceOffline(since: drainedSince)) }
     if let quota = quota(job, now: now) { found.append(quota) }
+    // Turn and room are of the moment; one that is withheld has no turn.
+    if isWithheld { return found }
     found += policy.constraints(on: id)
     if let room = room(for: job, now: now) { found.append(room) }
     return found
@@ -58,6 +61,17 @@ extension Scheduler {
   private func nextEnd(of account: AccountPath, now: Microseconds) -> Microseconds? {
     running.values.filter { $0.job.accounts.contains(account) }
       .map { $0.predictedEnd(now: now) - now }.min()
+  }
+}
+
+extension WaitConstraint {
+  fileprivate init(_ cause: WithholdCause, since: Microseconds) {
+    switch cause {
+    case .paused:
+      self.init(
+        kind: .paused, since: since, detail: "somebody paused it",
+        remedy: "somebody who may cancel it resumes it")
+    }
   }
 }
 

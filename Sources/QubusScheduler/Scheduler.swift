@@ -19,12 +19,13 @@ package struct Scheduler: Sendable {
   private(set) var freeMemory: [SlotClass: UInt64]
   /// Places promised by `admit` and not yet taken.
   private var promised: [Lane: Int] = [:]
-  /// Jobs that are to wait again and have not left their slot yet.
+  /// Withheld jobs that have not left their slot yet.
   private var returning: [Identifier: SchedulerJob] = [:]
   private var deadlines = DeadlineHeap()
   private var drainRate = DrainRate()
   private(set) var caps = RunningCaps()
   private(set) var parked = ParkedJobs()
+  private(set) var withheld = WithheldJobs()
   /// Since when nothing starts; nil while jobs do.
   package private(set) var drainedSince: Microseconds?
   package var isDrained: Bool { drainedSince != nil }
@@ -43,7 +44,7 @@ package struct Scheduler: Sendable {
   /// Places promised and neither taken nor given back.
   package var promisedCount: Int { promised.values.reduce(0, +) }
   package func queuedCount(in lane: Lane) -> Int {
-    policy.count(in: lane) + parked.count(in: lane)
+    policy.count(in: lane) + parked.count(in: lane) + withheld.count(in: lane)
   }
 
   /// When `decide` must be called even if nothing happens before.
@@ -98,16 +99,19 @@ package struct Scheduler: Sendable {
     case .queued(let job):
       promised[job.lane, default: 0] = max(0, promised[job.lane, default: 0] - 1)
       enqueue(job)
-    case .restored(let job):
-      if running[job.id] == nil { enqueue(job) } else { returning[job.id] = job }
+    case .restored(let job): enqueue(job)
     case .withdrawn(let lane):
       promised[lane, default: 0] = max(0, promised[lane, default: 0] - 1)
     case .canceled(let id):
       returning[id] = nil
-      if policy.remove(id) ?? parked.remove(id) != nil {
+      let noted = withheld.remove(id)
+      if noted ?? policy.remove(id) ?? parked.remove(id) != nil {
         drainRate.record(now)
         tidyDeadlines()
       }
+    case .withheld(let id, let cause, let since): withhold(id, cause, since: since)
+    case .released(let id, let cause):
+      if let job = withheld.release(id, cause) { policy.insert(job) }
     case .finished(let id): release(id)
     case .drained(let drained): drainedSince = drained ? drainedSince ?? now : nil
     case .weighted(let weights): policy.setWeights(weights)
@@ -180,8 +184,19 @@ package struct Scheduler: Sendable {
 
   private mutating func enqueue(_ job: SchedulerJob) {
     guard waiting(job.id) == nil, running[job.id] == nil else { return }
-    policy.insert(job)
+    if withheld.isNoted(job.id) { withheld.add(job) } else { policy.insert(job) }
     watchExpiry(of: job)
+  }
+
+  private mutating func withhold(
+    _ id: Identifier, _ cause: WithholdCause, since: Microseconds
+  ) {
+    withheld.note(id, cause, since: since)
+    if let job = policy.remove(id) ?? parked.remove(id) {
+      withheld.add(job)
+    } else if let entry = running[id] {
+      returning[id] = entry.job
+    }
   }
 
   private mutating func watchExpiry(of job: SchedulerJob) {
@@ -190,7 +205,7 @@ package struct Scheduler: Sendable {
   }
 
   func waiting(_ id: Identifier) -> SchedulerJob? {
-    policy.waiting(id) ?? parked.job(id)
+    policy.waiting(id) ?? parked.job(id) ?? withheld.job(id)
   }
 
   func slots(of job: SchedulerJob) -> Int {
@@ -237,7 +252,7 @@ package struct Scheduler: Sendable {
     _ entry: DeadlineHeap.Entry, now: Microseconds
   ) -> SchedulerDecision? {
     if entry.cause == .expired, waiting(entry.id)?.expiresAt == entry.time {
-      _ = policy.remove(entry.id) ?? parked.remove(entry.id)
+      _ = withheld.remove(entry.id) ?? policy.remove(entry.id) ?? parked.remove(entry.id)
       drainRate.record(now)
       return .expire(entry.id)
     }
@@ -259,9 +274,10 @@ package struct Scheduler: Sendable {
     guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else {
       return
     }
-    let (policy, parked, running) = (self.policy, self.parked, self.running)
+    let (policy, parked, withheld, running) = (self.policy, parked, withheld, running)
     deadlines.keep {
-      policy.waiting($0.id) != nil || parked.job($0.id) != nil || running[$0.id] != nil
+      policy.waiting($0.id) != nil || parked.job($0.id) != nil || withheld.job($0.id) != nil
+        || running[$0.id] != nil
     }
   }
 }

@@ -1,7 +1,7 @@
 extension Schema {
   /// What principals used, for the fair queue of the next life of the service, and the weights in
   /// it that administration set.
-  static let version8 = """
+  static let version9 = """
     -- device_seconds: worth what their age had left of them at that time, in microseconds UTC.
     CREATE TABLE used_service (
       tenant TEXT NOT NULL,

@@ -94,11 +94,15 @@ import Testing
     first.engine.drain(true)
     let id = try await first.submitted()
     let mortal = try await first.submitted(EngineHarness.spec { $0.execution.ttlSeconds = 60 })
+    clock.advance(microseconds: 1_000_000)
+    let pausedAt = clock.now()
     _ = try await pause(first, id)
     _ = try await pause(first, mortal)
+    clock.advance(microseconds: 1_000_000)
     await first.stop()
     let second = try EngineHarness(store: first.store, codec: first.codec, clock: clock)
-    #expect(try kinds(second, id) == [.paused])
+    let found = try second.engine.explain(id, context: second.context).constraints
+    #expect(found.map(\.kind) == [.paused] && found.map(\.since) == [pausedAt])
     clock.advance(microseconds: 61_000_000)
     second.engine.clockMoved()
     #expect(try await second.finished(mortal).status == .expired)
@@ -106,5 +110,54 @@ import Testing
     _ = try await resume(second, id)
     #expect(try await second.finished(id).status == .succeeded)
     await second.stop()
+  }
+
+  @Test("a paused job is canceled like any other; one that was resumed can be paused again")
+  func again() async throws {
+    let harness = try EngineHarness(clock: ManualClock())
+    harness.engine.drain(true)
+    let id = try await harness.submitted()
+    let other = try await harness.submitted()
+    for job in [id, other] { _ = try await pause(harness, job) }
+    #expect(try await harness.cancel(id).outcome == .beforeStart)
+    _ = try await resume(harness, other)
+    #expect(try await pause(harness, other).record.reason == JobReason.paused)
+    harness.engine.drain(false)
+    let third = try await harness.submitted()
+    try await harness.finished(third)
+    #expect(try harness.engine.job(other, context: harness.context).record.status == .queued)
+    #expect(harness.engine.load().jobsQueued == 1)
+    _ = try await resume(harness, other)
+    #expect(try await harness.finished(other).status == .succeeded)
+    #expect(harness.engine.load().jobsQueued == 0)
+    await harness.stop()
+  }
+
+  @Test("jobs that are paused and resumed from many threads all run, each once")
+  func race() async throws {
+    let harness = try EngineHarness(configure: { $0.computeThreads = 2 })
+    harness.engine.drain(true)
+    var ids: [Identifier] = []
+    for _ in 0..<40 { ids.append(try await harness.submitted()) }
+    await withTaskGroup(of: Void.self) { group in
+      for id in ids {
+        if id == ids[20] { harness.engine.drain(false) }
+        for _ in 0..<3 {
+          group.addTask { [self] in
+            // Refused when the job runs already, or is not paused by now.
+            _ = try? await pause(harness, id)
+            _ = try? await resume(harness, id)
+          }
+        }
+      }
+    }
+    for id in ids {
+      if try harness.engine.job(id, context: harness.context).record.isPaused {
+        _ = try await resume(harness, id)
+      }
+      #expect(try await harness.finished(id).status == .succeeded)
+    }
+    #expect(harness.device.state.withLock { $0.started } == ids.count)
+    await harness.stop()
   }
 }

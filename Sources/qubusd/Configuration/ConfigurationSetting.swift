@@ -60,7 +60,6 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   /// Microseconds.
   static let stepInPlaceLimit = 1000
   static let keepAwakeLimit = 100_000
-  static let weightRange = 0.001...1_000_000
 
   /// Key in the file.
   var key: String { rawValue }
@@ -147,7 +146,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     for text in texts {
       let parts = text.split(separator: "=", omittingEmptySubsequences: false)
       guard parts.count == 2, let path = account(parts[0]), let weight = Double(parts[1]),
-        weightRange.contains(weight)
+        ShareWeight.refusal(of: weight) == nil
       else {
         throw Failure(
           message: "'\(text)' is not a tenant, tenant/project or tenant/project/principal, = and a "

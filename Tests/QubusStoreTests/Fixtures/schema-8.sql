@@ -409,20 +409,14 @@ CREATE TABLE audit_cut (
   public_key BLOB NOT NULL,
   signature BLOB NOT NULL
 ) STRICT;
-CREATE TABLE used_service (
+CREATE TABLE export_policies (
   tenant TEXT NOT NULL,
   project TEXT NOT NULL,
-  principal TEXT NOT NULL,
-  device_seconds REAL NOT NULL,
-  at INTEGER NOT NULL,
-  PRIMARY KEY (tenant, project, principal)
+  destinations BLOB NOT NULL,
+  PRIMARY KEY (tenant, project),
+  FOREIGN KEY (tenant, project) REFERENCES projects (tenant, name)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO used_service VALUES('t','p','alice',2.5,17);
-CREATE TABLE share_weights (
-  scope TEXT PRIMARY KEY,
-  weight REAL NOT NULL
-) STRICT, WITHOUT ROWID;
-INSERT INTO share_weights VALUES('default',1.5);
+INSERT INTO export_policies VALUES('default','default',X'050000007661756c74');
 CREATE INDEX jobs_by_project ON jobs (tenant, project, id, status);
 CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, project, principal, idempotency_key)
   WHERE idempotency_key <> '';
