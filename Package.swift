@@ -178,7 +178,7 @@ let package = Package(
     .executableTarget(
       name: "qubus",
       dependencies: [
-        "QubusCore", "QubusClient",
+        "QubusCore", "QubusClient", "CQubusProto", "CProtobufC",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -452,6 +452,18 @@
  */
 #define QUBUS_E_BACKUP_INVALID 5016
 
+/**
+ * An archive is incomplete or was changed: a file in it does not match its SHA-256, or data do
+ * not match the SHA-256 that the service kept with the job.
+ */
+#define QUBUS_E_ARCHIVE_DAMAGED 5017
+
+/**
+ * The job of the archive is there, but this is not its result: it has not ended, never had a
+ * result, or has one with another execution hash.
+ */
+#define QUBUS_E_ARCHIVE_CONFLICT 5018
+
 /* execution: 6000 to 6999 */
 
 /** The device started the job and reported a failure that has no more specific code. */

@@ -1769,7 +1769,7 @@ const ProtobufCMessageDescriptor qubus__v1__link__descriptor =
   (ProtobufCMessageInit) qubus__v1__link__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[38] =
+static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[39] =
 {
   {
     "job_id",
@@ -2227,6 +2227,18 @@ static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[38] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "is_archived_copy",
+    39,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Job, is_archived_copy),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__job__field_indices_by_name[] = {
   30,   /* field[30] = annotations */
@@ -2246,6 +2258,7 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
   32,   /* field[32] = fingerprint */
   33,   /* field[33] = fingerprint_version */
   27,   /* field[27] = idempotency_key */
+  38,   /* field[38] = is_archived_copy */
   0,   /* field[0] = job_id */
   11,   /* field[11] = lane */
   26,   /* field[26] = last_sequence */
@@ -2271,7 +2284,7 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__job__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 38 }
+  { 0, 39 }
 };
 const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
 {
@@ -2281,7 +2294,7 @@ const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
   "Qubus__V1__Job",
   "qubus.v1",
   sizeof(Qubus__V1__Job),
-  38,
+  39,
   qubus__v1__job__field_descriptors,
   qubus__v1__job__field_indices_by_name,
   1,  qubus__v1__job__number_ranges,

@@ -1402,6 +1402,186 @@ void   qubus__v1__annotate_job_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__annotate_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__archive_job_request__init
+                     (Qubus__V1__ArchiveJobRequest         *message)
+{
+  static const Qubus__V1__ArchiveJobRequest init_value = QUBUS__V1__ARCHIVE_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__archive_job_request__get_packed_size
+                     (const Qubus__V1__ArchiveJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__archive_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__archive_job_request__pack
+                     (const Qubus__V1__ArchiveJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__archive_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__archive_job_request__pack_to_buffer
+                     (const Qubus__V1__ArchiveJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__archive_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ArchiveJobRequest *
+       qubus__v1__archive_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ArchiveJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__archive_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__archive_job_request__free_unpacked
+                     (Qubus__V1__ArchiveJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__archive_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__archive_job_response__init
+                     (Qubus__V1__ArchiveJobResponse         *message)
+{
+  static const Qubus__V1__ArchiveJobResponse init_value = QUBUS__V1__ARCHIVE_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__archive_job_response__get_packed_size
+                     (const Qubus__V1__ArchiveJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__archive_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__archive_job_response__pack
+                     (const Qubus__V1__ArchiveJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__archive_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__archive_job_response__pack_to_buffer
+                     (const Qubus__V1__ArchiveJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__archive_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ArchiveJobResponse *
+       qubus__v1__archive_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ArchiveJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__archive_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__archive_job_response__free_unpacked
+                     (Qubus__V1__ArchiveJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__archive_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__restore_job_request__init
+                     (Qubus__V1__RestoreJobRequest         *message)
+{
+  static const Qubus__V1__RestoreJobRequest init_value = QUBUS__V1__RESTORE_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__restore_job_request__get_packed_size
+                     (const Qubus__V1__RestoreJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__restore_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__restore_job_request__pack
+                     (const Qubus__V1__RestoreJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__restore_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__restore_job_request__pack_to_buffer
+                     (const Qubus__V1__RestoreJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__restore_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__RestoreJobRequest *
+       qubus__v1__restore_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__RestoreJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__restore_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__restore_job_request__free_unpacked
+                     (Qubus__V1__RestoreJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__restore_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__restore_job_response__init
+                     (Qubus__V1__RestoreJobResponse         *message)
+{
+  static const Qubus__V1__RestoreJobResponse init_value = QUBUS__V1__RESTORE_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__restore_job_response__get_packed_size
+                     (const Qubus__V1__RestoreJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__restore_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__restore_job_response__pack
+                     (const Qubus__V1__RestoreJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__restore_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__restore_job_response__pack_to_buffer
+                     (const Qubus__V1__RestoreJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__restore_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__RestoreJobResponse *
+       qubus__v1__restore_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__RestoreJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__restore_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__restore_job_response__free_unpacked
+                     (Qubus__V1__RestoreJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__restore_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__replay_job_request__init
                      (Qubus__V1__ReplayJobRequest         *message)
 {
@@ -4454,6 +4634,340 @@ const ProtobufCMessageDescriptor qubus__v1__annotate_job_response__descriptor =
   qubus__v1__annotate_job_response__field_indices_by_name,
   1,  qubus__v1__annotate_job_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__annotate_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__archive_job_request__field_descriptors[3] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "destination",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobRequest, destination),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__archive_job_request__field_indices_by_name[] = {
+  1,   /* field[1] = destination */
+  0,   /* field[0] = job_id */
+  2,   /* field[2] = reason */
+};
+static const ProtobufCIntRange qubus__v1__archive_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__archive_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ArchiveJobRequest",
+  "ArchiveJobRequest",
+  "Qubus__V1__ArchiveJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__ArchiveJobRequest),
+  3,
+  qubus__v1__archive_job_request__field_descriptors,
+  qubus__v1__archive_job_request__field_indices_by_name,
+  1,  qubus__v1__archive_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__archive_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__archive_job_response__field_descriptors[6] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "programs",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Qubus__V1__ArchiveJobResponse, n_programs),
+    offsetof(Qubus__V1__ArchiveJobResponse, programs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "manifest",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobResponse, manifest),
+    &qubus__v1__result_manifest__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provenance",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobResponse, provenance),
+    &qubus__v1__provenance__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "archived_by",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobResponse, archived_by),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "archived_at",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ArchiveJobResponse, archived_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__archive_job_response__field_indices_by_name[] = {
+  5,   /* field[5] = archived_at */
+  4,   /* field[4] = archived_by */
+  0,   /* field[0] = job */
+  2,   /* field[2] = manifest */
+  1,   /* field[1] = programs */
+  3,   /* field[3] = provenance */
+};
+static const ProtobufCIntRange qubus__v1__archive_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor qubus__v1__archive_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ArchiveJobResponse",
+  "ArchiveJobResponse",
+  "Qubus__V1__ArchiveJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__ArchiveJobResponse),
+  6,
+  qubus__v1__archive_job_response__field_descriptors,
+  qubus__v1__archive_job_response__field_indices_by_name,
+  1,  qubus__v1__archive_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__archive_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__restore_job_request__field_descriptors[6] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "execution_hash",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobRequest, execution_hash),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "item",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobRequest, item),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "chunk",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobRequest, chunk),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobRequest, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__restore_job_request__field_indices_by_name[] = {
+  3,   /* field[3] = chunk */
+  4,   /* field[4] = data */
+  1,   /* field[1] = execution_hash */
+  2,   /* field[2] = item */
+  0,   /* field[0] = job_id */
+  5,   /* field[5] = reason */
+};
+static const ProtobufCIntRange qubus__v1__restore_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor qubus__v1__restore_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.RestoreJobRequest",
+  "RestoreJobRequest",
+  "Qubus__V1__RestoreJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__RestoreJobRequest),
+  6,
+  qubus__v1__restore_job_request__field_descriptors,
+  qubus__v1__restore_job_request__field_indices_by_name,
+  1,  qubus__v1__restore_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__restore_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__restore_job_response__field_descriptors[3] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "chunks_missing",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobResponse, chunks_missing),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "was_there",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__RestoreJobResponse, was_there),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__restore_job_response__field_indices_by_name[] = {
+  1,   /* field[1] = chunks_missing */
+  0,   /* field[0] = job */
+  2,   /* field[2] = was_there */
+};
+static const ProtobufCIntRange qubus__v1__restore_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__restore_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.RestoreJobResponse",
+  "RestoreJobResponse",
+  "Qubus__V1__RestoreJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__RestoreJobResponse),
+  3,
+  qubus__v1__restore_job_response__field_descriptors,
+  qubus__v1__restore_job_response__field_indices_by_name,
+  1,  qubus__v1__restore_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__restore_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__replay_job_request__field_descriptors[3] =

@@ -2032,6 +2032,231 @@ void   qubus__v1__rotate_token_key_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__rotate_token_key_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__export_policy__init
+                     (Qubus__V1__ExportPolicy         *message)
+{
+  static const Qubus__V1__ExportPolicy init_value = QUBUS__V1__EXPORT_POLICY__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__export_policy__get_packed_size
+                     (const Qubus__V1__ExportPolicy *message)
+{
+  assert(message->base.descriptor == &qubus__v1__export_policy__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__export_policy__pack
+                     (const Qubus__V1__ExportPolicy *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__export_policy__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__export_policy__pack_to_buffer
+                     (const Qubus__V1__ExportPolicy *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__export_policy__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ExportPolicy *
+       qubus__v1__export_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ExportPolicy *)
+     protobuf_c_message_unpack (&qubus__v1__export_policy__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__export_policy__free_unpacked
+                     (Qubus__V1__ExportPolicy *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__export_policy__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__set_export_policy_request__init
+                     (Qubus__V1__SetExportPolicyRequest         *message)
+{
+  static const Qubus__V1__SetExportPolicyRequest init_value = QUBUS__V1__SET_EXPORT_POLICY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__set_export_policy_request__get_packed_size
+                     (const Qubus__V1__SetExportPolicyRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__set_export_policy_request__pack
+                     (const Qubus__V1__SetExportPolicyRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__set_export_policy_request__pack_to_buffer
+                     (const Qubus__V1__SetExportPolicyRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__SetExportPolicyRequest *
+       qubus__v1__set_export_policy_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__SetExportPolicyRequest *)
+     protobuf_c_message_unpack (&qubus__v1__set_export_policy_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__set_export_policy_request__free_unpacked
+                     (Qubus__V1__SetExportPolicyRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__set_export_policy_response__init
+                     (Qubus__V1__SetExportPolicyResponse         *message)
+{
+  static const Qubus__V1__SetExportPolicyResponse init_value = QUBUS__V1__SET_EXPORT_POLICY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__set_export_policy_response__get_packed_size
+                     (const Qubus__V1__SetExportPolicyResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__set_export_policy_response__pack
+                     (const Qubus__V1__SetExportPolicyResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__set_export_policy_response__pack_to_buffer
+                     (const Qubus__V1__SetExportPolicyResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__SetExportPolicyResponse *
+       qubus__v1__set_export_policy_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__SetExportPolicyResponse *)
+     protobuf_c_message_unpack (&qubus__v1__set_export_policy_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__set_export_policy_response__free_unpacked
+                     (Qubus__V1__SetExportPolicyResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__set_export_policy_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__list_export_policies_request__init
+                     (Qubus__V1__ListExportPoliciesRequest         *message)
+{
+  static const Qubus__V1__ListExportPoliciesRequest init_value = QUBUS__V1__LIST_EXPORT_POLICIES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__list_export_policies_request__get_packed_size
+                     (const Qubus__V1__ListExportPoliciesRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__list_export_policies_request__pack
+                     (const Qubus__V1__ListExportPoliciesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__list_export_policies_request__pack_to_buffer
+                     (const Qubus__V1__ListExportPoliciesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ListExportPoliciesRequest *
+       qubus__v1__list_export_policies_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ListExportPoliciesRequest *)
+     protobuf_c_message_unpack (&qubus__v1__list_export_policies_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__list_export_policies_request__free_unpacked
+                     (Qubus__V1__ListExportPoliciesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__list_export_policies_response__init
+                     (Qubus__V1__ListExportPoliciesResponse         *message)
+{
+  static const Qubus__V1__ListExportPoliciesResponse init_value = QUBUS__V1__LIST_EXPORT_POLICIES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__list_export_policies_response__get_packed_size
+                     (const Qubus__V1__ListExportPoliciesResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__list_export_policies_response__pack
+                     (const Qubus__V1__ListExportPoliciesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__list_export_policies_response__pack_to_buffer
+                     (const Qubus__V1__ListExportPoliciesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ListExportPoliciesResponse *
+       qubus__v1__list_export_policies_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ListExportPoliciesResponse *)
+     protobuf_c_message_unpack (&qubus__v1__list_export_policies_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__list_export_policies_response__free_unpacked
+                     (Qubus__V1__ListExportPoliciesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__list_export_policies_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__audit_record__init
                      (Qubus__V1__AuditRecord         *message)
 {
@@ -4977,6 +5202,287 @@ const ProtobufCMessageDescriptor qubus__v1__rotate_token_key_response__descripto
   qubus__v1__rotate_token_key_response__field_indices_by_name,
   1,  qubus__v1__rotate_token_key_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__rotate_token_key_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__export_policy__field_descriptors[3] =
+{
+  {
+    "tenant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExportPolicy, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "project",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExportPolicy, project),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "destinations",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Qubus__V1__ExportPolicy, n_destinations),
+    offsetof(Qubus__V1__ExportPolicy, destinations),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__export_policy__field_indices_by_name[] = {
+  2,   /* field[2] = destinations */
+  1,   /* field[1] = project */
+  0,   /* field[0] = tenant */
+};
+static const ProtobufCIntRange qubus__v1__export_policy__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__export_policy__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ExportPolicy",
+  "ExportPolicy",
+  "Qubus__V1__ExportPolicy",
+  "qubus.v1",
+  sizeof(Qubus__V1__ExportPolicy),
+  3,
+  qubus__v1__export_policy__field_descriptors,
+  qubus__v1__export_policy__field_indices_by_name,
+  1,  qubus__v1__export_policy__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__export_policy__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__set_export_policy_request__field_descriptors[3] =
+{
+  {
+    "policy",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetExportPolicyRequest, policy),
+    &qubus__v1__export_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_removed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetExportPolicyRequest, is_removed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetExportPolicyRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__set_export_policy_request__field_indices_by_name[] = {
+  1,   /* field[1] = is_removed */
+  0,   /* field[0] = policy */
+  2,   /* field[2] = reason */
+};
+static const ProtobufCIntRange qubus__v1__set_export_policy_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__set_export_policy_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.SetExportPolicyRequest",
+  "SetExportPolicyRequest",
+  "Qubus__V1__SetExportPolicyRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__SetExportPolicyRequest),
+  3,
+  qubus__v1__set_export_policy_request__field_descriptors,
+  qubus__v1__set_export_policy_request__field_indices_by_name,
+  1,  qubus__v1__set_export_policy_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__set_export_policy_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__set_export_policy_response__field_descriptors[1] =
+{
+  {
+    "policy",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetExportPolicyResponse, policy),
+    &qubus__v1__export_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__set_export_policy_response__field_indices_by_name[] = {
+  0,   /* field[0] = policy */
+};
+static const ProtobufCIntRange qubus__v1__set_export_policy_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__set_export_policy_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.SetExportPolicyResponse",
+  "SetExportPolicyResponse",
+  "Qubus__V1__SetExportPolicyResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__SetExportPolicyResponse),
+  1,
+  qubus__v1__set_export_policy_response__field_descriptors,
+  qubus__v1__set_export_policy_response__field_indices_by_name,
+  1,  qubus__v1__set_export_policy_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__set_export_policy_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__list_export_policies_request__field_descriptors[3] =
+{
+  {
+    "tenant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ListExportPoliciesRequest, tenant),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ListExportPoliciesRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ListExportPoliciesRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__list_export_policies_request__field_indices_by_name[] = {
+  1,   /* field[1] = page_size */
+  2,   /* field[2] = page_token */
+  0,   /* field[0] = tenant */
+};
+static const ProtobufCIntRange qubus__v1__list_export_policies_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__list_export_policies_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ListExportPoliciesRequest",
+  "ListExportPoliciesRequest",
+  "Qubus__V1__ListExportPoliciesRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__ListExportPoliciesRequest),
+  3,
+  qubus__v1__list_export_policies_request__field_descriptors,
+  qubus__v1__list_export_policies_request__field_indices_by_name,
+  1,  qubus__v1__list_export_policies_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__list_export_policies_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__list_export_policies_response__field_descriptors[2] =
+{
+  {
+    "policies",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Qubus__V1__ListExportPoliciesResponse, n_policies),
+    offsetof(Qubus__V1__ListExportPoliciesResponse, policies),
+    &qubus__v1__export_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ListExportPoliciesResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__list_export_policies_response__field_indices_by_name[] = {
+  1,   /* field[1] = next_page_token */
+  0,   /* field[0] = policies */
+};
+static const ProtobufCIntRange qubus__v1__list_export_policies_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__list_export_policies_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ListExportPoliciesResponse",
+  "ListExportPoliciesResponse",
+  "Qubus__V1__ListExportPoliciesResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__ListExportPoliciesResponse),
+  2,
+  qubus__v1__list_export_policies_response__field_descriptors,
+  qubus__v1__list_export_policies_response__field_indices_by_name,
+  1,  qubus__v1__list_export_policies_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__list_export_policies_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__audit_record__field_descriptors[14] =

@@ -57,6 +57,12 @@ public struct ClientError: Error, Sendable, Hashable {
     self.init(code: code, details: error, message: message)
   }
 
+  /// What is read from an archive is not what was written: `archive_damaged`.
+  /// - Parameter message: which file, and what is wrong with it.
+  public static func archiveDamaged(_ message: String) -> ClientError {
+    ClientError(code: QUBUS_E_ARCHIVE_DAMAGED, message: message)
+  }
+
   init(code: Int32, details error: qubus_error, message: String? = nil) {
     let given = string(error.name)
     self.code = code

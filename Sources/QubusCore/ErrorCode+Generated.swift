@@ -250,6 +250,12 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// A backup is incomplete or damaged: its database fails the integrity check, its audit does
   /// not follow, or a file of results is missing or another one.
   case backupInvalid = 5016
+  /// An archive is incomplete or was changed: a file in it does not match its SHA-256, or data do
+  /// not match the SHA-256 that the service kept with the job.
+  case archiveDamaged = 5017
+  /// The job of the archive is there, but this is not its result: it has not ended, never had a
+  /// result, or has one with another execution hash.
+  case archiveConflict = 5018
 
   /// The device started the job and reported a failure that has no more specific code.
   case executionFailed = 6001
@@ -429,34 +435,36 @@ extension ErrorCode {
     case .masterKeyRequired: 98
     case .wrongMasterKey: 99
     case .backupInvalid: 100
-    case .executionFailed: 101
-    case .executionCanceled: 102
-    case .executionTimedOut: 103
-    case .jobExpired: 104
-    case .loopLimitExceeded: 105
-    case .simulatorNormDrift: 106
-    case .divisionByZero: 107
-    case .optimizerDiverged: 108
-    case .resultCorrupt: 109
-    case .resultTooLarge: 110
-    case .resultExpired: 111
-    case .eventsExpired: 112
-    case .internalError: 113
-    case .notImplemented: 114
-    case .invariantViolated: 115
-    case .connectionFailed: 116
-    case .connectionLost: 117
-    case .deadlineExceeded: 118
-    case .callCanceled: 119
-    case .clientClosed: 120
-    case .usedAfterFork: 121
-    case .invalidArgument: 122
-    case .outOfMemory: 123
-    case .abiMismatch: 124
-    case .protocolError: 125
-    case .bufferTooSmall: 126
-    case .notSupported: 127
-    case .endOfStream: 128
+    case .archiveDamaged: 101
+    case .archiveConflict: 102
+    case .executionFailed: 103
+    case .executionCanceled: 104
+    case .executionTimedOut: 105
+    case .jobExpired: 106
+    case .loopLimitExceeded: 107
+    case .simulatorNormDrift: 108
+    case .divisionByZero: 109
+    case .optimizerDiverged: 110
+    case .resultCorrupt: 111
+    case .resultTooLarge: 112
+    case .resultExpired: 113
+    case .eventsExpired: 114
+    case .internalError: 115
+    case .notImplemented: 116
+    case .invariantViolated: 117
+    case .connectionFailed: 118
+    case .connectionLost: 119
+    case .deadlineExceeded: 120
+    case .callCanceled: 121
+    case .clientClosed: 122
+    case .usedAfterFork: 123
+    case .invalidArgument: 124
+    case .outOfMemory: 125
+    case .abiMismatch: 126
+    case .protocolError: 127
+    case .bufferTooSmall: 128
+    case .notSupported: 129
+    case .endOfStream: 130
     }
   }
 }
@@ -1679,6 +1687,29 @@ extension ErrorRegistry {
       explanation: """
         A backup is incomplete or damaged: its database fails the integrity check, its audit \
         does not follow, or a file of results is missing or another one.
+        """
+    ),
+    Entry(
+      code: .archiveDamaged, name: "archive_damaged",
+      errorClass: .backend, grpcStatus: .dataLoss, httpStatus: 422,
+      recovery: .failFast,
+      action: "Restore from another copy of the archive; the message names what is damaged.",
+      explanation: """
+        An archive is incomplete or was changed: a file in it does not match its SHA-256, or \
+        data do not match the SHA-256 that the service kept with the job.
+        """
+    ),
+    Entry(
+      code: .archiveConflict, name: "archive_conflict",
+      errorClass: .backend, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Compare the execution hash of the archive with the job's; what the service has is not \
+        replaced.
+        """,
+      explanation: """
+        The job of the archive is there, but this is not its result: it has not ended, never had \
+        a result, or has one with another execution hash. Nothing was changed.
         """
     ),
     Entry(

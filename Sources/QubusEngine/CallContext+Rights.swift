@@ -19,6 +19,24 @@ extension CallContext {
     }
   }
 
+  /// Whether the result may leave the service for a destination, under the policy of its project.
+  /// - Throws: as `check`; `permission_denied` with policy and remedy where the policy forbids it.
+  func checkExport(
+    _ job: JobRecord, to destination: String, under policy: ExportPolicy?, now: Microseconds
+  ) throws(QubusError) {
+    try check(.readResults, job, now: now)
+    guard let policy else { return }
+    let verdict = Authority.decideExport(
+      identity, to: destination, under: policy, on: job.principal.resource, now: now)
+    switch verdict {
+    case .allowed: return
+    case .denied, .hidden:
+      throw .exportRefused(
+        principal.name, to: destination, under: policy,
+        isReviewer: may(.exportResults, job, now: now))
+    }
+  }
+
   /// The same for a session: `session_not_found` when the caller may not know of it.
   func check(
     _ action: Action, session id: Identifier, of principal: Principal, now: Microseconds

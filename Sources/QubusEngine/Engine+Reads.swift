@@ -154,7 +154,7 @@ extension Engine {
     return JobView(record: record, queuePosition: position?.overall, estimatedStartAt: start)
   }
 
-  private func notReady(_ record: JobRecord) -> QubusError {
+  func notReady(_ record: JobRecord) -> QubusError {
     guard record.status.isTerminal else {
       return QubusError(
         .resultNotReady, "job \(record.id) is \(record.status.word) and has no result yet",

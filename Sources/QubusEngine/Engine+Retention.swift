@@ -64,6 +64,7 @@ extension Engine {
     var gone: [String] = []
     if times.results != nil, !kept.isResultRemoved, kept.isResultExpired(at: now) {
       change.removesResult = true
+      change.removedExpiry = kept.resultsExpireAt
       gone.append("results")
     }
     if times.events != nil, !kept.areEventsRemoved, let time = kept.eventsExpireAt, time <= now {

@@ -24,6 +24,9 @@ package final class Engine: Sendable {
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
+  let exportPolicies: ExportPolicies
+  /// Results that come back from archives and are not whole yet.
+  let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
   let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
   let preparation: JobPreparation
@@ -78,6 +81,7 @@ package final class Engine: Sendable {
   ///   - quotas: limits on what is taken in; none by default.
   ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
   ///   - weights: of accounts in the fair queue, before those of the configuration.
+  ///   - exportPolicies: who may archive, and where to; everybody who may read by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -88,6 +92,7 @@ package final class Engine: Sendable {
     ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
+    exportPolicies: ExportPolicies = ExportPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -104,6 +109,7 @@ package final class Engine: Sendable {
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
     self.weights = weights
+    self.exportPolicies = exportPolicies
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs, ledger: ledger)

@@ -328,6 +328,17 @@ package protocol JobService: Sendable {
     _ filter: ApprovalFilter, context: CallContext
   ) throws(QubusError) -> (waiting: [PendingApproval], policies: [ApprovalPolicy])
 
+  /// Takes a chunk of a result that has expired. With the last one the result is durable again.
+  /// `archive_conflict` for another result than the job's, `archive_damaged` for other data.
+  func restore(
+    _ chunk: ArchivedChunk, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<RestoreReport, QubusError>) -> Void)
+  /// What goes into an archive, with evidence that it left the service. `permission_denied` under
+  /// an export policy that wants somebody else, or another destination.
+  func archive(
+    _ id: Identifier, to destination: String, reason: String, context: CallContext
+  ) throws(QubusError) -> ArchiveReport
+
   // Reads; may touch the disk unless the job is active, so callers use a thread that may block.
   func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView
   func explain(_ id: Identifier, context: CallContext) throws(QubusError) -> JobExplanation

@@ -42,7 +42,8 @@ package struct JobHead: Sendable, Hashable {
     guard !update.isQueueNews || status == .queued else {
       throw QubusError(.illegalTransition, "job \(id) is \(status.word) and has left the queue")
     }
-    guard update.result == nil || !status.isTerminal else {
+    let isRestored = update.retention?.restoresResult == true
+    guard update.result == nil || !status.isTerminal || isRestored else {
       throw QubusError(.jobAlreadyFinished, "job \(id) is \(status.word); its result is final")
     }
     guard update.retention == nil || next.status.isTerminal else {

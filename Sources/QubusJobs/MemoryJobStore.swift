@@ -122,6 +122,9 @@ package final class MemoryJobStore: JobStore {
     }
     try update.result?.validate()
     let (head, events) = try record.head.applying(update)
+    if let time = update.retention?.removedExpiry, time != record.retention.resultsExpireAt {
+      throw .restoredMeanwhile(record.id)
+    }
     record.apply(update, head: head, storedAt: now)
     state.records[update.jobID] = record
     state.events[update.jobID, default: []] += events

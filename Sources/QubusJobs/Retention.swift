@@ -8,10 +8,16 @@ package struct RetentionChange: Sendable, Hashable {
   package var eventsExpireAt: Microseconds?
   /// The data go; manifest and provenance stay.
   package var removesResult = false
+  /// By which time the result was found to have expired: it goes only while that is still its time,
+  /// as it may have been restored meanwhile. Nil: whatever its time is.
+  package var removedExpiry: Microseconds?
   /// Events up to this sequence go.
   package var removesEventsThrough: UInt64?
   /// None of them is left to go.
   package var endsEvents = false
+  /// The result that comes with the change is the one that had gone, or was about to. Its expiry is
+  /// this change's; nil: none.
+  package var restoresResult = false
 
   package init() {}
 
@@ -21,8 +27,10 @@ package struct RetentionChange: Sendable, Hashable {
     all.resultsExpireAt = later.resultsExpireAt ?? resultsExpireAt
     all.eventsExpireAt = later.eventsExpireAt ?? eventsExpireAt
     all.removesResult = removesResult || later.removesResult
+    all.removedExpiry = later.removedExpiry ?? removedExpiry
     all.removesEventsThrough = later.removesEventsThrough ?? removesEventsThrough
     all.endsEvents = endsEvents || later.endsEvents
+    all.restoresResult = restoresResult || later.restoresResult
     return all
   }
 }
@@ -33,10 +41,18 @@ package struct JobRetention: Sendable, Hashable {
   package var eventsExpireAt: Microseconds?
   package var isResultRemoved = false
   package var areEventsRemoved = false
+  /// The result was restored from an archive, at least once.
+  package var isRestored = false
 
   package init() {}
 
+  /// The result is there, out of an archive.
+  package var isArchivedCopy: Bool { isRestored && !isResultRemoved }
+
   package mutating func apply(_ change: RetentionChange) {
+    if change.restoresResult {
+      (resultsExpireAt, isResultRemoved, isRestored) = (nil, false, true)
+    }
     resultsExpireAt = change.resultsExpireAt ?? resultsExpireAt
     eventsExpireAt = change.eventsExpireAt ?? eventsExpireAt
     isResultRemoved = isResultRemoved || change.removesResult
@@ -90,6 +106,10 @@ extension QubusError {
       .resultExpired,
       "the result of job \(id) expired\(when); the job, its manifest and provenance are kept",
       details: time.map { ["results_expired_at": String($0)] } ?? [:])
+  }
+
+  package static func restoredMeanwhile(_ id: Identifier) -> QubusError {
+    QubusError(.illegalTransition, "the result of job \(id) has another time by now and stays")
   }
 
   package static func eventsExpired(_ id: Identifier, at time: Microseconds?) -> QubusError {

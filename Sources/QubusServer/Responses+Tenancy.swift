@@ -54,6 +54,7 @@ extension Responses {
     case .quotas(let statuses, let next): quotas(statuses, next: next)
     case .weight(let scope, let weight): self.weight(scope, weight)
     case .approvalPolicy(let policy): approvalPolicy(policy)
+    case .exportPolicies(let policies, let next): exportPolicies(policies, next: next)
     }
   }
 

@@ -62,6 +62,8 @@ extension Transport {
     case .getResult: try getResult(call, try decoder.getResult(body))
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .explainJob: try explainJob(call, try decoder.explainJob(body))
+    case .archiveJob: try archive(call, try decoder.archiveJob(body))
+    case .restoreJob: restore(call, try decoder.restoreJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
       try dispatchSession(call, body)
     case .whoAmI, .listTenants, .createTenant, .updateTenant, .eraseTenant, .listProjects,
@@ -70,7 +72,8 @@ extension Transport {
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
       .dedicateDevice, .listBudgets,
-      .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy:
+      .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy,
+      .setExportPolicy, .listExportPolicies:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
     case .approveJob:

@@ -229,6 +229,8 @@ extension Transport {
   func noteRefusal(_ error: QubusError, _ call: Call) {
     switch error.code {
     case .permissionDenied, .tokenInvalid, .tokenExpired: break
+    // Somebody changed an archive, or takes it for another job's.
+    case .archiveDamaged, .archiveConflict: break
     default: return
     }
     let identity = call.context.identity

@@ -1,7 +1,7 @@
 internal import QubusCore
 internal import QubusTenancy
 
-/// Changes of quotas, weights and approval policies, within the open transaction of the writer.
+/// Changes of quotas, weights and policies, within the open transaction of the writer.
 extension CommandExecutor {
   func applyBound(_ change: TenancyChange) throws(SQLiteFailure) {
     switch change {
@@ -37,8 +37,19 @@ extension CommandExecutor {
         $0.add(policy.expirySeconds)
       }
     case .removeApprovalPolicy(let key): try remove(key)
+    case .setExportPolicy(let policy):
+      try remove(policy.key)
+      try write("INSERT INTO export_policies (tenant,project,destinations) VALUES (?,?,?)") {
+        $0.add(policy.key)
+        $0.add(PackedStrings.pack(policy.destinations))
+      }
+    case .removeExportPolicy(let key): try remove(key)
     default: preconditionFailure("not a change of bounds")
     }
+  }
+
+  private func remove(_ key: ExportPolicy.Key) throws(SQLiteFailure) {
+    try write("DELETE FROM export_policies WHERE tenant = ? AND project = ?") { $0.add(key) }
   }
 
   private func remove(_ key: ApprovalPolicy.Key) throws(SQLiteFailure) {

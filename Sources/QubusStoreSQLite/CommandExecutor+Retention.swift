@@ -30,6 +30,25 @@ extension CommandExecutor {
     }
   }
 
+  /// Whether the result has this time still.
+  func expires(_ job: Int64, at time: Microseconds) throws(SQLiteFailure) -> Bool {
+    try TenancyRows(db: db).first("SELECT 1 FROM jobs WHERE job = ? AND results_expire_at = ?") {
+      $0.add(job)
+      $0.add(time)
+    } != nil
+  }
+
+  /// Makes room for a result that comes back; the time it had is over.
+  func restore(_ job: Int64) throws(SQLiteFailure) {
+    try write("DELETE FROM result_chunks WHERE job = ?") { $0.add(job) }
+    try write("DELETE FROM results WHERE job = ?") { $0.add(job) }
+    try write(
+      "UPDATE jobs SET results_expire_at = NULL, removed = (removed & ~1) | 4 WHERE job = ?"
+    ) {
+      $0.add(job)
+    }
+  }
+
   /// Records up to the checkpoint's go; the next one follows from its hash. The evidence of it is
   /// appended first, so that the audit is never without a record.
   func cut(_ checkpoint: AuditCheckpoint, _ entry: AuditEntry) throws(SQLiteFailure) {

@@ -136,7 +136,8 @@ extension CommandExecutor {
         $0.add(shots)
         $0.add(id)
       }
-    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy:
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+      .removeExportPolicy:
       try applyBound(change)
     }
   }

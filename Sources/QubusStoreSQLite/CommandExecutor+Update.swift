@@ -16,11 +16,15 @@ extension CommandExecutor {
     } catch {
       return .failure(error)
     }
+    if let time = update.retention?.removedExpiry, try !expires(row.job, at: time) {
+      return .failure(.restoredMeanwhile(update.jobID))
+    }
     let storedAt: Microseconds? =
       head.status.isTerminal && !row.head.status.isTerminal ? clock.now() : nil
     try write(work, from: row, to: head, storedAt: storedAt)
     try insertEvents(events, bodies: work.bodies, job: row.job, owner: row.owner)
     if let result = work.result {
+      if update.retention?.restoresResult == true { try restore(row.job) }
       try insertResult(result, job: row.job, owner: row.owner)
     }
     if let change = update.retention { try apply(change, to: row.job) }

@@ -105,6 +105,7 @@ enum RecordReader {
     let removed = row.integer()
     retention.isResultRemoved = removed & 1 != 0
     retention.areEventsRemoved = removed & 2 != 0
+    retention.isRestored = removed & 4 != 0
     return retention
   }
 

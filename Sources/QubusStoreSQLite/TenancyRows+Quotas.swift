@@ -2,7 +2,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusTenancy
 
-/// The rows of quotas and approval policies as values.
+/// The rows of quotas and policies as values.
 extension TenancyRows {
   static let policyColumns =
     "tenant,project,class,max_shots,max_cost,device_families,expiry_seconds"
@@ -10,6 +10,20 @@ extension TenancyRows {
 
   func hasApprovalPolicy(_ key: ApprovalPolicy.Key) throws(SQLiteFailure) -> Bool {
     try first("SELECT 1 FROM approval_policies WHERE \(Self.ofPolicy)") { $0.add(key) } != nil
+  }
+
+  func hasExportPolicy(_ key: ExportPolicy.Key) throws(SQLiteFailure) -> Bool {
+    try first("SELECT 1 FROM export_policies WHERE tenant = ? AND project = ?") {
+      $0.add(key)
+    } != nil
+  }
+
+  static func exportPolicy(_ row: inout SQLRow) throws(QubusError) -> ExportPolicy {
+    let key = ExportPolicy.Key(tenant: row.text(), project: row.text())
+    guard let destinations = PackedStrings.unpack(row.blob()) else {
+      throw damaged("the export policy of \(key.text) has no destinations")
+    }
+    return ExportPolicy(key: key, destinations: destinations)
   }
 
   static func quota(_ row: inout SQLRow) throws(QubusError) -> QuotaRecord {
@@ -46,6 +60,12 @@ extension TenancyRows {
 }
 
 extension SQLStatement {
+  /// Binds tenant and project.
+  func add(_ key: ExportPolicy.Key) {
+    add(key.tenant)
+    add(key.project)
+  }
+
   /// Binds the three values of `TenancyRows.ofPolicy`.
   func add(_ key: ApprovalPolicy.Key) {
     add(key.tenant)

@@ -58,6 +58,9 @@ struct TenancyRows {
       snapshot.approvalPolicies = try all(
         "SELECT \(Self.policyColumns) FROM approval_policies ORDER BY tenant,project,class",
         Self.policy)
+      snapshot.exportPolicies = try all(
+        "SELECT tenant,project,destinations FROM export_policies ORDER BY tenant,project",
+        Self.exportPolicy)
       return .commit
     }
     return snapshot

@@ -10,6 +10,10 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
   case readJobs = "jobs.read"
   /// Apart from seeing jobs: whoever watches a queue need not see what came out.
   case readResults = "results.read"
+  /// Apart from reading them: take results of a project with an export policy out of the service.
+  case exportResults = "results.export"
+  /// Bring results back from archives.
+  case restoreResults = "results.restore"
   case cancelJobs = "jobs.cancel"
   case annotateJobs = "jobs.annotate"
   /// Cancel and annotate what others of the project submitted, close their sessions.
@@ -47,7 +51,7 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
   /// `jobs.manage` as well.
   package var isOwners: Bool {
     switch self {
-    case .cancelJobs, .annotateJobs, .closeSessions: true
+    case .cancelJobs, .annotateJobs, .closeSessions, .restoreResults: true
     default: false
     }
   }
@@ -61,24 +65,24 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// Begins or goes on with work, which a disabled project takes no more of.
+  /// Begins or goes on with work, or brings data in: a disabled project takes no more of it.
   package var isWork: Bool {
     switch self {
-    case .submitJobs, .openSessions, .stepSessions, .issueTokens: true
+    case .submitJobs, .restoreResults, .openSessions, .stepSessions, .issueTokens: true
     default: false
     }
   }
 
   /// Whether a token can carry it: nothing that would outlive the token, as a key, a principal, a
-  /// grant or another token would.
+  /// grant, another token or an archive would.
   package var isDelegable: Bool {
     switch self {
     case .connect, .readDevices, .submitJobs, .readJobs, .readResults, .cancelJobs, .annotateJobs,
-      .manageJobs, .approveJobs, .openSessions, .stepSessions, .closeSessions, .readSessions,
-      .readMembers, .readAudit:
+      .restoreResults, .manageJobs, .approveJobs, .openSessions, .stepSessions, .closeSessions,
+      .readSessions, .readMembers, .readAudit:
       true
-    case .manageDevices, .rotateKeys, .issueTokens, .managePrincipals, .manageProjects,
-      .manageTenants, .manageBudgets, .manageCredit:
+    case .exportResults, .manageDevices, .rotateKeys, .issueTokens, .managePrincipals,
+      .manageProjects, .manageTenants, .manageBudgets, .manageCredit:
       false
     }
   }

@@ -23,8 +23,8 @@ package enum Authority {
       .issueTokens, .readAudit, .manageBudgets, .manageCredit:
       .readMembers
     case .connect, .readDevices, .manageDevices: .readDevices
-    case .submitJobs, .readJobs, .readResults, .cancelJobs, .annotateJobs, .manageJobs,
-      .approveJobs:
+    case .submitJobs, .readJobs, .readResults, .exportResults, .restoreResults, .cancelJobs,
+      .annotateJobs, .manageJobs, .approveJobs:
       .readJobs
     }
   }
@@ -41,6 +41,18 @@ package enum Authority {
     seen.deviceFamily = nil
     if grant(identity, sight(action), seen) != nil { return .denied }
     return refusal(resource, identity)
+  }
+
+  /// Whether results may leave the service for a destination: whoever may read them may take them,
+  /// unless a policy of their project wants a reviewer, and one of its destinations.
+  package static func decideExport(
+    _ identity: Identity, to destination: String, under policy: ExportPolicy?,
+    on resource: Resource, now: Microseconds
+  ) -> Verdict {
+    let reading = decide(identity, .readResults, on: resource, now: now)
+    guard case .allowed = reading, let policy else { return reading }
+    guard policy.destinations.contains(destination) else { return .denied }
+    return decide(identity, .exportResults, on: resource, now: now)
   }
 
   /// Whether the action is open to the caller anywhere at all: what dispatch asks before a call is

@@ -44,8 +44,11 @@ struct DirectoryState: Sendable {
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
     case .ledger: break
-    // Kept by those who judge by them (`QuotaKeeper`, `ShareWeights`, `ApprovalPolicies`).
-    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy: break
+    // Kept by those who judge by them (`QuotaKeeper`, `ShareWeights`, `ApprovalPolicies`,
+    // `ExportPolicies`).
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+      .removeExportPolicy:
+      break
     }
   }
 

@@ -3,6 +3,8 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
   case viewer
   case submitter
   case approver
+  /// Takes results of projects with an export policy out of the service.
+  case reviewer
   case projectAdmin = "project_admin"
   case tenantAdmin = "tenant_admin"
   /// Runs the service: tenants, devices, principals. Reads no results.
@@ -15,6 +17,7 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
     case .viewer: Self.ofViewer
     case .submitter: Self.ofSubmitter
     case .approver: Self.ofApprover
+    case .reviewer: Self.ofReviewer
     case .projectAdmin: Self.ofProjectAdmin
     case .tenantAdmin: Self.ofTenantAdmin
     case .operator: Self.ofOperator
@@ -25,6 +28,7 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
   private static let ofViewer = Actions(Role.viewer.declared)
   private static let ofSubmitter = Actions(Role.submitter.declared)
   private static let ofApprover = Actions(Role.approver.declared)
+  private static let ofReviewer = Actions(Role.reviewer.declared)
   private static let ofProjectAdmin = Actions(Role.projectAdmin.declared)
   private static let ofTenantAdmin = Actions(Role.tenantAdmin.declared)
   private static let ofOperator = Actions(Role.operator.declared)
@@ -39,16 +43,18 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
       Role.viewer.declared + [
         .submitJobs, .readResults, .cancelJobs, .annotateJobs, .openSessions, .stepSessions,
         .closeSessions, .issueTokens,
+        .restoreResults,
       ]
     case .approver: Role.viewer.declared + [.readResults, .approveJobs]
+    case .reviewer: Role.viewer.declared + [.readResults, .exportResults]
     case .projectAdmin:
       Role.submitter.declared + [.manageJobs, .readMembers, .managePrincipals]
     case .tenantAdmin: Role.projectAdmin.declared + [.manageProjects, .manageBudgets]
     case .operator:
       Self.everyone + [
         .manageDevices, .readJobs, .readSessions, .cancelJobs, .annotateJobs, .manageJobs,
-        .closeSessions, .readMembers, .managePrincipals, .manageProjects, .manageTenants,
-        .manageBudgets, .manageCredit,
+        .restoreResults, .closeSessions, .readMembers, .managePrincipals, .manageProjects,
+        .manageTenants, .manageBudgets, .manageCredit,
       ]
     case .auditor: Self.everyone + [.readJobs, .readSessions, .readMembers, .readAudit]
     }
@@ -61,7 +67,7 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
   package var widestReach: Reach {
     switch self {
     case .projectAdmin: .project
-    case .viewer, .submitter, .approver, .tenantAdmin: .tenant
+    case .viewer, .submitter, .approver, .reviewer, .tenantAdmin: .tenant
     case .operator, .auditor: .service
     }
   }
@@ -80,7 +86,8 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
   package var granters: Set<Role> {
     switch self {
     case .viewer, .submitter, .approver: [.projectAdmin, .tenantAdmin, .operator]
-    case .projectAdmin: [.tenantAdmin, .operator]
+    // Whoever sets the policy says who reviews: an administrator of the project is under it too.
+    case .reviewer, .projectAdmin: [.tenantAdmin, .operator]
     case .tenantAdmin, .operator, .auditor: [.operator]
     }
   }

@@ -27,6 +27,8 @@ package enum TenancyOrder: Sendable, Hashable {
   case setWeight(QuotaScope, Double?)
   case setApprovalPolicy(ApprovalPolicy)
   case removeApprovalPolicy(ApprovalPolicy.Key)
+  case setExportPolicy(ExportPolicy)
+  case removeExportPolicy(ExportPolicy.Key)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -56,6 +58,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .setQuota: "SetQuota"
     case .setWeight: "SetWeight"
     case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
+    case .setExportPolicy, .removeExportPolicy: "SetExportPolicy"
     }
   }
 }
@@ -104,6 +107,8 @@ package enum TenancyQuery: Sendable, Hashable {
   case quota(QuotaScope?)
   /// Limits that are set; nil: of every tenant that the caller sees.
   case quotas(tenant: String?, TenancyPage)
+  /// Nil: of every tenant that the caller sees.
+  case exportPolicies(tenant: String?, TenancyPage)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -118,6 +123,7 @@ package enum TenancyQuery: Sendable, Hashable {
     case .ledger(let query): query.method
     case .quota: "GetQuota"
     case .quotas: "ListQuotas"
+    case .exportPolicies: "ListExportPolicies"
     }
   }
 }

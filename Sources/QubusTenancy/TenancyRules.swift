@@ -16,6 +16,7 @@ package protocol TenancyLookup {
   func hasGrant(_ record: GrantRecord) throws(Failure) -> Bool
   func token(_ id: String) throws(Failure) -> TokenRecord?
   func hasApprovalPolicy(_ key: ApprovalPolicy.Key) throws(Failure) -> Bool
+  func hasExportPolicy(_ key: ExportPolicy.Key) throws(Failure) -> Bool
 }
 
 /// Which changes contradict what is there; the same for every store. Who may make them is decided
@@ -56,7 +57,8 @@ package enum TenancyRules {
       return try tokenRefusal(of: change, in: lookup)
     case .ledger(let change):
       return try ledgerRefusal(of: change, in: lookup)
-    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy:
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+      .removeExportPolicy:
       return try boundRefusal(of: change, in: lookup)
     }
   }
@@ -95,6 +97,13 @@ package enum TenancyRules {
       if let error = try placeRefusal(key.tenant, key.project, lookup) { return error }
       return try lookup.hasApprovalPolicy(key)
         ? nil : .field(.invalidRequest, "policy", "there is no policy for \(key.text)")
+    case .setExportPolicy(let policy):
+      if let error = policy.refusal { return error }
+      return try projectRefusal(policy.key.tenant, policy.key.project, lookup)
+    case .removeExportPolicy(let key):
+      if let error = try projectRefusal(key.tenant, key.project, lookup) { return error }
+      return try lookup.hasExportPolicy(key)
+        ? nil : .field(.invalidRequest, "policy", "there is no export policy of \(key.text)")
     default: preconditionFailure("not a change of bounds")
     }
   }
@@ -112,8 +121,8 @@ package enum TenancyRules {
       (tenant, project, owner) = (ofTenant, name, newOwner)
     case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
-      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setWeight,
-      .setApprovalPolicy, .removeApprovalPolicy:
+      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setWeight, .setApprovalPolicy,
+      .removeApprovalPolicy, .setExportPolicy, .removeExportPolicy:
       return nil
     }
     guard !owner.isEmpty, try !lookup.hasPrincipal(named: owner, in: tenant) else { return nil }

@@ -29,6 +29,8 @@ package enum TenancyChange: Sendable, Hashable {
   case setWeight(QuotaScope, Double?)
   case setApprovalPolicy(ApprovalPolicy)
   case removeApprovalPolicy(ApprovalPolicy.Key)
+  case setExportPolicy(ExportPolicy)
+  case removeExportPolicy(ExportPolicy.Key)
 }
 
 /// Everything at once, as it is read at start.
@@ -43,6 +45,7 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var quotas: [QuotaRecord] = []
   package var weights: [ShareWeight] = []
   package var approvalPolicies: [ApprovalPolicy] = []
+  package var exportPolicies: [ExportPolicy] = []
 
   package init() {}
 }

@@ -16,6 +16,7 @@ package struct TenancyTables: Sendable {
   private var quotas: [QuotaScope: [Quota: Int64]] = [:]
   private var weights: [QuotaScope: Double] = [:]
   private var policies: [ApprovalPolicy.Key: ApprovalPolicy] = [:]
+  private var exportPolicies: [ExportPolicy.Key: ExportPolicy] = [:]
 
   /// A service nobody has used: the tenant `default` with the project `default`.
   package init(createdAt: Microseconds) {
@@ -71,6 +72,8 @@ package struct TenancyTables: Sendable {
     case .setWeight(let scope, let weight): weights[scope] = weight
     case .setApprovalPolicy(let policy): policies[policy.key] = policy
     case .removeApprovalPolicy(let key): policies[key] = nil
+    case .setExportPolicy(let policy): exportPolicies[policy.key] = policy
+    case .removeExportPolicy(let key): exportPolicies[key] = nil
     }
   }
 
@@ -89,6 +92,7 @@ package struct TenancyTables: Sendable {
     snapshot.weights = weights.map { ShareWeight(scope: $0, weight: $1) }
       .sorted { $0.scope.text < $1.scope.text }
     snapshot.approvalPolicies = policies.values.sorted { $0.key.text < $1.key.text }
+    snapshot.exportPolicies = exportPolicies.values.sorted { $0.key.text < $1.key.text }
     return snapshot
   }
 
@@ -121,4 +125,5 @@ extension TenancyTables: TenancyLookup {
   package func hasGrant(_ record: GrantRecord) -> Bool { grants.contains(record) }
   package func token(_ id: String) -> TokenRecord? { tokens[id] }
   package func hasApprovalPolicy(_ key: ApprovalPolicy.Key) -> Bool { policies[key] != nil }
+  package func hasExportPolicy(_ key: ExportPolicy.Key) -> Bool { exportPolicies[key] != nil }
 }

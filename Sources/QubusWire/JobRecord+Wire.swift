@@ -73,6 +73,7 @@ extension MessageBuilder {
     }
     message.pointee.results_removed = retention.isResultRemoved ? 1 : 0
     message.pointee.events_removed = retention.areEventsRemoved ? 1 : 0
+    message.pointee.is_archived_copy = retention.isArchivedCopy ? 1 : 0
   }
 
   private func identity(

@@ -17,6 +17,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
   case explainJob = "ExplainJob"
+  case archiveJob = "ArchiveJob"
+  case restoreJob = "RestoreJob"
   case openSession = "OpenSession"
   case step = "Step"
   case resumeSession = "ResumeSession"
@@ -66,6 +68,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case listApprovals = "ListApprovals"
   case approveJob = "ApproveJob"
   case setApprovalPolicy = "SetApprovalPolicy"
+  case setExportPolicy = "SetExportPolicy"
+  case listExportPolicies = "ListExportPolicies"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -118,6 +122,9 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
     case .explainJob: row(.readJobs, .reader)
+    // Under an export policy it takes results.export besides.
+    case .archiveJob: row(.readResults, .reader)
+    case .restoreJob: row(.restoreResults, .engine)
     case .openSession: row(.openSessions, .engine, idempotent: false)
     case .step: row(.stepSessions, .transport, attachments: 1...1)
     case .resumeSession: row(.openSessions, .engine)
@@ -170,7 +177,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listQuotas: row(.readMembers, .reader)
     case .listApprovals: row(.approveJobs, .reader)
     case .approveJob: row(.approveJobs, .engine)
-    case .setApprovalPolicy: row(.manageProjects, .engine)
+    case .setApprovalPolicy, .setExportPolicy: row(.manageProjects, .engine)
+    case .listExportPolicies: row(.readMembers, .reader)
     }
   }
 

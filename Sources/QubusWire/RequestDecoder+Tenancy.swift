@@ -21,6 +21,7 @@ extension RequestDecoder {
     case .getUsage: try getUsage(body)
     case .getQuota: try getQuota(body)
     case .listQuotas: try listQuotas(body)
+    case .listExportPolicies: try listExportPolicies(body)
     default: throw QubusError(.internalError, "\(method.rawValue) reads no tenants")
     }
   }

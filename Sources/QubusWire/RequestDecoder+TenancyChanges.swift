@@ -36,6 +36,7 @@ extension RequestDecoder {
     case .setQuota: try setQuota(body)
     case .setWeight: try setWeight(body)
     case .setApprovalPolicy: try setApprovalPolicy(body)
+    case .setExportPolicy: try setExportPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
     }
   }

@@ -18,7 +18,8 @@ struct Qubus: ParsableCommand {
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
           ExplainCommand.self, ListCommand.self, ResultCommand.self, CancelCommand.self,
           PauseCommand.self, ResumeCommand.self, ReplayCommand.self, AnnotateCommand.self,
-          PlanCommand.self, ApprovalsCommand.self, UsageCommand.self,
+          PlanCommand.self, ApprovalsCommand.self, UsageCommand.self, ArchiveCommand.self,
+          RestoreCommand.self,
         ]),
       CommandGroup(
         name: "The service:",

@@ -16,6 +16,7 @@ final class Tenancy: Sendable {
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
+  let exportPolicies: ExportPolicies
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
@@ -43,6 +44,7 @@ final class Tenancy: Sendable {
       snapshot.quotas, use: try store.dayUse(now: clock.now()), clock: clock)
     approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
     weights = ShareWeights(snapshot.weights)
+    exportPolicies = ExportPolicies(snapshot.exportPolicies)
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
     tokens = TokenIssuer(
@@ -87,7 +89,8 @@ final class Tenancy: Sendable {
         endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
       ledger: LedgerSurroundings(
         book: ledger, store: store, devices: engine.deviceNames),
-      quotas: quotas, approvalPolicies: approvalPolicies, weights: weights)
+      quotas: quotas, approvalPolicies: approvalPolicies, weights: weights,
+      exportPolicies: exportPolicies)
   }
 
   /// Credit that expired and subscriptions that were renewed, behind the submit that found it.

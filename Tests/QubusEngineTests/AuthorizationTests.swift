@@ -23,7 +23,7 @@ struct AuthorizationTests {
   {
     let scope: Scope
     switch role {
-    case .viewer, .submitter, .approver, .projectAdmin:
+    case .viewer, .submitter, .approver, .reviewer, .projectAdmin:
       scope = Scope(tenant: "lab", project: "qc", deviceFamily: family)
     case .tenantAdmin: scope = Scope(tenant: "lab")
     case .operator, .auditor, nil: scope = Scope()
@@ -38,7 +38,7 @@ struct AuthorizationTests {
   /// One letter for each owner: (a)llowed, (d)enied, (h)idden.
   static func seeing(_ role: Role?) -> String {
     switch role {
-    case .viewer, .submitter, .approver, .projectAdmin: "aahh"
+    case .viewer, .submitter, .approver, .reviewer, .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
     case .operator, .auditor: "aaaa"
     case nil: "dhhh"
@@ -48,7 +48,7 @@ struct AuthorizationTests {
   static func reading(_ role: Role?) -> String {
     switch role {
     case .viewer: "ddhh"
-    case .submitter, .approver, .projectAdmin: "aahh"
+    case .submitter, .approver, .reviewer, .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
     case .operator, .auditor: "dddd"
     case nil: "dhhh"
@@ -57,7 +57,7 @@ struct AuthorizationTests {
 
   static func changing(_ role: Role?) -> String {
     switch role {
-    case .viewer, .approver: "ddhh"
+    case .viewer, .approver, .reviewer: "ddhh"
     case .submitter: "adhh"
     case .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
@@ -67,9 +67,20 @@ struct AuthorizationTests {
     }
   }
 
+  /// Under a policy of the project.
+  static func exporting(_ role: Role?) -> String {
+    switch role {
+    case .reviewer: "aahh"
+    case .viewer, .submitter, .approver, .projectAdmin: "ddhh"
+    case .tenantAdmin: "dddh"
+    case .operator, .auditor: "dddd"
+    case nil: "dhhh"
+    }
+  }
+
   static func replaying(_ role: Role?) -> String {
     switch role {
-    case .viewer, .approver: "ddhh"
+    case .viewer, .approver, .reviewer: "ddhh"
     case .submitter, .projectAdmin: "aahh"
     case .tenantAdmin: "aaah"
     case .operator, .auditor: "dddd"
@@ -79,7 +90,7 @@ struct AuthorizationTests {
 
   static func stepping(_ role: Role?) -> String {
     switch role {
-    case .viewer, .approver: "ddhh"
+    case .viewer, .approver, .reviewer: "ddhh"
     case .submitter, .projectAdmin: "adhh"
     case .tenantAdmin: "addh"
     case .operator, .auditor: "dddd"
@@ -132,6 +143,18 @@ struct AuthorizationTests {
           { _ = try await harness.annotate(id, ["note": "x"], as: context) }
         ),
         ("replay", { _ = try await harness.replay(id, as: context) }),
+        ("archive", { _ = try Self.archive(id, engine, context) }),
+        ("restore", { try await Self.restore(id, engine, context) }),
+        (
+          "export",
+          {
+            let key = ExportPolicy.Key(tenant: owner.tenant, project: owner.project)
+            let policy = ExportPolicy(key: key, destinations: ["vault"])
+            engine.exportPolicies.apply([.setExportPolicy(policy)])
+            defer { engine.exportPolicies.apply([.removeExportPolicy(key)]) }
+            _ = try Self.archive(id, engine, context)
+          }
+        ),
       ]
       for (name, call) in calls {
         found[name, default: ""].append(await Self.outcome(absent: .jobNotFound(id), call))
@@ -146,10 +169,27 @@ struct AuthorizationTests {
       "events": Self.seeing(role), "observe": Self.seeing(role),
       "result": Self.reading(role), "chunk": Self.reading(role), "compare": Self.reading(role),
       "cancel": Self.changing(role), "annotate": Self.changing(role),
-      "replay": Self.replaying(role),
+      "replay": Self.replaying(role), "archive": Self.reading(role),
+      "restore": Self.changing(role), "export": Self.exporting(role),
     ]
     #expect(found == expected)
     await harness.stop()
+  }
+
+  private static func archive(
+    _ id: Identifier, _ engine: Engine, _ context: CallContext
+  ) throws(QubusError) -> ArchiveReport {
+    try engine.archive(id, to: "vault", reason: "", context: context)
+  }
+
+  /// Of another result than the job's, which is found after the rights.
+  private static func restore(
+    _ id: Identifier, _ engine: Engine, _ context: CallContext
+  ) async throws {
+    let chunk = ArchivedChunk(jobID: id, executionHash: [], item: 0, chunk: 0, data: [])
+    _ = try await withCheckedContinuation { continuation in
+      engine.restore(chunk, reason: "", context: context) { continuation.resume(returning: $0) }
+    }.get()
   }
 
   private func finished(
@@ -175,7 +215,7 @@ struct AuthorizationTests {
       let plans: Bool
       switch role {
       case .submitter, .projectAdmin, .tenantAdmin: (submits, plans) = (true, true)
-      case .viewer, .approver, .operator, .auditor: (submits, plans) = (false, true)
+      case .viewer, .approver, .reviewer, .operator, .auditor: (submits, plans) = (false, true)
       case nil: (submits, plans) = (false, false)
       }
       #expect(outcome == (submits ? "a" : "d"), "\(String(describing: role))")

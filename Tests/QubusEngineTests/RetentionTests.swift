@@ -11,7 +11,7 @@ import Testing
 @testable import QubusEngine
 
 /// Engines over one store on the disk, with a clock that is moved by hand.
-private final class RetentionHarness: Sendable {
+final class RetentionHarness: Sendable {
   static let day: Microseconds = 86_400_000_000
   let clock = ManualClock()
   let store: SQLiteJobStore
@@ -19,11 +19,16 @@ private final class RetentionHarness: Sendable {
   let device = FakeDevice()
   let context = CallContext(
     identity: .submitter(EngineHarness.alice), clientVersion: "test/1", traceID: "t")
+  let exportPolicies: ExportPolicies
   private let path: String
   private let codec = ProtobufJobCodec(limits: Limits())
   private let current = Lock<Engine?>(nil)
 
-  init(_ retention: RetentionConfiguration = RetentionConfiguration()) throws {
+  init(
+    _ retention: RetentionConfiguration = RetentionConfiguration(),
+    exportPolicies: ExportPolicies = ExportPolicies()
+  ) throws {
+    self.exportPolicies = exportPolicies
     path = NSTemporaryDirectory() + "qubus-retention-\(UUID().uuidString)"
     var options = StoreOptions()
     options.logReserveBytes = 1 << 20
@@ -50,7 +55,7 @@ private final class RetentionHarness: Sendable {
       configuration: configuration, store: store, codec: codec, devices: [device],
       programs: ToyPrograms.cache(), clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, retentionStore: store,
-      audit: store, quotas: quotas)
+      audit: store, quotas: quotas, exportPolicies: exportPolicies)
     try engine.start()
     current.withLock { $0 = engine }
   }

@@ -141,6 +141,45 @@ struct TenancyQuotaTests {
     #expect(try names(TenancyPage(limit: 9), "other", as: H.tia).0.isEmpty)
   }
 
+  @Test("who may archive the tenant's administrators say; the audit names the destinations")
+  func exportPolicies() throws {
+    let harness = try H()
+    let policy = ExportPolicy(
+      key: .init(tenant: "lab", project: "qc"), destinations: ["vault", "desk"])
+    #expect(
+      try harness.refusal(.setExportPolicy(policy), as: H.olga)?.code == .projectNotFound)
+    for principal in [H.pia, H.sam, H.vic] {
+      #expect(
+        try harness.refusal(.setExportPolicy(policy), as: principal)?.code == .permissionDenied)
+    }
+    try harness.perform(.setExportPolicy(policy), as: H.tia, reason: "contract 17")
+    #expect(harness.engine.exportPolicies.all == [policy])
+    #expect(harness.engine.exportPolicies.policy(for: H.sam) == policy)
+    #expect(harness.engine.exportPolicies.policy(for: H.nina) == nil)
+    #expect(harness.lastEntry?.subject == "export policy of lab/qc: vault, desk")
+    #expect(harness.lastEntry?.method == "SetExportPolicy")
+    #expect(harness.lastEntry?.reason == "contract 17")
+    for principal in [H.tia, H.root, H.pia, H.ada] {
+      let answer = try harness.answer(
+        .exportPolicies(tenant: "lab", TenancyPage(limit: 9)), as: principal)
+      #expect(answer == .exportPolicies([policy], next: ""))
+    }
+    #expect(
+      try harness.answer(.exportPolicies(tenant: "other", TenancyPage(limit: 9)), as: H.tia)
+        == .exportPolicies([], next: ""))
+    #expect(
+      try harness.refusal(.exportPolicies(tenant: nil, TenancyPage(limit: 9)), as: H.sam)?.code
+        == .permissionDenied)
+    // An administrator of the project is under the policy, and makes nobody a reviewer.
+    let grant = Grant(.reviewer, Scope(tenant: "lab", project: "qc"))
+    let record = GrantRecord(principal: H.sam, grant: grant)
+    #expect(try harness.refusal(.grantRole(record), as: H.pia)?.code == .permissionDenied)
+    try harness.perform(.grantRole(record), as: H.tia)
+    try harness.perform(.removeExportPolicy(policy.key), as: H.tia)
+    #expect(harness.engine.exportPolicies.all.isEmpty)
+    #expect(try harness.refusal(.removeExportPolicy(policy.key), as: H.tia) != nil)
+  }
+
   @Test("policies are the tenant administrators', and are in force when they are answered")
   func policies() throws {
     let harness = try H()

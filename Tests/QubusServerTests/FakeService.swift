@@ -212,6 +212,28 @@ final class FakeService: JobService {
       ])
   }
 
+  func archive(
+    _ id: Identifier, to destination: String, reason: String, context: CallContext
+  ) throws(QubusError) -> ArchiveReport {
+    let (view, manifest, provenance) = try result(id, context: context)
+    return ArchiveReport(
+      job: view, programs: [Array(destination.utf8), []], manifest: manifest,
+      provenance: provenance, archivedBy: context.principal, archivedAt: 7)
+  }
+
+  func restore(
+    _ chunk: ArchivedChunk, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<RestoreReport, QubusError>) -> Void
+  ) {
+    completion(
+      Result { () throws(QubusError) in
+        guard chunk.data == [1, 2, 3] else { throw QubusError(.archiveDamaged, "other bytes") }
+        return RestoreReport(
+          job: try job(chunk.jobID, context: context), chunksMissing: chunk.chunk,
+          wasThere: reason == "again")
+      })
+  }
+
   func decide(
     _ id: Identifier, _ action: ApprovalAction, reason: String, context: CallContext,
     completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void

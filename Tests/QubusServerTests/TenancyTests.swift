@@ -97,6 +97,11 @@ struct TenancyTests {
         ApprovalPolicy(key: .init(tenant: "lab", project: nil, experimentClass: "demo"))),
       [.setApprovalPolicy]
     ),
+    (
+      .exportPolicies(
+        [ExportPolicy(key: .init(tenant: "lab", project: "qc"), destinations: ["vault"])],
+        next: ""), [.setExportPolicy, .listExportPolicies]
+    ),
   ]
 
   private static let money: [(TenancyAnswer, [Method])] = {

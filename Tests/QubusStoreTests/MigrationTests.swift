@@ -71,6 +71,7 @@ struct MigrationTests {
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
     #expect(snapshot.weights.map(\.weight) == (version >= 9 ? [1.5] : []))
     #expect(try store.usedService() == (version >= 9 ? [Self.use] : []))
+    #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
     fresh.close()
@@ -100,6 +101,9 @@ struct MigrationTests {
     return [
       .setQuota(.tenant("default"), .sessions, limit: 7), .setApprovalPolicy(policy),
       .setWeight(.tenant("default"), 1.5),
+      .setExportPolicy(
+        ExportPolicy(
+          key: .init(tenant: "default", project: "default"), destinations: ["vault"])),
     ]
   }()
 

@@ -20,6 +20,10 @@ struct QuotaStoreTests {
     return policy
   }
 
+  private static func exports(_ project: String, _ destinations: [String]) -> ExportPolicy {
+    ExportPolicy(key: .init(tenant: "lab", project: project), destinations: destinations)
+  }
+
   @Test("what was set is there, what was lifted is not", arguments: StoreKind.allCases)
   func keeps(_ kind: StoreKind) async throws {
     let fixture = try Fixture(kind)
@@ -33,7 +37,10 @@ struct QuotaStoreTests {
       .setQuota(Self.qc.on("sim"), .shotsPerDay, limit: 3),
       .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: 4),
       .setWeight(.tenant("lab"), 2), .setWeight(Self.ada, 0.5), .setWeight(Self.qc, 3),
-      .setApprovalPolicy(Self.policy(nil, "")), .setApprovalPolicy(Self.policy("qc", "demo")))
+      .setApprovalPolicy(Self.policy(nil, "")), .setApprovalPolicy(Self.policy("qc", "demo")),
+      .setExportPolicy(Self.exports("qc", ["vault"])))
+    #expect(try store.snapshot().exportPolicies == [Self.exports("qc", ["vault"])])
+    try await store.change(.setExportPolicy(Self.exports("qc", ["desk", "vault"])))
     try await store.change(
       .setQuota(.tenant("lab"), .sessions, limit: 6),
       .setQuota(Self.ada, .requestsPerSecond, limit: nil),
@@ -53,6 +60,9 @@ struct QuotaStoreTests {
         ShareWeight(scope: .tenant("lab"), weight: 2), ShareWeight(scope: Self.ada, weight: 0.25),
       ])
     #expect(snapshot.approvalPolicies == [Self.policy("qc", "demo")])
+    #expect(snapshot.exportPolicies == [Self.exports("qc", ["desk", "vault"])])
+    try await store.change(.removeExportPolicy(Self.exports("qc", []).key))
+    #expect(try store.snapshot().exportPolicies.isEmpty)
   }
 
   @Test(
@@ -81,12 +91,17 @@ struct QuotaStoreTests {
       (.setApprovalPolicy(Self.policy("none", "")), .projectNotFound),
       (.setApprovalPolicy(wrong), .invalidRequest),
       (.removeApprovalPolicy(Self.policy("qc", "demo").key), .invalidRequest),
+      (.setExportPolicy(Self.exports("none", ["vault"])), .projectNotFound),
+      (.setExportPolicy(Self.exports("qc", [])), .invalidRequest),
+      (.setExportPolicy(Self.exports("qc", ["a b"])), .invalidName),
+      (.removeExportPolicy(Self.exports("qc", []).key), .invalidRequest),
     ]
     for (change, expected) in cases {
       #expect(await code { try await store.change(change) } == expected, "\(change)")
     }
     let snapshot = try store.snapshot()
     #expect(snapshot.quotas.isEmpty && snapshot.approvalPolicies.isEmpty)
+    #expect(snapshot.exportPolicies.isEmpty)
     #expect(try store.entries().count == before)
   }
 

@@ -66,6 +66,76 @@ struct RetentionStoreTests {
     fixture.close()
   }
 
+  @Test("a result that went comes back whole, and may go again", arguments: StoreKind.allCases)
+  func restored(_ kind: StoreKind) async throws {
+    var options = StoreOptions.forTests
+    options.inlineResultBytes = 1000
+    let fixture = try StoreFixture(kind, options: options)
+    for data in [[[UInt8](repeating: 7, count: 20)], [noise(900, seed: 1), noise(5000, seed: 2)]] {
+      let id = try await ended(fixture, data)
+      for expiry in [fixture.clock.now() + 9, nil] {
+        try await change(fixture, id) { $0.removesResult = true }
+        var update = JobUpdate(jobID: id, attempt: 1)
+        update.result = fixture.result(id, data)
+        var back = RetentionChange()
+        back.restoresResult = true
+        back.resultsExpireAt = expiry
+        update.retention = back
+        _ = try await fixture.store.update(update)
+        let record = try #require(try fixture.store.job(id))
+        #expect(record.retention.isArchivedCopy && record.hasResult)
+        #expect(record.retention.resultsExpireAt == expiry)
+        for (item, bytes) in data.enumerated() {
+          #expect(try fixture.store.resultChunk(id, item: item, chunk: 0) == bytes)
+        }
+      }
+    }
+    fixture.close()
+  }
+
+  @Test(
+    "a result that was restored while its end was on the way stays", arguments: StoreKind.allCases)
+  func restoredMeanwhile(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let id = try await ended(fixture)
+    let found = try #require(try fixture.store.job(id)).retention.resultsExpireAt
+    var back = JobUpdate(jobID: id, attempt: 1)
+    back.result = fixture.result(id, [[1, 2, 3]])
+    var restoration = RetentionChange()
+    restoration.restoresResult = true
+    restoration.resultsExpireAt = fixture.clock.now() + 5 * Self.day
+    back.retention = restoration
+    _ = try await fixture.store.update(back)
+    let late = await code {
+      try await change(fixture, id) {
+        $0.removesResult = true
+        $0.removedExpiry = found
+      }
+    }
+    #expect(late == .illegalTransition)
+    #expect(try fixture.store.resultChunk(id, item: 0, chunk: 0) == [1, 2, 3])
+    #expect(try fixture.store.job(id)?.retention.isArchivedCopy == true)
+    try await change(fixture, id) {
+      $0.removesResult = true
+      $0.removedExpiry = restoration.resultsExpireAt
+    }
+    #expect(try fixture.store.job(id)?.retention.isResultRemoved == true)
+    fixture.close()
+  }
+
+  @Test("without a restoration the result of an ended job is final", arguments: StoreKind.allCases)
+  func endedIsFinal(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let id = try await ended(fixture)
+    var edited = JobUpdate(jobID: id, attempt: 1)
+    edited.result = fixture.result(id, [[4]])
+    let update = edited
+    #expect(
+      await code { _ = try await fixture.store.update(update) } == .jobAlreadyFinished)
+    #expect(try fixture.store.resultChunk(id, item: 0, chunk: 0) == [1, 2, 3])
+    fixture.close()
+  }
+
   @Test("expired events go up to the one that is named", arguments: StoreKind.allCases)
   func events(_ kind: StoreKind) async throws {
     let fixture = try StoreFixture(kind)

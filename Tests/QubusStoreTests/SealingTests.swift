@@ -141,6 +141,30 @@ struct SealingTests {
     try again.close()
   }
 
+  @Test("a result that comes back from an archive is encrypted as it was")
+  func restored() async throws {
+    let directory = TemporaryDirectory()
+    let key = MasterKey()
+    let store = try Self.open(directory, key)
+    let id = try await Self.tellSecrets(store)
+    var gone = JobUpdate(jobID: id, attempt: 1)
+    var change = RetentionChange()
+    change.removesResult = true
+    gone.retention = change
+    _ = try await store.update(gone)
+    #expect(throws: QubusError.self) { try store.resultChunk(id, item: 0, chunk: 0) }
+    var back = JobUpdate(jobID: id, attempt: 1)
+    back.result = Self.result(id)
+    var restoration = RetentionChange()
+    restoration.restoresResult = true
+    back.retention = restoration
+    _ = try await store.update(back)
+    try Self.expectSecrets(store, id)
+    #expect(try Self.leaks(directory.path).isEmpty)
+    try store.close()
+    #expect(try Self.leaks(directory.path).isEmpty)
+  }
+
   @Test("without a master key the same store holds it plainly, and sealing leaves nothing of it")
   func sealedAfterwards() async throws {
     let directory = TemporaryDirectory()

@@ -29,6 +29,8 @@ enum Ownership: Int, CaseIterable {
 struct Expected {
   /// `lab/qc` each.
   var viewer, submitter, approver, projectAdmin: String
+  /// As an approver's where nothing else is said.
+  var reviewer: String
   /// Of `lab`.
   var tenantAdmin: String
   /// Of everything.
@@ -38,7 +40,8 @@ struct Expected {
 
   init(
     viewer: String, submitter: String, approver: String, projectAdmin: String,
-    tenantAdmin: String, operator: String, auditor: String, nobody: String
+    tenantAdmin: String, operator: String, auditor: String, nobody: String,
+    reviewer: String? = nil
   ) {
     self.viewer = viewer
     self.submitter = submitter
@@ -48,6 +51,7 @@ struct Expected {
     self.operator = `operator`
     self.auditor = auditor
     self.nobody = nobody
+    self.reviewer = reviewer ?? approver
   }
 
   func cells(_ role: Role?) -> String {
@@ -55,6 +59,7 @@ struct Expected {
     case .viewer: viewer
     case .submitter: submitter
     case .approver: approver
+    case .reviewer: reviewer
     case .projectAdmin: projectAdmin
     case .tenantAdmin: tenantAdmin
     case .operator: `operator`
@@ -89,7 +94,11 @@ struct Expected {
       Expected(
         viewer: "ddhh", submitter: "aahh", approver: "aahh", projectAdmin: "aahh",
         tenantAdmin: "aaah", operator: "dddd", auditor: "dddd", nobody: "dhhh")
-    case .cancelJobs, .annotateJobs, .closeSessions:
+    case .exportResults:
+      Expected(
+        viewer: "ddhh", submitter: "ddhh", approver: "ddhh", projectAdmin: "ddhh",
+        tenantAdmin: "dddh", operator: "dddd", auditor: "dddd", nobody: "dhhh", reviewer: "aahh")
+    case .cancelJobs, .annotateJobs, .closeSessions, .restoreResults:
       Expected(
         viewer: "ddhh", submitter: "adhh", approver: "ddhh", projectAdmin: "aahh",
         tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
@@ -100,7 +109,7 @@ struct Expected {
     case .approveJobs:
       Expected(
         viewer: "ddhh", submitter: "ddhh", approver: "aahh", projectAdmin: "ddhh",
-        tenantAdmin: "dddh", operator: "dddd", auditor: "dddd", nobody: "dhhh")
+        tenantAdmin: "dddh", operator: "dddd", auditor: "dddd", nobody: "dhhh", reviewer: "ddhh")
     case .stepSessions:
       Expected(
         viewer: "ddhh", submitter: "adhh", approver: "ddhh", projectAdmin: "adhh",
@@ -143,7 +152,9 @@ struct Expected {
     case .listDevices, .getDevice: .readDevices
     case .submit, .submitBatch, .replayJob: .submitJobs
     case .plan, .getJob, .listJobs, .watchJob, .explainJob: .readJobs
-    case .getResult: .readResults
+    // Under an export policy archiveJob takes exportResults besides.
+    case .getResult, .archiveJob: .readResults
+    case .restoreJob: .restoreResults
     case .cancelJob, .pauseJob, .resumeJob: .cancelJobs
     case .annotateJob: .annotateJobs
     case .openSession, .resumeSession: .openSessions
@@ -167,9 +178,9 @@ struct Expected {
     case .getQuota: .connect
     // Of a project manageProjects, of a tenant manageTenants besides.
     case .setQuota, .setWeight: .managePrincipals
-    case .listQuotas: .readMembers
+    case .listQuotas, .listExportPolicies: .readMembers
     case .listApprovals, .approveJob: .approveJobs
-    case .setApprovalPolicy: .manageProjects
+    case .setApprovalPolicy, .setExportPolicy: .manageProjects
     }
   }
 }
@@ -182,7 +193,8 @@ struct AuthorityMatrixTests {
   /// Where each role is granted in the matrix.
   static func scope(_ role: Role) -> Scope {
     switch role {
-    case .viewer, .submitter, .approver, .projectAdmin: Scope(tenant: "lab", project: "qc")
+    case .viewer, .submitter, .approver, .reviewer, .projectAdmin:
+      Scope(tenant: "lab", project: "qc")
     case .tenantAdmin: Scope(tenant: "lab")
     case .operator, .auditor: Scope()
     }

@@ -55,7 +55,7 @@ struct ScopeTests {
     for role in Role.allCases {
       switch role {
       case .projectAdmin: #expect(reaches(role) == [false, false, true, false])
-      case .viewer, .submitter, .approver, .tenantAdmin:
+      case .viewer, .submitter, .approver, .reviewer, .tenantAdmin:
         #expect(reaches(role) == [false, true, true, false])
       case .operator, .auditor: #expect(reaches(role) == [true, true, true, true])
       }

@@ -116,8 +116,10 @@ def same_as_unknown(caller: qubus.Client, method: str, field: str, known: str, *
 def test_a_member_works_and_the_other_tenant_sees_none_of_it(service, ada, eve):
     job = ada.submit(BELL, shots=100, seed=1)
     assert sum(job.result(timeout=30).counts.values()) == 100
-    for method in ("GetJob", "CancelJob", "ReplayJob"):
+    for method in ("GetJob", "CancelJob", "ReplayJob", "ArchiveJob"):
         assert same_as_unknown(eve, method, "job_id", job.id) == "job_not_found"
+    assert same_as_unknown(
+        eve, "RestoreJob", "job_id", job.id, execution_hash="00" * 32) == "job_not_found"
     annotations = [{"key": "a", "value": "b"}]
     assert same_as_unknown(
         eve, "AnnotateJob", "job_id", job.id, annotations=annotations) == "job_not_found"

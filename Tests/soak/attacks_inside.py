@@ -46,6 +46,7 @@ def foreign_requests(ids: dict) -> list[tuple[str, bytes]]:
     requests: list[tuple[str, dict]] = [
         ("GetJob", {1: job}), ("CancelJob", {1: job, 2: "mine"}),
         ("AnnotateJob", {1: job, 2: [entry]}), ("ReplayJob", {1: job}),
+        ("ArchiveJob", {1: job, 2: "vault"}), ("RestoreJob", {1: job, 2: bytes(32), 5: b"mine"}),
         ("ReplayJob", {1: job, 3: large}),
         ("WatchJob", {1: job}), ("WatchJob", {1: job, 2: 1}), ("WatchJob", {1: job, 2: 1 << 40}),
         ("GetResult", {1: job}), ("GetResult", {1: job, 4: 1}), ("GetResult", {1: large}),
@@ -298,8 +299,8 @@ ATTACKS = {each.__name__: each for each in (
 #: What must have happened, or the attack was none.
 WANTED = [
     *(f"{method} not found" for method in (
-        "GetJob", "CancelJob", "AnnotateJob", "ReplayJob", "WatchJob", "GetResult", "GetSession",
-        "CloseSession", "ResumeSession", "Step", "Optimize", "CancelOptimize", "ListAudit", "ListKeys",
+        "GetJob", "CancelJob", "AnnotateJob", "ReplayJob", "WatchJob", "GetResult", "ArchiveJob", "RestoreJob",
+        "GetSession", "CloseSession", "ResumeSession", "Step", "Optimize", "CancelOptimize", "ListAudit", "ListKeys",
         "ListPrincipals", "ListProjects", "RevokeKey", "RevokeToken")),
     "ListJobs answered", "ListSessions answered", "ListAudit answered", "good token taken",
     *(f"token {kind} refused" for kind in (

@@ -294,6 +294,12 @@ const (
 	// A backup is incomplete or damaged: its database fails the integrity check, its audit does
 	// not follow, or a file of results is missing or another one.
 	ErrBackupInvalid Code = 5016
+	// An archive is incomplete or was changed: a file in it does not match its SHA-256, or data do
+	// not match the SHA-256 that the service kept with the job.
+	ErrArchiveDamaged Code = 5017
+	// The job of the archive is there, but this is not its result: it has not ended, never had a
+	// result, or has one with another execution hash.
+	ErrArchiveConflict Code = 5018
 	// The device started the job and reported a failure that has no more specific code.
 	ErrExecutionFailed Code = 6001
 	// The job was canceled by a principal of its project or by an operator.

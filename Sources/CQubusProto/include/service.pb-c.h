@@ -48,6 +48,10 @@ typedef struct Qubus__V1__ResumeJobRequest Qubus__V1__ResumeJobRequest;
 typedef struct Qubus__V1__ResumeJobResponse Qubus__V1__ResumeJobResponse;
 typedef struct Qubus__V1__AnnotateJobRequest Qubus__V1__AnnotateJobRequest;
 typedef struct Qubus__V1__AnnotateJobResponse Qubus__V1__AnnotateJobResponse;
+typedef struct Qubus__V1__ArchiveJobRequest Qubus__V1__ArchiveJobRequest;
+typedef struct Qubus__V1__ArchiveJobResponse Qubus__V1__ArchiveJobResponse;
+typedef struct Qubus__V1__RestoreJobRequest Qubus__V1__RestoreJobRequest;
+typedef struct Qubus__V1__RestoreJobResponse Qubus__V1__RestoreJobResponse;
 typedef struct Qubus__V1__ReplayJobRequest Qubus__V1__ReplayJobRequest;
 typedef struct Qubus__V1__ReplayJobResponse Qubus__V1__ReplayJobResponse;
 typedef struct Qubus__V1__WaitConstraint Qubus__V1__WaitConstraint;
@@ -653,6 +657,97 @@ struct  Qubus__V1__AnnotateJobResponse
 
 
 /*
+ * What goes into an archive beside events (WatchJob) and data (GetResult). Takes results.read, and
+ * under an export policy of the project results.export and one of its destinations.
+ */
+struct  Qubus__V1__ArchiveJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  /*
+   * name of where the archive is to be kept; may be empty
+   */
+  char *destination;
+  /*
+   * at most 1,024 bytes; the audit keeps it
+   */
+  char *reason;
+};
+#define QUBUS__V1__ARCHIVE_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__archive_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ArchiveJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+  /*
+   * one per pub
+   */
+  size_t n_programs;
+  ProtobufCBinaryData *programs;
+  Qubus__V1__ResultManifest *manifest;
+  Qubus__V1__Provenance *provenance;
+  /*
+   * tenant/project/name
+   */
+  char *archived_by;
+  /*
+   * microseconds UTC
+   */
+  int64_t archived_at;
+};
+#define QUBUS__V1__ARCHIVE_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__archive_job_response__descriptor) \
+    , NULL, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * Brings a result back that has expired, one chunk a call, in any order; each is checked against the
+ * manifest that was kept. With the last one the result is there again, durably, as an archived copy.
+ * Harmless when repeated.
+ */
+struct  Qubus__V1__RestoreJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  /*
+   * of the archive's manifest
+   */
+  ProtobufCBinaryData execution_hash;
+  /*
+   * index into the manifest
+   */
+  uint32_t item;
+  uint32_t chunk;
+  ProtobufCBinaryData data;
+  char *reason;
+};
+#define QUBUS__V1__RESTORE_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__restore_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, {0,NULL}, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__RestoreJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+  /*
+   * 0: the result is there
+   */
+  uint64_t chunks_missing;
+  /*
+   * it had not gone: nothing was changed
+   */
+  protobuf_c_boolean was_there;
+};
+#define QUBUS__V1__RESTORE_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__restore_job_response__descriptor) \
+    , NULL, 0, 0 }
+
+
+/*
  * Submits the stored request again with the stored seed; wait for the new job, then ask again with
  * replay_job_id to compare.
  */
@@ -714,7 +809,7 @@ struct  Qubus__V1__WaitConstraint
 {
   ProtobufCMessage base;
   /*
-   * APPROVAL, DEVICE_OFFLINE, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
+   * APPROVAL, DEVICE_OFFLINE, PAUSED, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
    */
   char *kind;
   /*
@@ -1573,6 +1668,82 @@ Qubus__V1__AnnotateJobResponse *
 void   qubus__v1__annotate_job_response__free_unpacked
                      (Qubus__V1__AnnotateJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__ArchiveJobRequest methods */
+void   qubus__v1__archive_job_request__init
+                     (Qubus__V1__ArchiveJobRequest         *message);
+size_t qubus__v1__archive_job_request__get_packed_size
+                     (const Qubus__V1__ArchiveJobRequest   *message);
+size_t qubus__v1__archive_job_request__pack
+                     (const Qubus__V1__ArchiveJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__archive_job_request__pack_to_buffer
+                     (const Qubus__V1__ArchiveJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ArchiveJobRequest *
+       qubus__v1__archive_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__archive_job_request__free_unpacked
+                     (Qubus__V1__ArchiveJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ArchiveJobResponse methods */
+void   qubus__v1__archive_job_response__init
+                     (Qubus__V1__ArchiveJobResponse         *message);
+size_t qubus__v1__archive_job_response__get_packed_size
+                     (const Qubus__V1__ArchiveJobResponse   *message);
+size_t qubus__v1__archive_job_response__pack
+                     (const Qubus__V1__ArchiveJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__archive_job_response__pack_to_buffer
+                     (const Qubus__V1__ArchiveJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ArchiveJobResponse *
+       qubus__v1__archive_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__archive_job_response__free_unpacked
+                     (Qubus__V1__ArchiveJobResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__RestoreJobRequest methods */
+void   qubus__v1__restore_job_request__init
+                     (Qubus__V1__RestoreJobRequest         *message);
+size_t qubus__v1__restore_job_request__get_packed_size
+                     (const Qubus__V1__RestoreJobRequest   *message);
+size_t qubus__v1__restore_job_request__pack
+                     (const Qubus__V1__RestoreJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__restore_job_request__pack_to_buffer
+                     (const Qubus__V1__RestoreJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__RestoreJobRequest *
+       qubus__v1__restore_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__restore_job_request__free_unpacked
+                     (Qubus__V1__RestoreJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__RestoreJobResponse methods */
+void   qubus__v1__restore_job_response__init
+                     (Qubus__V1__RestoreJobResponse         *message);
+size_t qubus__v1__restore_job_response__get_packed_size
+                     (const Qubus__V1__RestoreJobResponse   *message);
+size_t qubus__v1__restore_job_response__pack
+                     (const Qubus__V1__RestoreJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__restore_job_response__pack_to_buffer
+                     (const Qubus__V1__RestoreJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__RestoreJobResponse *
+       qubus__v1__restore_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__restore_job_response__free_unpacked
+                     (Qubus__V1__RestoreJobResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__ReplayJobRequest methods */
 void   qubus__v1__replay_job_request__init
                      (Qubus__V1__ReplayJobRequest         *message);
@@ -2048,6 +2219,18 @@ typedef void (*Qubus__V1__AnnotateJobRequest_Closure)
 typedef void (*Qubus__V1__AnnotateJobResponse_Closure)
                  (const Qubus__V1__AnnotateJobResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__ArchiveJobRequest_Closure)
+                 (const Qubus__V1__ArchiveJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ArchiveJobResponse_Closure)
+                 (const Qubus__V1__ArchiveJobResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__RestoreJobRequest_Closure)
+                 (const Qubus__V1__RestoreJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__RestoreJobResponse_Closure)
+                 (const Qubus__V1__RestoreJobResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__ReplayJobRequest_Closure)
                  (const Qubus__V1__ReplayJobRequest *message,
                   void *closure_data);
@@ -2149,6 +2332,10 @@ extern const ProtobufCMessageDescriptor qubus__v1__resume_job_request__descripto
 extern const ProtobufCMessageDescriptor qubus__v1__resume_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__archive_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__archive_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__restore_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__restore_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__replay_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__replay_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__wait_constraint__descriptor;

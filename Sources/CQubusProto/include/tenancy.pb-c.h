@@ -60,6 +60,11 @@ typedef struct Qubus__V1__RevokeTokenRequest Qubus__V1__RevokeTokenRequest;
 typedef struct Qubus__V1__RevokeTokenResponse Qubus__V1__RevokeTokenResponse;
 typedef struct Qubus__V1__RotateTokenKeyRequest Qubus__V1__RotateTokenKeyRequest;
 typedef struct Qubus__V1__RotateTokenKeyResponse Qubus__V1__RotateTokenKeyResponse;
+typedef struct Qubus__V1__ExportPolicy Qubus__V1__ExportPolicy;
+typedef struct Qubus__V1__SetExportPolicyRequest Qubus__V1__SetExportPolicyRequest;
+typedef struct Qubus__V1__SetExportPolicyResponse Qubus__V1__SetExportPolicyResponse;
+typedef struct Qubus__V1__ListExportPoliciesRequest Qubus__V1__ListExportPoliciesRequest;
+typedef struct Qubus__V1__ListExportPoliciesResponse Qubus__V1__ListExportPoliciesResponse;
 typedef struct Qubus__V1__AuditRecord Qubus__V1__AuditRecord;
 typedef struct Qubus__V1__ListAuditRequest Qubus__V1__ListAuditRequest;
 typedef struct Qubus__V1__ListAuditResponse Qubus__V1__ListAuditResponse;
@@ -81,7 +86,7 @@ struct  Qubus__V1__RoleGrant
 {
   ProtobufCMessage base;
   /*
-   * viewer, submitter, approver, project_admin, tenant_admin, operator, auditor
+   * viewer, submitter, approver, reviewer, project_admin, tenant_admin, operator, auditor
    */
   char *role;
   /*
@@ -839,6 +844,84 @@ struct  Qubus__V1__RotateTokenKeyResponse
 #define QUBUS__V1__ROTATE_TOKEN_KEY_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__rotate_token_key_response__descriptor) \
     , (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * Limits who takes results of a project out of the service, and where to. Without a policy whoever
+ * may read results may archive them.
+ */
+struct  Qubus__V1__ExportPolicy
+{
+  ProtobufCMessage base;
+  char *tenant;
+  char *project;
+  /*
+   * names, 1 to 16; archives go to these alone
+   */
+  size_t n_destinations;
+  char **destinations;
+};
+#define QUBUS__V1__EXPORT_POLICY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__export_policy__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
+
+
+struct  Qubus__V1__SetExportPolicyRequest
+{
+  ProtobufCMessage base;
+  Qubus__V1__ExportPolicy *policy;
+  /*
+   * only tenant and project count then
+   */
+  protobuf_c_boolean is_removed;
+  char *reason;
+};
+#define QUBUS__V1__SET_EXPORT_POLICY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__set_export_policy_request__descriptor) \
+    , NULL, 0, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__SetExportPolicyResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__ExportPolicy *policy;
+};
+#define QUBUS__V1__SET_EXPORT_POLICY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__set_export_policy_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Of projects whose members the caller sees, in order of their names.
+ */
+struct  Qubus__V1__ListExportPoliciesRequest
+{
+  ProtobufCMessage base;
+  /*
+   * empty: of every tenant that the caller sees
+   */
+  char *tenant;
+  /*
+   * 0: 100; at most 1000
+   */
+  uint32_t page_size;
+  char *page_token;
+};
+#define QUBUS__V1__LIST_EXPORT_POLICIES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__list_export_policies_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ListExportPoliciesResponse
+{
+  ProtobufCMessage base;
+  size_t n_policies;
+  Qubus__V1__ExportPolicy **policies;
+  char *next_page_token;
+};
+#define QUBUS__V1__LIST_EXPORT_POLICIES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__list_export_policies_response__descriptor) \
+    , 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Qubus__V1__AuditRecord
@@ -1885,6 +1968,101 @@ Qubus__V1__RotateTokenKeyResponse *
 void   qubus__v1__rotate_token_key_response__free_unpacked
                      (Qubus__V1__RotateTokenKeyResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__ExportPolicy methods */
+void   qubus__v1__export_policy__init
+                     (Qubus__V1__ExportPolicy         *message);
+size_t qubus__v1__export_policy__get_packed_size
+                     (const Qubus__V1__ExportPolicy   *message);
+size_t qubus__v1__export_policy__pack
+                     (const Qubus__V1__ExportPolicy   *message,
+                      uint8_t             *out);
+size_t qubus__v1__export_policy__pack_to_buffer
+                     (const Qubus__V1__ExportPolicy   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ExportPolicy *
+       qubus__v1__export_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__export_policy__free_unpacked
+                     (Qubus__V1__ExportPolicy *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__SetExportPolicyRequest methods */
+void   qubus__v1__set_export_policy_request__init
+                     (Qubus__V1__SetExportPolicyRequest         *message);
+size_t qubus__v1__set_export_policy_request__get_packed_size
+                     (const Qubus__V1__SetExportPolicyRequest   *message);
+size_t qubus__v1__set_export_policy_request__pack
+                     (const Qubus__V1__SetExportPolicyRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__set_export_policy_request__pack_to_buffer
+                     (const Qubus__V1__SetExportPolicyRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__SetExportPolicyRequest *
+       qubus__v1__set_export_policy_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__set_export_policy_request__free_unpacked
+                     (Qubus__V1__SetExportPolicyRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__SetExportPolicyResponse methods */
+void   qubus__v1__set_export_policy_response__init
+                     (Qubus__V1__SetExportPolicyResponse         *message);
+size_t qubus__v1__set_export_policy_response__get_packed_size
+                     (const Qubus__V1__SetExportPolicyResponse   *message);
+size_t qubus__v1__set_export_policy_response__pack
+                     (const Qubus__V1__SetExportPolicyResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__set_export_policy_response__pack_to_buffer
+                     (const Qubus__V1__SetExportPolicyResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__SetExportPolicyResponse *
+       qubus__v1__set_export_policy_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__set_export_policy_response__free_unpacked
+                     (Qubus__V1__SetExportPolicyResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ListExportPoliciesRequest methods */
+void   qubus__v1__list_export_policies_request__init
+                     (Qubus__V1__ListExportPoliciesRequest         *message);
+size_t qubus__v1__list_export_policies_request__get_packed_size
+                     (const Qubus__V1__ListExportPoliciesRequest   *message);
+size_t qubus__v1__list_export_policies_request__pack
+                     (const Qubus__V1__ListExportPoliciesRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__list_export_policies_request__pack_to_buffer
+                     (const Qubus__V1__ListExportPoliciesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ListExportPoliciesRequest *
+       qubus__v1__list_export_policies_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__list_export_policies_request__free_unpacked
+                     (Qubus__V1__ListExportPoliciesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ListExportPoliciesResponse methods */
+void   qubus__v1__list_export_policies_response__init
+                     (Qubus__V1__ListExportPoliciesResponse         *message);
+size_t qubus__v1__list_export_policies_response__get_packed_size
+                     (const Qubus__V1__ListExportPoliciesResponse   *message);
+size_t qubus__v1__list_export_policies_response__pack
+                     (const Qubus__V1__ListExportPoliciesResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__list_export_policies_response__pack_to_buffer
+                     (const Qubus__V1__ListExportPoliciesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ListExportPoliciesResponse *
+       qubus__v1__list_export_policies_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__list_export_policies_response__free_unpacked
+                     (Qubus__V1__ListExportPoliciesResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__AuditRecord methods */
 void   qubus__v1__audit_record__init
                      (Qubus__V1__AuditRecord         *message);
@@ -2155,6 +2333,21 @@ typedef void (*Qubus__V1__RotateTokenKeyRequest_Closure)
 typedef void (*Qubus__V1__RotateTokenKeyResponse_Closure)
                  (const Qubus__V1__RotateTokenKeyResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__ExportPolicy_Closure)
+                 (const Qubus__V1__ExportPolicy *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__SetExportPolicyRequest_Closure)
+                 (const Qubus__V1__SetExportPolicyRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__SetExportPolicyResponse_Closure)
+                 (const Qubus__V1__SetExportPolicyResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ListExportPoliciesRequest_Closure)
+                 (const Qubus__V1__ListExportPoliciesRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ListExportPoliciesResponse_Closure)
+                 (const Qubus__V1__ListExportPoliciesResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__AuditRecord_Closure)
                  (const Qubus__V1__AuditRecord *message,
                   void *closure_data);
@@ -2227,6 +2420,11 @@ extern const ProtobufCMessageDescriptor qubus__v1__revoke_token_request__descrip
 extern const ProtobufCMessageDescriptor qubus__v1__revoke_token_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__rotate_token_key_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__rotate_token_key_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__export_policy__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__set_export_policy_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__set_export_policy_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__list_export_policies_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__list_export_policies_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__audit_record__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_audit_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_audit_response__descriptor;

@@ -2,7 +2,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusTenancy
 
-/// Quotas, weights and approval policies.
+/// Quotas, weights and policies.
 extension TenancyEngine {
   /// Whoever is above may bound: a tenant is the operators', a project its tenant's
   /// administrators', a principal its project's.
@@ -65,6 +65,20 @@ extension TenancyEngine {
     ) { .approvalPolicy(policy) }
   }
 
+  func planExports(
+    _ policy: ExportPolicy, _ change: TenancyChange, _ context: CallContext
+  ) throws(QubusError) -> TenancyPlan {
+    let key = policy.key
+    let grant = try context.identity.check(
+      .manageProjects, on: Resource(tenant: key.tenant, project: key.project),
+      now: directory.now(), hidden: .projectNotFound(key.tenant, key.project))
+    let places = policy.destinations.isEmpty ? "none" : policy.destinations.joined(separator: ", ")
+    return TenancyPlan(
+      action: .manageProjects, grant: grant, subject: "export policy of \(key.text): \(places)",
+      tenant: key.tenant, changes: [change]
+    ) { .exportPolicies([policy], next: "") }
+  }
+
   // MARK: Reads
 
   /// One's own, the project's and the tenant's that one works in; others' as their members.
@@ -89,6 +103,20 @@ extension TenancyEngine {
     case .project(let tenant, let project): directory.project(tenant, project) != nil
     case .principal(let principal): directory.principal(principal) != nil
     }
+  }
+
+  func exportsAnswer(
+    of tenant: String?, _ page: TenancyPage, _ context: CallContext
+  ) throws(QubusError) -> TenancyAnswer {
+    let now = directory.now()
+    try context.identity.checkAnywhere(.readMembers, now: now)
+    let seen = exportPolicies.all.filter { policy in
+      let place = Resource(tenant: policy.key.tenant, project: policy.key.project)
+      return (tenant.map { $0 == policy.key.tenant } ?? true)
+        && Authority.allows(context.identity, .readMembers, on: place, now: now)
+    }
+    let (found, next) = page.cut(seen, by: \.key.text)
+    return .exportPolicies(found, next: next)
   }
 
   func limitsAnswer(

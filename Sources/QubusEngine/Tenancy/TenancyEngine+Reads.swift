@@ -25,6 +25,8 @@ extension TenancyEngine {
     case .ledger(let query): return try answer(query, context)
     case .quota(let scope): return try quotaAnswer(of: scope, context)
     case .quotas(let tenant, let page): return try limitsAnswer(of: tenant, page, context)
+    case .exportPolicies(let tenant, let page):
+      return try exportsAnswer(of: tenant, page, context)
     }
   }
 

@@ -34,6 +34,7 @@ package final class TenancyEngine: TenancyService {
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
+  let exportPolicies: ExportPolicies
   private let queue = ChangeQueue()
 
   package init(
@@ -41,7 +42,8 @@ package final class TenancyEngine: TenancyService {
     surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil,
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
-    weights: ShareWeights = ShareWeights()
+    weights: ShareWeights = ShareWeights(),
+    exportPolicies: ExportPolicies = ExportPolicies()
   ) {
     self.directory = directory
     self.store = store
@@ -51,6 +53,7 @@ package final class TenancyEngine: TenancyService {
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
     self.weights = weights
+    self.exportPolicies = exportPolicies
   }
 
   package func perform(
@@ -79,6 +82,7 @@ package final class TenancyEngine: TenancyService {
           quotas.apply(plan.changes)
           approvalPolicies.apply(plan.changes)
           weights.apply(plan.changes)
+          exportPolicies.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -137,6 +141,11 @@ package final class TenancyEngine: TenancyService {
       return try planPolicy(policy, .setApprovalPolicy(policy), context)
     case .removeApprovalPolicy(let key):
       return try planPolicy(ApprovalPolicy(key: key), .removeApprovalPolicy(key), context)
+    case .setExportPolicy(let policy):
+      return try planExports(policy, .setExportPolicy(policy), context)
+    case .removeExportPolicy(let key):
+      return try planExports(
+        ExportPolicy(key: key, destinations: []), .removeExportPolicy(key), context)
     }
   }
 

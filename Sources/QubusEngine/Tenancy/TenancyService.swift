@@ -69,6 +69,8 @@ package enum TenancyAnswer: Sendable, Hashable {
   /// Nil: that of the configuration.
   case weight(QuotaScope, Double?)
   case approvalPolicy(ApprovalPolicy)
+  /// Of a change: the one that was set or removed.
+  case exportPolicies([ExportPolicy], next: String)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:

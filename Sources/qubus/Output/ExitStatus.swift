@@ -30,6 +30,8 @@ enum ExitStatus: Int32 {
     case "connection_failed", "connection_lost": self = .unavailable
     case "deadline_exceeded": self = .temporary
     case "invalid_argument": self = .usage
+    case "archive_damaged": self = .inputOutput
+    case "archive_conflict": self = .conflict
     default: self.init(errorClass: error.errorClass)
     }
   }

@@ -125,6 +125,19 @@ extension RecordPrinter {
       .init("device_families") { joined($0["device_families"], " ") }, .init("expiry_seconds"),
     ])
 
+  static let exportPolicies = RecordPrinter(
+    "policies",
+    [
+      .init("project") { "\($0["tenant"]?.string ?? "")/\($0["project"]?.string ?? "")" },
+      .init("destinations") { joined($0["destinations"], " ") },
+    ])
+
+  static let archives = RecordPrinter(
+    "archives", [.init("job_id"), .init("file"), .init("bytes")])
+
+  static let restored = RecordPrinter(
+    "restored", [.init("job_id"), .init("file"), .init("outcome")])
+
   static let decided = RecordPrinter(
     "jobs",
     [.init("job_id"), .init("status"), .init("reason"), .init("device")])

@@ -76,6 +76,7 @@ enum Summary {
         job["results_removed"]?.isTrue == true ? "results expired" : "results expire",
         time(job["results_expire_at"])
       ),
+      ("result", job["is_archived_copy"]?.isTrue == true ? "archived copy" : ""),
       ("seed", job["seed"]?.string ?? ""), ("tags", tags),
       ("annotations", annotations.joined(separator: ", ")), ("notices", notices),
       ("replay of", job["replay_of"]?.string ?? ""),

@@ -15,6 +15,7 @@ struct AdminCommand: ParsableCommand {
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
       PriceCommand.self, CreditCommand.self, BudgetCommand.self, DedicateCommand.self,
       AdminQuotaCommand.self, WeightCommand.self, ApprovalPolicyCommand.self,
+      ExportPolicyCommand.self,
     ])
 }
 

@@ -7,7 +7,7 @@ struct GrantOptions: ParsableArguments {
 
   @Argument(
     help: ArgumentHelp(
-      "viewer, submitter, approver, project_admin, tenant_admin, operator or auditor."))
+      "viewer, submitter, approver, reviewer, project_admin, tenant_admin, operator or auditor."))
   var role: String
 
   @Option(
