@@ -162,8 +162,8 @@ let package = Package(
     module(
       "QubusServer",
       [
-        "QubusCore", "QubusCompiler", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
-        "QubusWire",
+        "QubusCore", "QubusCompiler", "QubusJobs", "QubusTenancy", "QubusSimulator",
+        "QubusScheduler", "QubusEngine", "QubusWire",
         "QubusDevices", "CZeroMQ",
         "CAccept", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
@@ -174,7 +174,7 @@ let package = Package(
       name: "qubusd",
       dependencies: [
         "QubusCore", "QubusQASM", "QubusCompiler", "QubusDevices", "QubusJobs", "QubusTenancy",
-        "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer", "CProcess",
+        "QubusScheduler", "QubusStoreSQLite", "QubusEngine", "QubusWire", "QubusServer", "CProcess",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
@@ -240,7 +240,12 @@ let package = Package(
         "QubusCore", "QubusJobs", "QubusTenancy", "QubusWire",
         .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    tests("QubusSchedulerTests", ["QubusCore", "QubusScheduler"]),
+    tests(
+      "QubusSchedulerTests",
+      [
+        "QubusCore", "QubusScheduler",
+        .product(name: "DequeModule", package: "swift-collections"),
+      ]),
     tests("QubusSchedulerTracesTests", ["QubusCore", "QubusScheduler", "QubusSchedulerTraces"]),
     plainTests(
       "QubusEngineTests",
@@ -257,7 +262,8 @@ let package = Package(
     tests(
       "QubusServerTests",
       [
-        "QubusCore", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusEngine",
+        "QubusCore", "QubusJobs", "QubusTenancy", "QubusSimulator", "QubusScheduler",
+        "QubusEngine",
         "QubusStoreSQLite", "QubusDevices", "QubusWire", "QubusServer", "QubusClient", "CZeroMQ",
         "CQubusProto",
         "CProtobufC", "CAllocationCounter",

@@ -322,6 +322,96 @@ void   qubus__v1__list_quotas_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__list_quotas_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__set_weight_request__init
+                     (Qubus__V1__SetWeightRequest         *message)
+{
+  static const Qubus__V1__SetWeightRequest init_value = QUBUS__V1__SET_WEIGHT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__set_weight_request__get_packed_size
+                     (const Qubus__V1__SetWeightRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__set_weight_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__set_weight_request__pack
+                     (const Qubus__V1__SetWeightRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__set_weight_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__set_weight_request__pack_to_buffer
+                     (const Qubus__V1__SetWeightRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__set_weight_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__SetWeightRequest *
+       qubus__v1__set_weight_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__SetWeightRequest *)
+     protobuf_c_message_unpack (&qubus__v1__set_weight_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__set_weight_request__free_unpacked
+                     (Qubus__V1__SetWeightRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__set_weight_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__set_weight_response__init
+                     (Qubus__V1__SetWeightResponse         *message)
+{
+  static const Qubus__V1__SetWeightResponse init_value = QUBUS__V1__SET_WEIGHT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__set_weight_response__get_packed_size
+                     (const Qubus__V1__SetWeightResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__set_weight_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__set_weight_response__pack
+                     (const Qubus__V1__SetWeightResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__set_weight_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__set_weight_response__pack_to_buffer
+                     (const Qubus__V1__SetWeightResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__set_weight_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__SetWeightResponse *
+       qubus__v1__set_weight_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__SetWeightResponse *)
+     protobuf_c_message_unpack (&qubus__v1__set_weight_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__set_weight_response__free_unpacked
+                     (Qubus__V1__SetWeightResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__set_weight_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__approval_policy__init
                      (Qubus__V1__ApprovalPolicy         *message)
 {
@@ -1102,6 +1192,121 @@ const ProtobufCMessageDescriptor qubus__v1__list_quotas_response__descriptor =
   qubus__v1__list_quotas_response__field_indices_by_name,
   1,  qubus__v1__list_quotas_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__list_quotas_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__set_weight_request__field_descriptors[3] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetWeightRequest, scope),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Qubus__V1__SetWeightRequest, weight_choice_case),
+    offsetof(Qubus__V1__SetWeightRequest, weight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetWeightRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__set_weight_request__field_indices_by_name[] = {
+  2,   /* field[2] = reason */
+  0,   /* field[0] = scope */
+  1,   /* field[1] = weight */
+};
+static const ProtobufCIntRange qubus__v1__set_weight_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__set_weight_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.SetWeightRequest",
+  "SetWeightRequest",
+  "Qubus__V1__SetWeightRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__SetWeightRequest),
+  3,
+  qubus__v1__set_weight_request__field_descriptors,
+  qubus__v1__set_weight_request__field_indices_by_name,
+  1,  qubus__v1__set_weight_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__set_weight_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__set_weight_response__field_descriptors[2] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SetWeightResponse, scope),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Qubus__V1__SetWeightResponse, weight_choice_case),
+    offsetof(Qubus__V1__SetWeightResponse, weight),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__set_weight_response__field_indices_by_name[] = {
+  0,   /* field[0] = scope */
+  1,   /* field[1] = weight */
+};
+static const ProtobufCIntRange qubus__v1__set_weight_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__set_weight_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.SetWeightResponse",
+  "SetWeightResponse",
+  "Qubus__V1__SetWeightResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__SetWeightResponse),
+  2,
+  qubus__v1__set_weight_response__field_descriptors,
+  qubus__v1__set_weight_response__field_indices_by_name,
+  1,  qubus__v1__set_weight_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__set_weight_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__approval_policy__field_descriptors[7] =

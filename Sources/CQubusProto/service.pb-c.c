@@ -1132,6 +1132,186 @@ void   qubus__v1__cancel_job_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__cancel_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__pause_job_request__init
+                     (Qubus__V1__PauseJobRequest         *message)
+{
+  static const Qubus__V1__PauseJobRequest init_value = QUBUS__V1__PAUSE_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__pause_job_request__get_packed_size
+                     (const Qubus__V1__PauseJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__pause_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__pause_job_request__pack
+                     (const Qubus__V1__PauseJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__pause_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__pause_job_request__pack_to_buffer
+                     (const Qubus__V1__PauseJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__pause_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__PauseJobRequest *
+       qubus__v1__pause_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__PauseJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__pause_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__pause_job_request__free_unpacked
+                     (Qubus__V1__PauseJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__pause_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__pause_job_response__init
+                     (Qubus__V1__PauseJobResponse         *message)
+{
+  static const Qubus__V1__PauseJobResponse init_value = QUBUS__V1__PAUSE_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__pause_job_response__get_packed_size
+                     (const Qubus__V1__PauseJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__pause_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__pause_job_response__pack
+                     (const Qubus__V1__PauseJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__pause_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__pause_job_response__pack_to_buffer
+                     (const Qubus__V1__PauseJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__pause_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__PauseJobResponse *
+       qubus__v1__pause_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__PauseJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__pause_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__pause_job_response__free_unpacked
+                     (Qubus__V1__PauseJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__pause_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__resume_job_request__init
+                     (Qubus__V1__ResumeJobRequest         *message)
+{
+  static const Qubus__V1__ResumeJobRequest init_value = QUBUS__V1__RESUME_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__resume_job_request__get_packed_size
+                     (const Qubus__V1__ResumeJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__resume_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__resume_job_request__pack
+                     (const Qubus__V1__ResumeJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__resume_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__resume_job_request__pack_to_buffer
+                     (const Qubus__V1__ResumeJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__resume_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ResumeJobRequest *
+       qubus__v1__resume_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ResumeJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__resume_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__resume_job_request__free_unpacked
+                     (Qubus__V1__ResumeJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__resume_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__resume_job_response__init
+                     (Qubus__V1__ResumeJobResponse         *message)
+{
+  static const Qubus__V1__ResumeJobResponse init_value = QUBUS__V1__RESUME_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__resume_job_response__get_packed_size
+                     (const Qubus__V1__ResumeJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__resume_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__resume_job_response__pack
+                     (const Qubus__V1__ResumeJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__resume_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__resume_job_response__pack_to_buffer
+                     (const Qubus__V1__ResumeJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__resume_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ResumeJobResponse *
+       qubus__v1__resume_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ResumeJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__resume_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__resume_job_response__free_unpacked
+                     (Qubus__V1__ResumeJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__resume_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__annotate_job_request__init
                      (Qubus__V1__AnnotateJobRequest         *message)
 {
@@ -1490,6 +1670,141 @@ void   qubus__v1__replay_job_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &qubus__v1__replay_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__wait_constraint__init
+                     (Qubus__V1__WaitConstraint         *message)
+{
+  static const Qubus__V1__WaitConstraint init_value = QUBUS__V1__WAIT_CONSTRAINT__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__wait_constraint__get_packed_size
+                     (const Qubus__V1__WaitConstraint *message)
+{
+  assert(message->base.descriptor == &qubus__v1__wait_constraint__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__wait_constraint__pack
+                     (const Qubus__V1__WaitConstraint *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__wait_constraint__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__wait_constraint__pack_to_buffer
+                     (const Qubus__V1__WaitConstraint *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__wait_constraint__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__WaitConstraint *
+       qubus__v1__wait_constraint__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__WaitConstraint *)
+     protobuf_c_message_unpack (&qubus__v1__wait_constraint__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__wait_constraint__free_unpacked
+                     (Qubus__V1__WaitConstraint *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__wait_constraint__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__explain_job_request__init
+                     (Qubus__V1__ExplainJobRequest         *message)
+{
+  static const Qubus__V1__ExplainJobRequest init_value = QUBUS__V1__EXPLAIN_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__explain_job_request__get_packed_size
+                     (const Qubus__V1__ExplainJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__explain_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__explain_job_request__pack
+                     (const Qubus__V1__ExplainJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__explain_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__explain_job_request__pack_to_buffer
+                     (const Qubus__V1__ExplainJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__explain_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ExplainJobRequest *
+       qubus__v1__explain_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ExplainJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__explain_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__explain_job_request__free_unpacked
+                     (Qubus__V1__ExplainJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__explain_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__explain_job_response__init
+                     (Qubus__V1__ExplainJobResponse         *message)
+{
+  static const Qubus__V1__ExplainJobResponse init_value = QUBUS__V1__EXPLAIN_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__explain_job_response__get_packed_size
+                     (const Qubus__V1__ExplainJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__explain_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__explain_job_response__pack
+                     (const Qubus__V1__ExplainJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__explain_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__explain_job_response__pack_to_buffer
+                     (const Qubus__V1__ExplainJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__explain_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ExplainJobResponse *
+       qubus__v1__explain_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ExplainJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__explain_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__explain_job_response__free_unpacked
+                     (Qubus__V1__ExplainJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__explain_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   qubus__v1__device__init
@@ -4054,6 +4369,184 @@ const ProtobufCMessageDescriptor qubus__v1__cancel_job_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__cancel_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor qubus__v1__pause_job_request__field_descriptors[2] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PauseJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PauseJobRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__pause_job_request__field_indices_by_name[] = {
+  0,   /* field[0] = job_id */
+  1,   /* field[1] = reason */
+};
+static const ProtobufCIntRange qubus__v1__pause_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__pause_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.PauseJobRequest",
+  "PauseJobRequest",
+  "Qubus__V1__PauseJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__PauseJobRequest),
+  2,
+  qubus__v1__pause_job_request__field_descriptors,
+  qubus__v1__pause_job_request__field_indices_by_name,
+  1,  qubus__v1__pause_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__pause_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__pause_job_response__field_descriptors[1] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__PauseJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__pause_job_response__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange qubus__v1__pause_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__pause_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.PauseJobResponse",
+  "PauseJobResponse",
+  "Qubus__V1__PauseJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__PauseJobResponse),
+  1,
+  qubus__v1__pause_job_response__field_descriptors,
+  qubus__v1__pause_job_response__field_indices_by_name,
+  1,  qubus__v1__pause_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__pause_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__resume_job_request__field_descriptors[2] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ResumeJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ResumeJobRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__resume_job_request__field_indices_by_name[] = {
+  0,   /* field[0] = job_id */
+  1,   /* field[1] = reason */
+};
+static const ProtobufCIntRange qubus__v1__resume_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__resume_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ResumeJobRequest",
+  "ResumeJobRequest",
+  "Qubus__V1__ResumeJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__ResumeJobRequest),
+  2,
+  qubus__v1__resume_job_request__field_descriptors,
+  qubus__v1__resume_job_request__field_indices_by_name,
+  1,  qubus__v1__resume_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__resume_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__resume_job_response__field_descriptors[1] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ResumeJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__resume_job_response__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange qubus__v1__resume_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__resume_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ResumeJobResponse",
+  "ResumeJobResponse",
+  "Qubus__V1__ResumeJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__ResumeJobResponse),
+  1,
+  qubus__v1__resume_job_response__field_descriptors,
+  qubus__v1__resume_job_response__field_indices_by_name,
+  1,  qubus__v1__resume_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__resume_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor qubus__v1__annotate_job_request__field_descriptors[2] =
 {
   {
@@ -4642,6 +5135,185 @@ const ProtobufCMessageDescriptor qubus__v1__replay_job_response__descriptor =
   qubus__v1__replay_job_response__field_indices_by_name,
   1,  qubus__v1__replay_job_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__replay_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__wait_constraint__field_descriptors[5] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__WaitConstraint, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__WaitConstraint, since),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "detail",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__WaitConstraint, detail),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remedy",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__WaitConstraint, remedy),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delay_microseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__WaitConstraint, delay_choice_case),
+    offsetof(Qubus__V1__WaitConstraint, delay_microseconds),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__wait_constraint__field_indices_by_name[] = {
+  4,   /* field[4] = delay_microseconds */
+  2,   /* field[2] = detail */
+  0,   /* field[0] = kind */
+  3,   /* field[3] = remedy */
+  1,   /* field[1] = since */
+};
+static const ProtobufCIntRange qubus__v1__wait_constraint__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor qubus__v1__wait_constraint__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.WaitConstraint",
+  "WaitConstraint",
+  "Qubus__V1__WaitConstraint",
+  "qubus.v1",
+  sizeof(Qubus__V1__WaitConstraint),
+  5,
+  qubus__v1__wait_constraint__field_descriptors,
+  qubus__v1__wait_constraint__field_indices_by_name,
+  1,  qubus__v1__wait_constraint__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__wait_constraint__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__explain_job_request__field_descriptors[1] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExplainJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__explain_job_request__field_indices_by_name[] = {
+  0,   /* field[0] = job_id */
+};
+static const ProtobufCIntRange qubus__v1__explain_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__explain_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ExplainJobRequest",
+  "ExplainJobRequest",
+  "Qubus__V1__ExplainJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__ExplainJobRequest),
+  1,
+  qubus__v1__explain_job_request__field_descriptors,
+  qubus__v1__explain_job_request__field_indices_by_name,
+  1,  qubus__v1__explain_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__explain_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__explain_job_response__field_descriptors[2] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ExplainJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "constraints",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Qubus__V1__ExplainJobResponse, n_constraints),
+    offsetof(Qubus__V1__ExplainJobResponse, constraints),
+    &qubus__v1__wait_constraint__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__explain_job_response__field_indices_by_name[] = {
+  1,   /* field[1] = constraints */
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange qubus__v1__explain_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__explain_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ExplainJobResponse",
+  "ExplainJobResponse",
+  "Qubus__V1__ExplainJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__ExplainJobResponse),
+  2,
+  qubus__v1__explain_job_response__field_descriptors,
+  qubus__v1__explain_job_response__field_indices_by_name,
+  1,  qubus__v1__explain_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__explain_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[15] =

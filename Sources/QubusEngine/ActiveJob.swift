@@ -54,6 +54,10 @@ final class ActiveJob: Sendable {
     var observerCount: UInt64 = 0
     var cancelWaiters: [@Sendable (JobRecord) -> Void] = []
     var lastQueuePosition: UInt64?
+    /// A waiting job that no thread is to begin.
+    var isPaused = false
+    /// How often it was paused: a resume that is on its way does not end a pause behind it.
+    var pauseCount: UInt64 = 0
     /// A committed result that is small, so that whoever waits for it needs no read of the disk.
     var result: JobResult?
     /// It was never accepted: what it wrote means nothing.
@@ -67,8 +71,9 @@ final class ActiveJob: Sendable {
   init(_ record: JobRecord, prepared: PreparedJob?, events: [JobEvent] = []) {
     id = record.id
     let phase: Phase = record.status.isTerminal ? .finished : .queued
-    state = Monitor(
-      State(record: record, phase: phase, prepared: prepared, events: Deque(events)))
+    var state = State(record: record, phase: phase, prepared: prepared, events: Deque(events))
+    state.isPaused = record.isPaused
+    self.state = Monitor(state)
   }
 
   func withLock<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
@@ -116,6 +121,9 @@ extension ActiveJob.State {
 }
 
 extension JobRecord {
+  /// It waits, and is not to start until somebody says so.
+  var isPaused: Bool { status == .queued && reason == JobReason.paused }
+
   /// The record after `update`, whose moves the store has validated.
   mutating func apply(_ update: JobUpdate) {
     if let status = update.moves.last {

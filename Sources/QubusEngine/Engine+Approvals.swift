@@ -48,7 +48,7 @@ extension Engine {
   }
 
   /// By the policy of now: a longer or shorter time holds for those that wait already.
-  private func expiry(_ waiting: WaitingApproval) -> Microseconds {
+  func expiry(_ waiting: WaitingApproval) -> Microseconds {
     let policy = approvalPolicies.policy(
       for: waiting.principal, experimentClass: waiting.experimentClass)
     let seconds = policy?.expirySeconds ?? ApprovalPolicy.usualExpirySeconds

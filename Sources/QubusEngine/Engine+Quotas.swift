@@ -10,17 +10,10 @@ extension Engine {
     quotas.watch { [weak self] limits in self?.scheduler.post(.capped(Self.caps(limits))) }
   }
 
-  private static func caps(_ limits: [QuotaRecord]) -> [SchedulerAccount: SchedulerCap] {
-    var caps: [SchedulerAccount: SchedulerCap] = [:]
+  private static func caps(_ limits: [QuotaRecord]) -> [AccountPath: SchedulerCap] {
+    var caps: [AccountPath: SchedulerCap] = [:]
     for record in limits where record.scope.deviceFamily == nil {
-      let account =
-        switch record.scope.place {
-        case .tenant(let tenant): SchedulerAccount(tenant: tenant)
-        case .project(let tenant, let project): SchedulerAccount(tenant: tenant, project: project)
-        case .principal(let principal):
-          SchedulerAccount(
-            tenant: principal.tenant, project: principal.project, principal: principal.name)
-        }
+      let account = AccountPath(record.scope)
       switch record.quota {
       case .jobsRunning: caps[account, default: SchedulerCap()].jobs = Int(clamping: record.limit)
       case .memoryBytes:
@@ -57,7 +50,9 @@ extension Engine {
   func hold(_ id: Identifier) {
     // One that is not in memory is told of when somebody looks: its reason is news, not state.
     guard let job = table.job(id) else { return }
-    let record = job.withLock { state in state.phase == .queued ? state.record : nil }
+    let record = job.withLock { state in
+      state.phase == .queued && !state.isPaused ? state.record : nil
+    }
     guard let record else { return }
     var update = JobUpdate(
       jobID: id, attempt: record.attempt,

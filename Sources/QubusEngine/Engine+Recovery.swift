@@ -51,6 +51,9 @@ extension Engine {
     if record.status == .queued, record.reason == JobReason.approval {
       return restoreApproval(record, spec, prepared)
     }
+    if record.isPaused {
+      scheduler.post(.withheld(record.id, .paused, since: pausedSince(record)))
+    }
     guard let update = requeue(record, now) else { return scheduler.post(.restored(entry)) }
     write(update, job) { [self] result in
       if case .success = result { scheduler.post(.restored(entry)) }

@@ -23,6 +23,7 @@ package final class Engine: Sendable {
   let audit: (any AuditLog)?
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let weights: ShareWeights
   let exportPolicies: ExportPolicies
   /// Results that come back from archives and are not whole yet.
   let restorations = RestorationDesk()
@@ -48,6 +49,10 @@ package final class Engine: Sendable {
   let ledger: LedgerBook?
   /// Nil: nothing expires.
   let retention: RetentionKeeper?
+  /// Nil: every life of the service begins with what nobody used.
+  let useStore: (any UsedServiceStore)?
+  /// Jobs that had ended when that was last stored; nil: it could not be.
+  let notedEndings = Monitor<UInt64?>(0)
   /// Changes handed to the store and not yet answered.
   let writesUnderWay = Monitor(0)
 
@@ -69,11 +74,13 @@ package final class Engine: Sendable {
   ///   - programs: compiles sources; keeps the compiled ones.
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
   ///   - retentionStore: makes what the configuration lets expire go.
+  ///   - useStore: keeps what principals used, for their turns after a restart.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
   ///   - ledger: holds and settles what jobs and sessions cost.
   ///   - quotas: limits on what is taken in; none by default.
   ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
+  ///   - weights: of accounts in the fair queue, before those of the configuration.
   ///   - exportPolicies: who may archive, and where to; everybody who may read by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
@@ -81,9 +88,10 @@ package final class Engine: Sendable {
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, retentionStore: (any RetentionStore)? = nil,
-    audit: (any AuditLog)? = nil,
+    useStore: (any UsedServiceStore)? = nil, audit: (any AuditLog)? = nil,
     ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
+    weights: ShareWeights = ShareWeights(),
     exportPolicies: ExportPolicies = ExportPolicies(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
@@ -96,9 +104,11 @@ package final class Engine: Sendable {
     self.identifiers = identifiers
     self.logger = logger
     self.audit = audit
+    self.useStore = useStore
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
+    self.weights = weights
     self.exportPolicies = exportPolicies
     self.programs = programs
     preparation = JobPreparation(
@@ -110,17 +120,7 @@ package final class Engine: Sendable {
         ? nil : RetentionKeeper(store, niceness: configuration.niceness)
     }
     let threads = configuration.computeThreads
-    var laneLimits: [Lane: Int] = [:]
-    for (name, limit) in configuration.jobsQueuedPerLane {
-      if let lane = Lane(rawValue: name) { laneLimits[lane] = limit }
-    }
-    scheduler = SchedulerThread(
-      Scheduler(
-        capacity: SchedulerCapacity(
-          computeSlots: threads, memoryBytes: configuration.memoryBytes,
-          expressMemoryBytes: configuration.expressMemoryBytes,
-          jobsQueued: configuration.limits.jobsQueued, jobsQueuedPerLane: laneLimits)),
-      clock: clock)
+    scheduler = SchedulerThread(Scheduler(configuration), clock: clock)
     computePool = ThreadPool(threads: threads, niceness: configuration.niceness)
     expressPool = ThreadPool(threads: 1, niceness: configuration.niceness)
     // Below the transport, above the devices: compiling a large program delays nobody's call.
@@ -159,6 +159,8 @@ package final class Engine: Sendable {
     }
     precondition(isFirst, "an engine starts once")
     watchQuotas()
+    watchWeights()
+    try restoreUse()
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }
@@ -190,6 +192,7 @@ package final class Engine: Sendable {
     scheduler.stop()
     computePool.stop()
     expressPool.stop()
+    noteUse()
     flush()
     logger.info("engine stopped", metadata: ["jobs_abandoned": "\(idle == nil ? "some" : "none")"])
   }

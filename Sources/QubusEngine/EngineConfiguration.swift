@@ -1,4 +1,5 @@
 package import QubusCore
+package import QubusScheduler
 
 /// What a service is set up with; every figure is a limit that errors name.
 package struct EngineConfiguration: Sendable {
@@ -45,6 +46,30 @@ package struct EngineConfiguration: Sendable {
   package var niceness: Int32 = 19
   package var sessions = SessionConfiguration()
   package var retention = RetentionConfiguration()
+  /// Shares of lanes, weights of accounts and the other rules of who goes first. Whoever takes them
+  /// from outside checks them (`FairPolicy.validate`).
+  package var fairness = FairPolicy()
 
   package init() {}
+}
+
+extension Scheduler {
+  /// With the fair order, nothing waiting.
+  init(_ configuration: EngineConfiguration) {
+    var laneLimits: [Lane: Int] = [:]
+    for (name, limit) in configuration.jobsQueuedPerLane {
+      if let lane = Lane(rawValue: name) { laneLimits[lane] = limit }
+    }
+    let capacity = SchedulerCapacity(
+      computeSlots: configuration.computeThreads, memoryBytes: configuration.memoryBytes,
+      expressMemoryBytes: configuration.expressMemoryBytes,
+      jobsQueued: configuration.limits.jobsQueued, jobsQueuedPerLane: laneLimits)
+    let order: FairOrder
+    do throws(QubusError) {
+      order = try FairOrder(configuration.fairness, capacity: capacity)
+    } catch {
+      preconditionFailure("rules that nobody checked: \(error.message)")
+    }
+    self.init(capacity: capacity, policy: order)
+  }
 }

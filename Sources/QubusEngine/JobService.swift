@@ -1,6 +1,7 @@
 package import QubusCore
 package import QubusDevices
 package import QubusJobs
+package import QubusScheduler
 package import QubusTenancy
 
 /// A job as its owner sees it: the stored record and what only the running service knows.
@@ -40,6 +41,18 @@ package struct SubmitReport: Sendable {
   package init(job: JobView, isDuplicate: Bool) {
     self.job = job
     self.isDuplicate = isDuplicate
+  }
+}
+
+/// Why a job does not run now.
+package struct JobExplanation: Sendable {
+  package var job: JobView
+  /// All that bind; none for a job that does not wait.
+  package var constraints: [WaitConstraint]
+
+  package init(job: JobView, constraints: [WaitConstraint]) {
+    self.job = job
+    self.constraints = constraints
   }
 }
 
@@ -287,6 +300,15 @@ package protocol JobService: Sendable {
   func annotate(
     _ id: Identifier, annotations: [String: String], context: CallContext,
     completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// A waiting job does not start until it is resumed; `illegal_transition` for one that runs or
+  /// waits for an approval. Again, it changes nothing.
+  func pause(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// `illegal_transition` for a job that is not paused.
+  func resume(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
   /// Submits the stored request again under the stored seed.
   func replay(
     _ id: Identifier, context: CallContext,
@@ -319,6 +341,7 @@ package protocol JobService: Sendable {
 
   // Reads; may touch the disk unless the job is active, so callers use a thread that may block.
   func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView
+  func explain(_ id: Identifier, context: CallContext) throws(QubusError) -> JobExplanation
   /// All of the caller's project, unless the filter names another one, or a principal.
   func jobs(_ filter: JobFilter, context: CallContext) throws(QubusError) -> [JobView]
   func result(

@@ -70,8 +70,14 @@ final class SchedulerThread: Sendable {
   }
 
   func post(_ event: SchedulerEvent) {
-    mailbox.withLock { $0.events.append(event) }
+    tell(event)
     takeTurns()
+  }
+
+  /// Hands an event over for the next turn, which the caller takes when it holds no lock: so events
+  /// of one job come in the order in which its lock was held.
+  func tell(_ event: SchedulerEvent) {
+    mailbox.withLock { $0.events.append(event) }
   }
 
   /// Starts an admitted job at once if nothing waits; then `finished` must follow.
@@ -100,7 +106,7 @@ final class SchedulerThread: Sendable {
 
   /// Applies what waits and carries out what follows, until nothing waits. Returns at once when
   /// another thread has the turn: it looks again after it gave the turn back.
-  private func takeTurns() {
+  func takeTurns() {
     guard let carryOut = hands.withLock({ $0 })?.carryOut else { return }
     repeat {
       guard

@@ -21,6 +21,7 @@ struct ParkedJobs: Sendable {
   private struct Entry: Sendable {
     var job: SchedulerJob
     var number: UInt64
+    var since: Microseconds
   }
   /// Jobs that left are taken out when the head reaches them.
   private var lines: [Line: Deque<Identifier>] = [:]
@@ -32,9 +33,11 @@ struct ParkedJobs: Sendable {
   func count(in lane: Lane) -> Int { counts[lane, default: 0] }
   func job(_ id: Identifier) -> SchedulerJob? { entries[id]?.job }
 
-  mutating func add(_ job: SchedulerJob) {
+  func since(_ id: Identifier) -> Microseconds? { entries[id]?.since }
+
+  mutating func add(_ job: SchedulerJob, now: Microseconds) {
     nextNumber += 1
-    entries[job.id] = Entry(job: job, number: nextNumber)
+    entries[job.id] = Entry(job: job, number: nextNumber, since: now)
     lines[Line(job), default: []].append(job.id)
     counts[job.lane, default: 0] += 1
   }

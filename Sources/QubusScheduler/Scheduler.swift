@@ -5,26 +5,34 @@ package import QubusCore
 ///
 /// Every call is O(log n) in waiting jobs, besides the decisions it answers.
 package struct Scheduler: Sendable {
-  private struct Running {
+  struct Running: Sendable {
     var job: SchedulerJob
     var slot: SlotClass
+    var startedAt: Microseconds
     var mustStopAt: Microseconds?
     var wasStopped = false
   }
   package let capacity: SchedulerCapacity
-  private var policy: any SchedulingPolicy
-  private var running: [Identifier: Running] = [:]
-  private var freeSlots: [SlotClass: Int]
-  private var freeMemory: [SlotClass: UInt64]
+  package private(set) var policy: any SchedulingPolicy
+  private(set) var running: [Identifier: Running] = [:]
+  private(set) var freeSlots: [SlotClass: Int]
+  private(set) var freeMemory: [SlotClass: UInt64]
   /// Places promised by `admit` and not yet taken.
   private var promised: [Lane: Int] = [:]
+  /// Withheld jobs that have not left their slot yet.
+  private var returning: [Identifier: SchedulerJob] = [:]
   private var deadlines = DeadlineHeap()
   private var drainRate = DrainRate()
-  private var caps = RunningCaps()
-  private var parked = ParkedJobs()
-  package private(set) var isDrained = false
+  private(set) var caps = RunningCaps()
+  private(set) var parked = ParkedJobs()
+  private(set) var withheld = WithheldJobs()
+  /// Since when nothing starts; nil while jobs do.
+  package private(set) var drainedSince: Microseconds?
+  package var isDrained: Bool { drainedSince != nil }
+  /// Jobs that ran and left their slot.
+  package private(set) var endings: UInt64 = 0
 
-  package init(capacity: SchedulerCapacity, policy: any SchedulingPolicy = LaneOrder()) {
+  package init(capacity: SchedulerCapacity, policy: any SchedulingPolicy) {
     self.capacity = capacity
     self.policy = policy
     freeSlots = [.compute: capacity.computeSlots, .express: capacity.expressSlots]
@@ -36,7 +44,7 @@ package struct Scheduler: Sendable {
   /// Places promised and neither taken nor given back.
   package var promisedCount: Int { promised.values.reduce(0, +) }
   package func queuedCount(in lane: Lane) -> Int {
-    policy.count(in: lane) + parked.count(in: lane)
+    policy.count(in: lane) + parked.count(in: lane) + withheld.count(in: lane)
   }
 
   /// When `decide` must be called even if nothing happens before.
@@ -73,6 +81,18 @@ package struct Scheduler: Sendable {
     promised[lane, default: 0] += 1
   }
 
+  /// Device-seconds that principals used, worth what their age left of them by now.
+  package mutating func use(now: Microseconds) -> [AccountPath: Double] {
+    policy.advance(to: now)
+    return policy.use
+  }
+
+  /// Takes over the use of an earlier life of the service, already aged.
+  package mutating func restore(_ use: [AccountPath: Double], now: Microseconds) {
+    policy.advance(to: now)
+    policy.restore(use)
+  }
+
   package mutating func apply(_ event: SchedulerEvent, now: Microseconds) {
     policy.advance(to: now)
     switch event {
@@ -83,12 +103,18 @@ package struct Scheduler: Sendable {
     case .withdrawn(let lane):
       promised[lane, default: 0] = max(0, promised[lane, default: 0] - 1)
     case .canceled(let id):
-      if policy.remove(id) ?? parked.remove(id) != nil {
+      returning[id] = nil
+      let noted = withheld.remove(id)
+      if noted ?? policy.remove(id) ?? parked.remove(id) != nil {
         drainRate.record(now)
         tidyDeadlines()
       }
+    case .withheld(let id, let cause, let since): withhold(id, cause, since: since)
+    case .released(let id, let cause):
+      if let job = withheld.release(id, cause) { policy.insert(job) }
     case .finished(let id): release(id)
-    case .drained(let drained): isDrained = drained
+    case .drained(let drained): drainedSince = drained ? drainedSince ?? now : nil
+    case .weighted(let weights): policy.setWeights(weights)
     case .capped(let caps): self.caps.set(caps, running: running.values.map(\.job))
     }
   }
@@ -103,7 +129,7 @@ package struct Scheduler: Sendable {
     guard !isDrained else { return decisions }
     // The extra slot first, so that compute slots stay for those that may use no other.
     for slot in [SlotClass.express, .compute] {
-      while let job = next(for: slot, &decisions), fits(job, slot) {
+      while let job = next(for: slot, &decisions, now: now), fits(job, slot) {
         start(job, in: slot, now: now)
         decisions.append(.start(job.id, slot))
       }
@@ -143,14 +169,14 @@ package struct Scheduler: Sendable {
 
   /// The job whose turn it is and that its account may run; those that may not are parked.
   private mutating func next(
-    for slot: SlotClass, _ decisions: inout [SchedulerDecision]
+    for slot: SlotClass, _ decisions: inout [SchedulerDecision], now: Microseconds
   ) -> SchedulerJob? {
     let caps = self.caps
     if let job = parked.first(for: slot, where: { caps.allows($0) }) { return job }
     while let job = policy.next(for: slot) {
       if caps.allows(job) { return job }
       _ = policy.remove(job.id)
-      parked.add(job)
+      parked.add(job, now: now)
       decisions.append(.hold(job.id))
     }
     return nil
@@ -158,8 +184,19 @@ package struct Scheduler: Sendable {
 
   private mutating func enqueue(_ job: SchedulerJob) {
     guard waiting(job.id) == nil, running[job.id] == nil else { return }
-    policy.insert(job)
+    if withheld.isNoted(job.id) { withheld.add(job) } else { policy.insert(job) }
     watchExpiry(of: job)
+  }
+
+  private mutating func withhold(
+    _ id: Identifier, _ cause: WithholdCause, since: Microseconds
+  ) {
+    withheld.note(id, cause, since: since)
+    if let job = policy.remove(id) ?? parked.remove(id) {
+      withheld.add(job)
+    } else if let entry = running[id] {
+      returning[id] = entry.job
+    }
   }
 
   private mutating func watchExpiry(of job: SchedulerJob) {
@@ -167,20 +204,20 @@ package struct Scheduler: Sendable {
     deadlines.insert(.init(time: time, id: job.id, cause: .expired))
   }
 
-  private func waiting(_ id: Identifier) -> SchedulerJob? {
-    policy.waiting(id) ?? parked.job(id)
+  func waiting(_ id: Identifier) -> SchedulerJob? {
+    policy.waiting(id) ?? parked.job(id) ?? withheld.job(id)
   }
 
-  private func slots(of job: SchedulerJob) -> Int {
+  func slots(of job: SchedulerJob) -> Int {
     job.cores == .all ? capacity.computeSlots : 1
   }
 
   /// A job larger than the whole budget counts as the whole budget, so that it runs alone.
-  private func memory(of job: SchedulerJob, in slot: SlotClass) -> UInt64 {
+  func memory(of job: SchedulerJob, in slot: SlotClass) -> UInt64 {
     min(job.memoryBytes, slot == .compute ? capacity.memoryBytes : capacity.expressMemoryBytes)
   }
 
-  private func fits(_ job: SchedulerJob, _ slot: SlotClass) -> Bool {
+  func fits(_ job: SchedulerJob, _ slot: SlotClass) -> Bool {
     if slot == .express, job.cores == .all || job.memoryBytes > capacity.expressMemoryBytes {
       return false
     }
@@ -196,7 +233,7 @@ package struct Scheduler: Sendable {
     freeSlots[slot, default: 0] -= slots(of: job)
     freeMemory[slot, default: 0] -= memory(of: job, in: slot)
     let limit = job.runLimitMicroseconds.map { now + $0 }
-    running[job.id] = Running(job: job, slot: slot, mustStopAt: limit)
+    running[job.id] = Running(job: job, slot: slot, startedAt: now, mustStopAt: limit)
     if let limit { deadlines.insert(.init(time: limit, id: job.id, cause: .runLimit)) }
   }
 
@@ -206,6 +243,8 @@ package struct Scheduler: Sendable {
     freeSlots[entry.slot, default: 0] += slots(of: entry.job)
     freeMemory[entry.slot, default: 0] += memory(of: entry.job, in: entry.slot)
     policy.finished(id)
+    endings += 1
+    if let job = returning.removeValue(forKey: id) { enqueue(job) }
     tidyDeadlines()
   }
 
@@ -213,7 +252,7 @@ package struct Scheduler: Sendable {
     _ entry: DeadlineHeap.Entry, now: Microseconds
   ) -> SchedulerDecision? {
     if entry.cause == .expired, waiting(entry.id)?.expiresAt == entry.time {
-      _ = policy.remove(entry.id) ?? parked.remove(entry.id)
+      _ = withheld.remove(entry.id) ?? policy.remove(entry.id) ?? parked.remove(entry.id)
       drainRate.record(now)
       return .expire(entry.id)
     }
@@ -235,9 +274,10 @@ package struct Scheduler: Sendable {
     guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else {
       return
     }
-    let (policy, parked, running) = (self.policy, self.parked, self.running)
+    let (policy, parked, withheld, running) = (self.policy, parked, withheld, running)
     deadlines.keep {
-      policy.waiting($0.id) != nil || parked.job($0.id) != nil || running[$0.id] != nil
+      policy.waiting($0.id) != nil || parked.job($0.id) != nil || withheld.job($0.id) != nil
+        || running[$0.id] != nil
     }
   }
 }

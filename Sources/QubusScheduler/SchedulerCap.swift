@@ -1,17 +1,3 @@
-/// Whose running jobs are counted together: those of a tenant, of one of its projects, or of one
-/// principal.
-package struct SchedulerAccount: Sendable, Hashable {
-  package var tenant: String
-  package var project: String?
-  package var principal: String?
-
-  package init(tenant: String, project: String? = nil, principal: String? = nil) {
-    self.tenant = tenant
-    self.project = project
-    self.principal = principal
-  }
-}
-
 /// What an account may have running at one time; nil: no bound of its own.
 package struct SchedulerCap: Sendable, Hashable {
   package var jobs: Int?
@@ -25,12 +11,11 @@ package struct SchedulerCap: Sendable, Hashable {
 }
 
 extension SchedulerJob {
-  /// The accounts that it counts for.
-  var accounts: [SchedulerAccount] {
-    [
-      SchedulerAccount(tenant: tenant),
-      SchedulerAccount(tenant: tenant, project: project),
-      SchedulerAccount(tenant: tenant, project: project, principal: principal),
-    ]
+  /// Whose it is.
+  var account: AccountPath {
+    AccountPath(tenant: tenant, project: project, principal: principal)
   }
+
+  /// The accounts that it counts for: its tenant, its project and its principal.
+  var accounts: [AccountPath] { account.levels }
 }

@@ -4,7 +4,8 @@ package import QubusCore
 package enum SchedulerEvent: Sendable, Hashable {
   /// A job whose place was promised by `admit` is durable and waits.
   case queued(SchedulerJob)
-  /// A job of an earlier life of the service waits again; not bound by the queue's limit.
+  /// A job of an earlier life of the service, or one that was taken out, waits again; not bound by
+  /// the queue's limit.
   case restored(SchedulerJob)
   /// A promised place is not needed after all.
   case withdrawn(Lane)
@@ -12,10 +13,17 @@ package enum SchedulerEvent: Sendable, Hashable {
   case canceled(Identifier)
   /// A running job left its slot.
   case finished(Identifier)
+  /// A job that waits, or will, is not to have its turn while this holds; it keeps its place in the
+  /// count of the queue. One that was just given a slot is withheld when it has left it.
+  case withheld(Identifier, WithholdCause, since: Microseconds)
+  /// That does not hold any more.
+  case released(Identifier, WithholdCause)
   /// Drained devices start nothing; waiting jobs keep their places.
   case drained(Bool)
   /// What accounts may have running at one time, from now on; others are not bound.
-  case capped([SchedulerAccount: SchedulerCap])
+  case capped([AccountPath: SchedulerCap])
+  /// Weights of accounts from now on; all others have 1.
+  case weighted([AccountPath: Double])
 }
 
 /// What is to be done, answered by the scheduler in order.

@@ -11,7 +11,7 @@ package struct QueuePosition: Sendable, Hashable {
 }
 
 /// Who is next. The scheduler owns slots, memory and time; a policy owns the order alone, so that
-/// another order (fair share) replaces this one without a change anywhere else.
+/// another order replaces this one without a change anywhere else.
 ///
 /// Deterministic: the same calls in the same order give the same answers.
 package protocol SchedulingPolicy: Sendable {
@@ -31,10 +31,23 @@ package protocol SchedulingPolicy: Sendable {
   func waiting(_ id: Identifier) -> SchedulerJob?
   func position(of id: Identifier) -> QueuePosition?
   func count(in lane: Lane) -> Int
+  /// Why it is not a waiting job's turn; of others only sums are told.
+  func constraints(on id: Identifier) -> [WaitConstraint]
+  /// Weights of accounts from now on, each above 0 and finite; all others have 1.
+  mutating func setWeights(_ weights: [AccountPath: Double])
+  /// Device-seconds that principals used, worth what their age left of them; what another life of
+  /// the service is to know.
+  var use: [AccountPath: Double] { get }
+  /// Takes over the use of an earlier life, already aged.
+  mutating func restore(_ use: [AccountPath: Double])
 }
 
 /// For orders that look neither at time nor at use.
 extension SchedulingPolicy {
   package mutating func advance(to now: Microseconds) {}
   package mutating func finished(_ id: Identifier) {}
+  package func constraints(on id: Identifier) -> [WaitConstraint] { [] }
+  package mutating func setWeights(_ weights: [AccountPath: Double]) {}
+  package var use: [AccountPath: Double] { [:] }
+  package mutating func restore(_ use: [AccountPath: Double]) {}
 }

@@ -18,6 +18,17 @@ extension Responses {
     return MessageBuilder.pack(message)
   }
 
+  static func weight(_ scope: QuotaScope, _ weight: Double?) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__set_weight_response__init)
+    message.pointee.scope = builder.text(scope.placeText)
+    if let weight {
+      message.pointee.weight_choice_case = QUBUS__V1__SET_WEIGHT_RESPONSE__WEIGHT_CHOICE_WEIGHT
+      message.pointee.weight = weight
+    }
+    return MessageBuilder.pack(message)
+  }
+
   static func approvalPolicy(_ policy: ApprovalPolicy) -> [UInt8] {
     let builder = MessageBuilder()
     let message = builder.make(qubus__v1__set_approval_policy_response__init)

@@ -52,6 +52,7 @@ extension Responses {
     case .budgets(let reports, let credits, let prices): budgets(reports, credits, prices)
     case .usage(let report): usage(report)
     case .quotas(let statuses, let next): quotas(statuses, next: next)
+    case .weight(let scope, let weight): self.weight(scope, weight)
     case .approvalPolicy(let policy): approvalPolicy(policy)
     case .exportPolicies(let policies, let next): exportPolicies(policies, next: next)
     }

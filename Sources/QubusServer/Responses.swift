@@ -92,6 +92,14 @@ enum Responses {
     return MessageBuilder.pack(message)
   }
 
+  /// Of PauseJob, and of ResumeJob, whose one field has the same number.
+  static func paused(_ view: JobView) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__pause_job_response__init)
+    message.pointee.job = builder.job(view)
+    return MessageBuilder.pack(message)
+  }
+
   /// - Parameter views: up to one more than `limit`, which tells that there is a next page.
   static func jobs(_ views: [JobView], limit: Int) -> [UInt8] {
     let builder = MessageBuilder()

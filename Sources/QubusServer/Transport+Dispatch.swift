@@ -48,6 +48,7 @@ extension Transport {
         [outbox, key = call.key] result in
         outbox.push(.answered(key, Answer(result) { Responses.cancel($0) }))
       }
+    case .pauseJob, .resumeJob: try dispatchPause(call, body)
     case .annotateJob:
       let request = try decoder.annotateJob(body)
       service.annotate(
@@ -60,6 +61,7 @@ extension Transport {
     case .watchJob: try watch(call, try decoder.watchJob(body))
     case .getResult: try getResult(call, try decoder.getResult(body))
     case .replayJob: try replay(call, try decoder.replayJob(body))
+    case .explainJob: try explainJob(call, try decoder.explainJob(body))
     case .archiveJob: try archive(call, try decoder.archiveJob(body))
     case .restoreJob: restore(call, try decoder.restoreJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
@@ -70,8 +72,8 @@ extension Transport {
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
       .dedicateDevice, .listBudgets,
-      .getUsage, .getQuota, .setQuota, .listQuotas, .setApprovalPolicy, .setExportPolicy,
-      .listExportPolicies:
+      .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy,
+      .setExportPolicy, .listExportPolicies:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
     case .approveJob:
@@ -113,6 +115,22 @@ extension Transport {
     Responses.health(
       load: service.load(), isStopping: isStopping, instanceID: instanceID,
       uptime: clock.monotonic() - startedAt)
+  }
+
+  private func dispatchPause(_ call: Call, _ body: [UInt8]) throws(QubusError) {
+    let answer: @Sendable (Result<JobView, QubusError>) -> Void = {
+      [outbox, key = call.key] result in
+      outbox.push(.answered(key, Answer(result) { Responses.paused($0) }))
+    }
+    if call.method == .pauseJob {
+      let request = try decoder.pauseJob(body)
+      service.pause(
+        request.jobID, reason: request.reason, context: call.context, completion: answer)
+    } else {
+      let request = try decoder.resumeJob(body)
+      service.resume(
+        request.jobID, reason: request.reason, context: call.context, completion: answer)
+    }
   }
 
   private func submit(_ call: Call, _ request: SubmitRequest) throws(QubusError) {
@@ -164,6 +182,16 @@ extension Transport {
         key,
         Answer(Result { () throws(QubusError) in try service.job(id, context: context) }) {
           Responses.job($0)
+        })
+    }
+  }
+
+  private func explainJob(_ call: Call, _ id: Identifier) throws(QubusError) {
+    try read(call) { [key = call.key] service, context in
+      .answered(
+        key,
+        Answer(Result { () throws(QubusError) in try service.explain(id, context: context) }) {
+          Responses.explanation($0)
         })
     }
   }

@@ -1,7 +1,7 @@
 internal import QubusCore
 internal import QubusTenancy
 
-/// Changes of quotas and of policies, within the open transaction of the writer.
+/// Changes of quotas, weights and policies, within the open transaction of the writer.
 extension CommandExecutor {
   func applyBound(_ change: TenancyChange) throws(SQLiteFailure) {
     switch change {
@@ -17,6 +17,13 @@ extension CommandExecutor {
         $0.add(quota.rawValue)
         $0.add(scope.deviceFamily ?? "")
         $0.add(limit)
+      }
+    case .setWeight(let scope, let weight):
+      try write("DELETE FROM share_weights WHERE scope = ?") { $0.add(scope.placeText) }
+      guard let weight else { return }
+      try write("INSERT INTO share_weights (scope,weight) VALUES (?,?)") {
+        $0.add(scope.placeText)
+        $0.add(weight)
       }
     case .setApprovalPolicy(let policy):
       try remove(policy.key)

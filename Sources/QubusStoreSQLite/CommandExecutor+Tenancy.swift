@@ -136,7 +136,7 @@ extension CommandExecutor {
         $0.add(shots)
         $0.add(id)
       }
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
       .removeExportPolicy:
       try applyBound(change)
     }

@@ -35,6 +35,14 @@ extension TenancyRows {
     return QuotaRecord(scope: scope, quota: quota, limit: limit)
   }
 
+  static func weight(_ row: inout SQLRow) throws(QubusError) -> ShareWeight {
+    let (scopeText, weight) = (row.text(), row.real())
+    guard let scope = QuotaScope(placeText: scopeText), ShareWeight.range.contains(weight) else {
+      throw damaged("there is a weight \(weight) of \(scopeText)")
+    }
+    return ShareWeight(scope: scope, weight: weight)
+  }
+
   static func policy(_ row: inout SQLRow) throws(QubusError) -> ApprovalPolicy {
     let (tenant, project, name) = (row.text(), row.text(), row.text())
     var policy = ApprovalPolicy(

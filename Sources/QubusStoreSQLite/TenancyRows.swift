@@ -53,6 +53,8 @@ struct TenancyRows {
         bind: { $0.add(now) }, Self.token)
       snapshot.quotas = try all(
         "SELECT scope,quota,family,bound FROM quotas ORDER BY scope,family,quota", Self.quota)
+      snapshot.weights = try all(
+        "SELECT scope,weight FROM share_weights ORDER BY scope", Self.weight)
       snapshot.approvalPolicies = try all(
         "SELECT \(Self.policyColumns) FROM approval_policies ORDER BY tenant,project,class",
         Self.policy)

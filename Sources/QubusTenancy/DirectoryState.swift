@@ -44,8 +44,9 @@ struct DirectoryState: Sendable {
     // Counted already by whoever spent them (`TokenAllowance`).
     case .spendToken: break
     case .ledger: break
-    // Kept by those who judge by them (`QuotaKeeper`, `ApprovalPolicies`, `ExportPolicies`).
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+    // Kept by those who judge by them (`QuotaKeeper`, `ShareWeights`, `ApprovalPolicies`,
+    // `ExportPolicies`).
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
       .removeExportPolicy:
       break
     }

@@ -23,6 +23,8 @@ package enum TenancyOrder: Sendable, Hashable {
   case ledger(LedgerOrder)
   /// Nil: no limit from now on.
   case setQuota(QuotaScope, Quota, limit: Int64?)
+  /// Nil: that of the configuration from now on.
+  case setWeight(QuotaScope, Double?)
   case setApprovalPolicy(ApprovalPolicy)
   case removeApprovalPolicy(ApprovalPolicy.Key)
   case setExportPolicy(ExportPolicy)
@@ -54,6 +56,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .rotateTokenKey: "RotateTokenKey"
     case .ledger(let order): order.method
     case .setQuota: "SetQuota"
+    case .setWeight: "SetWeight"
     case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
     case .setExportPolicy, .removeExportPolicy: "SetExportPolicy"
     }

@@ -57,7 +57,7 @@ package enum TenancyRules {
       return try tokenRefusal(of: change, in: lookup)
     case .ledger(let change):
       return try ledgerRefusal(of: change, in: lookup)
-    case .setQuota, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
+    case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
       .removeExportPolicy:
       return try boundRefusal(of: change, in: lookup)
     }
@@ -86,6 +86,9 @@ package enum TenancyRules {
       if let error = limit.flatMap({ quota.refusal(of: $0) }) ?? quota.refusal(for: scope) {
         return error
       }
+      return try scopeRefusal(scope, lookup)
+    case .setWeight(let scope, let weight):
+      if let error = weight.flatMap({ ShareWeight.refusal(of: $0) }) { return error }
       return try scopeRefusal(scope, lookup)
     case .setApprovalPolicy(let policy):
       if let error = policy.refusal { return error }
@@ -118,7 +121,7 @@ package enum TenancyRules {
       (tenant, project, owner) = (ofTenant, name, newOwner)
     case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
-      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setApprovalPolicy,
+      .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setWeight, .setApprovalPolicy,
       .removeApprovalPolicy, .setExportPolicy, .removeExportPolicy:
       return nil
     }

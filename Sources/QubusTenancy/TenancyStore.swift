@@ -25,6 +25,8 @@ package enum TenancyChange: Sendable, Hashable {
   case ledger(LedgerChange)
   /// Nil: no limit from now on.
   case setQuota(QuotaScope, Quota, limit: Int64?)
+  /// In the fair queue; nil: that of the configuration from now on.
+  case setWeight(QuotaScope, Double?)
   case setApprovalPolicy(ApprovalPolicy)
   case removeApprovalPolicy(ApprovalPolicy.Key)
   case setExportPolicy(ExportPolicy)
@@ -41,6 +43,7 @@ package struct TenancySnapshot: Sendable, Hashable {
   /// Those that have not expired.
   package var tokens: [TokenRecord] = []
   package var quotas: [QuotaRecord] = []
+  package var weights: [ShareWeight] = []
   package var approvalPolicies: [ApprovalPolicy] = []
   package var exportPolicies: [ExportPolicy] = []
 

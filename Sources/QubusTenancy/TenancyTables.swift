@@ -14,6 +14,7 @@ package struct TenancyTables: Sendable {
   private var grants: Set<GrantRecord> = []
   private var tokens: [String: TokenRecord] = [:]
   private var quotas: [QuotaScope: [Quota: Int64]] = [:]
+  private var weights: [QuotaScope: Double] = [:]
   private var policies: [ApprovalPolicy.Key: ApprovalPolicy] = [:]
   private var exportPolicies: [ExportPolicy.Key: ExportPolicy] = [:]
 
@@ -68,6 +69,7 @@ package struct TenancyTables: Sendable {
     // Money is kept where jobs are.
     case .ledger: break
     case .setQuota(let scope, let quota, let limit): quotas[scope, default: [:]][quota] = limit
+    case .setWeight(let scope, let weight): weights[scope] = weight
     case .setApprovalPolicy(let policy): policies[policy.key] = policy
     case .removeApprovalPolicy(let key): policies[key] = nil
     case .setExportPolicy(let policy): exportPolicies[policy.key] = policy
@@ -87,6 +89,8 @@ package struct TenancyTables: Sendable {
     snapshot.quotas = quotas.flatMap { scope, limits in
       limits.map { QuotaRecord(scope: scope, quota: $0, limit: $1) }
     }.sorted { ($0.scope.text, $0.quota.rawValue) < ($1.scope.text, $1.quota.rawValue) }
+    snapshot.weights = weights.map { ShareWeight(scope: $0, weight: $1) }
+      .sorted { $0.scope.text < $1.scope.text }
     snapshot.approvalPolicies = policies.values.sorted { $0.key.text < $1.key.text }
     snapshot.exportPolicies = exportPolicies.values.sorted { $0.key.text < $1.key.text }
     return snapshot

@@ -12,8 +12,11 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case watchJob = "WatchJob"
   case getResult = "GetResult"
   case cancelJob = "CancelJob"
+  case pauseJob = "PauseJob"
+  case resumeJob = "ResumeJob"
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
+  case explainJob = "ExplainJob"
   case archiveJob = "ArchiveJob"
   case restoreJob = "RestoreJob"
   case openSession = "OpenSession"
@@ -61,6 +64,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case getQuota = "GetQuota"
   case setQuota = "SetQuota"
   case listQuotas = "ListQuotas"
+  case setWeight = "SetWeight"
   case listApprovals = "ListApprovals"
   case approveJob = "ApproveJob"
   case setApprovalPolicy = "SetApprovalPolicy"
@@ -114,9 +118,10 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listJobs: row(.readJobs, .reader)
     case .watchJob: row(.readJobs, .reader, .stream)
     case .getResult: row(.readResults, .reader, .stream)
-    case .cancelJob: row(.cancelJobs, .engine)
+    case .cancelJob, .pauseJob, .resumeJob: row(.cancelJobs, .engine)
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
+    case .explainJob: row(.readJobs, .reader)
     // Under an export policy it takes results.export besides.
     case .archiveJob: row(.readResults, .reader)
     case .restoreJob: row(.restoreResults, .engine)
@@ -168,7 +173,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     // One's own; those of others take members.read.
     case .getQuota: row(.connect, .reader)
     // Of a project it takes projects.manage, of a tenant tenants.manage.
-    case .setQuota: row(.managePrincipals, .engine)
+    case .setQuota, .setWeight: row(.managePrincipals, .engine)
     case .listQuotas: row(.readMembers, .reader)
     case .listApprovals: row(.approveJobs, .reader)
     case .approveJob: row(.approveJobs, .engine)

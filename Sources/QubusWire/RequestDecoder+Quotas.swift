@@ -57,6 +57,18 @@ extension RequestDecoder {
     }
   }
 
+  func setWeight(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
+    try decodeMessage(body, qubus_descriptor_set_weight_request(), limits: wire) {
+      (m: Qubus__V1__SetWeightRequest) throws(QubusError) in
+      let scope = try TenancyFields.quotaScope(m.scope, "scope")
+      let hasWeight = m.weight_choice_case == QUBUS__V1__SET_WEIGHT_REQUEST__WEIGHT_CHOICE_WEIGHT
+      if hasWeight, let refusal = ShareWeight.refusal(of: m.weight) { throw refusal }
+      return TenancyRequest(
+        order: .setWeight(scope, hasWeight ? m.weight : nil),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
   func setApprovalPolicy(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
     try decodeMessage(body, qubus_descriptor_set_approval_policy_request(), limits: wire) {
       (m: Qubus__V1__SetApprovalPolicyRequest) throws(QubusError) in

@@ -34,6 +34,7 @@ extension RequestDecoder {
     case .setBudget: try setBudget(body)
     case .dedicateDevice: try dedicateDevice(body)
     case .setQuota: try setQuota(body)
+    case .setWeight: try setWeight(body)
     case .setApprovalPolicy: try setApprovalPolicy(body)
     case .setExportPolicy: try setExportPolicy(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")

@@ -115,6 +115,24 @@ package struct RequestDecoder: Sendable {
     }
   }
 
+  package func pauseJob(_ body: [UInt8]) throws(QubusError) -> PauseJobRequest {
+    try decodeMessage(body, qubus_descriptor_pause_job_request(), limits: wire) {
+      (m: Qubus__V1__PauseJobRequest) throws(QubusError) in
+      PauseJobRequest(
+        jobID: try readIdentifier(m.job_id, field: "job_id"),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
+  package func resumeJob(_ body: [UInt8]) throws(QubusError) -> PauseJobRequest {
+    try decodeMessage(body, qubus_descriptor_resume_job_request(), limits: wire) {
+      (m: Qubus__V1__ResumeJobRequest) throws(QubusError) in
+      PauseJobRequest(
+        jobID: try readIdentifier(m.job_id, field: "job_id"),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
   package func annotateJob(_ body: [UInt8]) throws(QubusError) -> AnnotateJobRequest {
     try decodeMessage(body, qubus_descriptor_annotate_job_request(), limits: wire) {
       (m: Qubus__V1__AnnotateJobRequest) throws(QubusError) in
@@ -134,6 +152,13 @@ package struct RequestDecoder: Sendable {
         waitMilliseconds: m.wait_milliseconds,
         replayJobID: replay.isEmpty
           ? nil : try readIdentifier(m.replay_job_id, field: "replay_job_id"))
+    }
+  }
+
+  package func explainJob(_ body: [UInt8]) throws(QubusError) -> Identifier {
+    try decodeMessage(body, qubus_descriptor_explain_job_request(), limits: wire) {
+      (m: Qubus__V1__ExplainJobRequest) throws(QubusError) in
+      try readIdentifier(m.job_id, field: "job_id")
     }
   }
 

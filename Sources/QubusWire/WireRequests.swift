@@ -49,6 +49,12 @@ package struct CancelJobRequest: Sendable, Hashable {
   package var reason: String
 }
 
+/// Of PauseJob and of ResumeJob.
+package struct PauseJobRequest: Sendable, Hashable {
+  package var jobID: Identifier
+  package var reason: String
+}
+
 package struct AnnotateJobRequest: Sendable, Hashable {
   package var jobID: Identifier
   /// An empty value removes.

@@ -16,9 +16,10 @@ struct Qubus: ParsableCommand {
         name: "Jobs:",
         subcommands: [
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
-          ListCommand.self, ResultCommand.self, CancelCommand.self, ReplayCommand.self,
-          AnnotateCommand.self, PlanCommand.self, ApprovalsCommand.self, UsageCommand.self,
-          ArchiveCommand.self, RestoreCommand.self,
+          ExplainCommand.self, ListCommand.self, ResultCommand.self, CancelCommand.self,
+          PauseCommand.self, ResumeCommand.self, ReplayCommand.self, AnnotateCommand.self,
+          PlanCommand.self, ApprovalsCommand.self, UsageCommand.self, ArchiveCommand.self,
+          RestoreCommand.self,
         ]),
       CommandGroup(
         name: "The service:",

@@ -6,6 +6,7 @@ internal import QubusDevices
 internal import QubusEngine
 internal import QubusJobs
 internal import QubusQASM
+internal import QubusScheduler
 internal import QubusServer
 internal import QubusStoreSQLite
 internal import QubusTenancy
@@ -75,6 +76,7 @@ final class Daemon: Sendable {
     engineConfiguration.sessions.stepInPlaceSeconds =
       Double(configuration.stepInPlaceMicroseconds) / 1e6
     engineConfiguration.retention = configuration.retention
+    engineConfiguration.fairness.weights = configuration.weights
     let programs = ProgramCache(bytes: engineConfiguration.programCacheBytes) {
       (source) throws(QubusError) -> CompiledProgram in
       ProgramCompiler.compile(try OpenQASM.compile(source, limits: limits), source: source)
@@ -83,9 +85,9 @@ final class Daemon: Sendable {
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
       logger: logger, sessionStore: store, sessionCodec: codec,
-      retentionStore: store, audit: store,
+      retentionStore: store, useStore: store, audit: store,
       ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies,
-      exportPolicies: tenancy.exportPolicies)
+      weights: tenancy.weights, exportPolicies: tenancy.exportPolicies)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup

@@ -56,6 +56,12 @@ struct DaemonOptions: ParsableArguments {
   var memoryLimit: String?
 
   @Option(
+    help: ArgumentHelp(
+      "Weight of a tenant, of a project in it or of a principal in that: lab=2, lab/qc=3 or "
+        + "lab/qc/ada=1.5; may be repeated. Default: 1.", valueName: "account=weight"))
+  var weight: [String] = []
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Sessions that may be open. Default: 1024.", valueName: "count"))
   var sessionLimit: String?
@@ -133,6 +139,7 @@ struct DaemonOptions: ParsableArguments {
     ]
     var flags = single.compactMapValues { $0.map { [$0] } }
     flags[.listen] = listen
+    flags[.weight] = weight
     return ConfigurationLoader(
       flags: flags, configurationFile: config, environment: environment)
   }

@@ -15,6 +15,7 @@ final class Tenancy: Sendable {
   let ledger: LedgerBook
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let weights: ShareWeights
   let exportPolicies: ExportPolicies
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
@@ -42,6 +43,7 @@ final class Tenancy: Sendable {
     quotas = QuotaKeeper(
       snapshot.quotas, use: try store.dayUse(now: clock.now()), clock: clock)
     approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
+    weights = ShareWeights(snapshot.weights)
     exportPolicies = ExportPolicies(snapshot.exportPolicies)
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
@@ -87,7 +89,8 @@ final class Tenancy: Sendable {
         endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
       ledger: LedgerSurroundings(
         book: ledger, store: store, devices: engine.deviceNames),
-      quotas: quotas, approvalPolicies: approvalPolicies, exportPolicies: exportPolicies)
+      quotas: quotas, approvalPolicies: approvalPolicies, weights: weights,
+      exportPolicies: exportPolicies)
   }
 
   /// Credit that expired and subscriptions that were renewed, behind the submit that found it.

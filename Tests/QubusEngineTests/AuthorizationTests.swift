@@ -135,6 +135,7 @@ struct AuthorizationTests {
         ("observe", { try engine.observe(id, context: context) { _, _ in }.end() }),
         ("result", { _ = try engine.result(id, context: context) }),
         ("chunk", { _ = try engine.resultChunk(id, item: 0, chunk: 0, context: context) }),
+        ("explain", { _ = try engine.explain(id, context: context) }),
         ("compare", { _ = try engine.compareReplay(id, replay: id, context: context) }),
         ("cancel", { _ = try await harness.cancel(id, as: context) }),
         (
@@ -164,7 +165,8 @@ struct AuthorizationTests {
       #expect((engine.recentResult(id, context: context) != nil) == isRead)
     }
     let expected = [
-      "job": Self.seeing(role), "events": Self.seeing(role), "observe": Self.seeing(role),
+      "job": Self.seeing(role), "explain": Self.seeing(role),
+      "events": Self.seeing(role), "observe": Self.seeing(role),
       "result": Self.reading(role), "chunk": Self.reading(role), "compare": Self.reading(role),
       "cancel": Self.changing(role), "annotate": Self.changing(role),
       "replay": Self.replaying(role), "archive": Self.reading(role),

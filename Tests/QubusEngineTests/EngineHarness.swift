@@ -24,7 +24,9 @@ final class EngineHarness: Sendable {
     clock: any Clock = SystemClock(), start: Bool = true,
     programs: ProgramCache = ToyPrograms.cache(), ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(),
-    approvalPolicies: ApprovalPolicies = ApprovalPolicies(), moreDevices: [FakeDevice] = [],
+    approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
+    weights: ShareWeights = ShareWeights(), useStore: (any UsedServiceStore)? = nil,
+    moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -41,8 +43,8 @@ final class EngineHarness: Sendable {
       devices: [device] + moreDevices,
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
-      approvalPolicies: approvalPolicies)
+      useStore: useStore, audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
+      approvalPolicies: approvalPolicies, weights: weights)
     if start { try engine.start() }
   }
 

@@ -32,6 +32,32 @@ struct TenancyQuotaTests {
         == .tenantNotFound)
   }
 
+  @Test("whoever is above weighs, and the weight is in force when it is answered, with evidence")
+  func weights() throws {
+    let harness = try H()
+    let told = Monitor<[QuotaScope: Double]>([:])
+    harness.engine.weights.watch { weights in told.signal { $0 = weights } }
+    let allowed: [(QuotaScope, [Principal])] = [
+      (Self.lab, [H.root]), (Self.qc, [H.root, H.tia]), (Self.sam, [H.root, H.tia, H.pia]),
+    ]
+    for (scope, admins) in allowed {
+      for principal in H.everyone {
+        let refusal = try harness.refusal(.setWeight(scope, 3), as: principal)
+        #expect((refusal == nil) == admins.contains(principal), "\(scope.text) \(principal.name)")
+      }
+    }
+    #expect(told.withLock { $0 } == [Self.lab: 3, Self.qc: 3, Self.sam: 3])
+    let answer = try harness.perform(.setWeight(Self.sam, 0.5), as: H.pia, reason: "thesis")
+    #expect(answer == .weight(Self.sam, 0.5))
+    #expect(harness.lastEntry?.subject == "weight of lab/qc/sam: 0.5")
+    #expect(harness.lastEntry?.method == "SetWeight" && harness.lastEntry?.reason == "thesis")
+    try harness.perform(.setWeight(Self.lab, nil), as: H.root)
+    #expect(harness.lastEntry?.subject == "weight of lab: as configured")
+    #expect(told.withLock { $0 } == [Self.qc: 3, Self.sam: 0.5])
+    #expect(harness.store.snapshot().weights.count == 2)
+    #expect(try harness.refusal(.setWeight(Self.sam, -1), as: H.pia)?.code == .invalidRequest)
+  }
+
   @Test("a limit for a family of devices is set where its place is, and told with it")
   func families() throws {
     let harness = try H()

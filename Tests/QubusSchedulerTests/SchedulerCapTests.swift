@@ -20,9 +20,9 @@ struct SchedulerCapTests {
       memoryBytes: memory, expiresAt: expiresAt)
   }
 
-  private let tenant = SchedulerAccount(tenant: "t")
-  private let project = SchedulerAccount(tenant: "t", project: "p")
-  private let alice = SchedulerAccount(tenant: "t", project: "p", principal: "alice")
+  private let tenant = AccountPath(tenant: "t")
+  private let project = AccountPath(tenant: "t", project: "p")
+  private let alice = AccountPath(tenant: "t", project: "p", principal: "alice")
 
   @Test("a job over the cap waits, is told so once, and keeps nobody behind it waiting")
   func holds() {
@@ -116,7 +116,7 @@ struct SchedulerCapTests {
     var random = SeededGenerator(state: seed)
     var scheduler = scheduler(slots: 3)
     let accounts = [tenant, project, alice]
-    var caps: [SchedulerAccount: SchedulerCap] = [:]
+    var caps: [AccountPath: SchedulerCap] = [:]
     var jobs: [Identifier: SchedulerJob] = [:]
     var running: Set<Identifier> = []
     var (finished, now): (Set<Identifier>, Microseconds) = ([], 0)

@@ -1,6 +1,7 @@
 import QubusCore
 import QubusEngine
 import QubusJobs
+import QubusScheduler
 import QubusTenancy
 
 /// The engine as the server sees it, with jobs that move only when a test says so.
@@ -180,6 +181,35 @@ final class FakeService: JobService {
     return ReplayReport(
       replay: view, outcome: view.record.status.isTerminal ? .identical : .pending,
       originalHash: [1], replayHash: [1], explanation: "")
+  }
+
+  func pause(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(
+      Result { () throws(QubusError) in
+        var view = try job(id, context: context)
+        view.record.reason = "PAUSED \(reason)"
+        return view
+      })
+  }
+
+  func resume(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(.failure(QubusError(.illegalTransition, "job \(id) is queued and not paused")))
+  }
+
+  func explain(_ id: Identifier, context: CallContext) throws(QubusError) -> JobExplanation {
+    JobExplanation(
+      job: try job(id, context: context),
+      constraints: [
+        WaitConstraint(
+          kind: .shareTurn, since: 5, detail: "others first", remedy: "patience", delay: 9),
+        WaitConstraint(kind: .tooLarge, since: 6, detail: "no room", remedy: "room"),
+      ])
   }
 
   func archive(

@@ -91,6 +91,7 @@ struct TenancyTests {
         [QuotaStatus(scope: .tenant("lab"), quota: .sessions, limit: 3, used: 1, resetsAt: 2)],
         next: ""), [.getQuota, .setQuota, .listQuotas]
     ),
+    (.weight(.tenant("lab"), 2), [.setWeight]),
     (
       .approvalPolicy(
         ApprovalPolicy(key: .init(tenant: "lab", project: nil, experimentClass: "demo"))),

@@ -69,6 +69,8 @@ struct MigrationTests {
     let snapshot = try store.snapshot()
     #expect(snapshot.quotas.map(\.limit) == (version >= 6 ? [7] : []))
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
+    #expect(snapshot.weights.map(\.weight) == (version >= 9 ? [1.5] : []))
+    #expect(try store.usedService() == (version >= 9 ? [Self.use] : []))
     #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
@@ -89,12 +91,16 @@ struct MigrationTests {
     return found.withLock { $0 }
   }
 
+  private static let use = UsedService(
+    principal: .init(tenant: "t", project: "p", name: "alice"), deviceSeconds: 2.5, at: 17)
+
   private static let bounds: [TenancyChange] = {
     var policy = ApprovalPolicy(
       key: .init(tenant: "default", project: nil, experimentClass: "demo"))
     policy.maxShots = 8
     return [
       .setQuota(.tenant("default"), .sessions, limit: 7), .setApprovalPolicy(policy),
+      .setWeight(.tenant("default"), 1.5),
       .setExportPolicy(
         ExportPolicy(
           key: .init(tenant: "default", project: "default"), destinations: ["vault"])),
@@ -141,6 +147,7 @@ struct MigrationTests {
     try await fixture.sqlite.change(
       all: TenancyFixture.lab + Self.money.map { .ledger($0) } + Self.bounds,
       audit: .sample("tenant lab"))
+    fixture.sqlite.keep([Self.use]) { _ in }
     try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(

@@ -36,6 +36,7 @@ struct QuotaStoreTests {
       .setQuota(Self.ada, .requestsPerSecond, limit: 7),
       .setQuota(Self.qc.on("sim"), .shotsPerDay, limit: 3),
       .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: 4),
+      .setWeight(.tenant("lab"), 2), .setWeight(Self.ada, 0.5), .setWeight(Self.qc, 3),
       .setApprovalPolicy(Self.policy(nil, "")), .setApprovalPolicy(Self.policy("qc", "demo")),
       .setExportPolicy(Self.exports("qc", ["vault"])))
     #expect(try store.snapshot().exportPolicies == [Self.exports("qc", ["vault"])])
@@ -44,6 +45,7 @@ struct QuotaStoreTests {
       .setQuota(.tenant("lab"), .sessions, limit: 6),
       .setQuota(Self.ada, .requestsPerSecond, limit: nil),
       .setQuota(Self.qc.on("qpu"), .shotsPerDay, limit: nil),
+      .setWeight(Self.qc, nil), .setWeight(Self.ada, 0.25),
       .removeApprovalPolicy(Self.policy(nil, "").key))
     let snapshot = try store.snapshot()
     #expect(
@@ -52,6 +54,10 @@ struct QuotaStoreTests {
         QuotaRecord(scope: Self.qc, quota: .shotsPerDay, limit: 0),
         QuotaRecord(scope: Self.qc.on("sim"), quota: .shotsPerDay, limit: 3),
         QuotaRecord(scope: Self.ada, quota: .shotsPerDay, limit: 1 << 53),
+      ])
+    #expect(
+      snapshot.weights == [
+        ShareWeight(scope: .tenant("lab"), weight: 2), ShareWeight(scope: Self.ada, weight: 0.25),
       ])
     #expect(snapshot.approvalPolicies == [Self.policy("qc", "demo")])
     #expect(snapshot.exportPolicies == [Self.exports("qc", ["desk", "vault"])])
@@ -79,6 +85,9 @@ struct QuotaStoreTests {
       (.setQuota(Self.qc, .sessions, limit: -1), .invalidRequest),
       (.setQuota(Self.qc.on("sim"), .sessions, limit: 1), .invalidRequest),
       (.setQuota(Self.qc, .deviceSecondsPerDay, limit: .max), .invalidRequest),
+      (.setWeight(.tenant("nowhere"), 2), .tenantNotFound),
+      (.setWeight(.principal(Fixture.principal("nobody")), nil), .principalNotFound),
+      (.setWeight(Self.qc, 0), .invalidRequest), (.setWeight(Self.qc, Double.nan), .invalidRequest),
       (.setApprovalPolicy(Self.policy("none", "")), .projectNotFound),
       (.setApprovalPolicy(wrong), .invalidRequest),
       (.removeApprovalPolicy(Self.policy("qc", "demo").key), .invalidRequest),

@@ -151,11 +151,11 @@ struct Expected {
     case .hello, .health, .version, .errorCatalogue, .whoAmI: .connect
     case .listDevices, .getDevice: .readDevices
     case .submit, .submitBatch, .replayJob: .submitJobs
-    case .plan, .getJob, .listJobs, .watchJob: .readJobs
+    case .plan, .getJob, .listJobs, .watchJob, .explainJob: .readJobs
     // Under an export policy archiveJob takes exportResults besides.
     case .getResult, .archiveJob: .readResults
     case .restoreJob: .restoreResults
-    case .cancelJob: .cancelJobs
+    case .cancelJob, .pauseJob, .resumeJob: .cancelJobs
     case .annotateJob: .annotateJobs
     case .openSession, .resumeSession: .openSessions
     case .step, .optimize, .cancelOptimize: .stepSessions
@@ -177,7 +177,7 @@ struct Expected {
     // One's own; those of others take readMembers besides.
     case .getQuota: .connect
     // Of a project manageProjects, of a tenant manageTenants besides.
-    case .setQuota: .managePrincipals
+    case .setQuota, .setWeight: .managePrincipals
     case .listQuotas, .listExportPolicies: .readMembers
     case .listApprovals, .approveJob: .approveJobs
     case .setApprovalPolicy, .setExportPolicy: .manageProjects

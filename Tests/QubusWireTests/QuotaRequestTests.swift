@@ -30,6 +30,33 @@ struct QuotaRequestTests {
     } catch { return error as? QubusError }
   }
 
+  private func weight(_ scope: String, _ weight: Double?) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__set_weight_request__init)
+    message.pointee.scope = builder.text(scope)
+    message.pointee.reason = builder.text("why")
+    if let weight {
+      message.pointee.weight_choice_case = QUBUS__V1__SET_WEIGHT_REQUEST__WEIGHT_CHOICE_WEIGHT
+      message.pointee.weight = weight
+    }
+    return MessageBuilder.pack(message)
+  }
+
+  @Test("a weight is a number above 0, or unset: as configured")
+  func weights() throws {
+    let set = try decoder.tenancyChange(.setWeight, weight("lab/qc", 2.5))
+    #expect(set.order == .setWeight(.project(tenant: "lab", "qc"), 2.5) && set.reason == "why")
+    #expect(set.order.method == "SetWeight")
+    let unset = try decoder.tenancyChange(.setWeight, weight("lab", nil))
+    #expect(unset.order == .setWeight(.tenant("lab"), nil))
+    for wrong in [0, -1, Double.nan, Double.infinity, 1e7] {
+      let error = refusal { _ = try decoder.tenancyChange(.setWeight, weight("lab", wrong)) }
+      #expect(error?.code == .invalidRequest && error?.violations.first?.field == "weight")
+    }
+    #expect(
+      refusal { _ = try decoder.tenancyChange(.setWeight, weight("", 1)) }?.code == .missingField)
+  }
+
   @Test("a limit of 0 is one, an unset one is none")
   func limits() throws {
     let zero = try decoder.tenancyChange(.setQuota, quota("lab/qc", "sessions", 0))

@@ -18,6 +18,7 @@ def test_a_right_configuration_is_ok(tmp_path):
     done = check_file(
         tmp_path / "qubus.toml",
         'data_dir = "/tmp/qubus"\nlisten = ["ipc:///tmp/qubus/q.sock", "tcp://[::1]:0"]\n'
+        'weight = ["lab=2", "lab/qc=0.5", "lab/qc/ada=3"]\n'
         'threads = 2\nmemory_limit = "1GiB"\nlog_level = "debug"\nlog_format = "json"\n')
     assert (done.returncode, done.stdout, done.stderr) == (0, "ok\n", "")
 
@@ -39,6 +40,10 @@ def test_a_right_configuration_is_ok(tmp_path):
         ('listen = "tcp://127.0.0.1:70000"\n', ":1:1: listen:", "port from 0 to 65535"),
         ('listen = "ipc://relative"\n', ":1:1: listen:", "must be absolute"),
         (f'listen = "ipc:///{"x" * 107}"\n', ":1:1: listen:", "limit: 107"),
+        ('weight = ["lab=2", "lab=3"]\n', ":1:1: weight:", "two weights"),
+        ('weight = "lab=0"\n', ":1:1: weight:", "0.001 to 1000000"),
+        ('weight = "lab/qc/ada/x=1"\n', ":1:1: weight:", "tenant/project/principal"),
+        ('weight = "lab=nan"\n', ":1:1: weight:", "0.001 to 1000000"),
         ('socket_group = "no such group"\n', ":1:1: socket_group:", "no group"),
     ])
 def test_a_mistake_is_named_with_its_line_and_key(tmp_path, text, place, words):

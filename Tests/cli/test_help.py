@@ -9,7 +9,7 @@ from conftest import QUBUS, QUBUSD, clean_environment, run
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 COMMANDS = [
-    "run", "submit", "watch", "get", "list", "result", "cancel", "replay", "annotate", "plan",
+    "run", "submit", "watch", "get", "explain", "list", "result", "cancel", "pause", "resume", "replay", "annotate", "plan",
     "usage", "archive", "restore",
     "devices", "errors", "health", "version", "keygen", "completion",
     "whoami", "admin", "audit", "quota", "approvals",
@@ -25,7 +25,7 @@ NESTED = [
     "admin token", "admin token issue", "admin token revoke", "admin token rotate-key", "admin price",
     "admin dedicate", "admin credit", "admin budget", "admin budget list", "admin budget set",
     "audit list", "audit verify", "audit export", "admin quota", "admin quota list", "admin quota set", "admin quota lift",
-    "admin approval-policy", "admin approval-policy set", "admin approval-policy remove",
+    "admin weight", "admin approval-policy", "admin approval-policy set", "admin approval-policy remove",
     "admin export-policy", "admin export-policy list", "admin export-policy set", "admin export-policy remove",
     "approvals list", "approvals approve", "approvals refuse", "approvals change-device",
 ]

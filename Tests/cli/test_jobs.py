@@ -61,6 +61,16 @@ def test_get_list_annotate_and_result_tell_of_the_job(qubus):
     assert sum(json.loads(qubus("result", job).stdout)["counts"].values()) == 1024
 
 
+def test_explain_is_a_sentence_and_a_message(qubus):
+    (job,) = submit(qubus, BELL)
+    assert qubus("watch", job).returncode == 0
+    told = qubus("explain", job, "-o", "table")
+    assert told.returncode == 0 and told.stdout == f"Job {job} is succeeded and waits for nothing.\n"
+    answer = json.loads(qubus("explain", job).stdout)
+    assert answer["job"]["job_id"] == job and not answer.get("constraints")
+    assert qubus("explain", job, "-o", "csv").stdout == "kind,since,delay_microseconds,detail,remedy\n"
+
+
 def test_replay_is_identical(qubus):
     (job,) = submit(qubus, BELL, "--seed", 3)
     assert qubus("watch", job).returncode == 0

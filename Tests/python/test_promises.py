@@ -181,7 +181,7 @@ def test_users_of_one_socket_see_their_own_jobs_only(daemon, shared_folder, star
         job = client.submit(BELL, shots=10, name="mine", idempotency_key="a key")
         job.wait(timeout=10)
         assert run_as(61001, "list")[1]["jobs"] == []
-        for command in (("get", job.id), ("watch", job.id), ("result", job.id), ("cancel", job.id),
+        for command in (("get", job.id), ("explain", job.id), ("watch", job.id), ("result", job.id), ("cancel", job.id),
                         ("replay", job.id), ("annotate", job.id, "a=b")):
             code, answer = run_as(61001, *command)
             assert code == 77 and answer["error"]["name"] == "job_not_found", command

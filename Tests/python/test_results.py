@@ -167,3 +167,11 @@ def test_a_histogram_has_a_bar_for_each_outcome(result):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["00", "11"]
     few = result.plot(top=1)
     assert [bar.get_height() for bar in few.patches] == [515, 509]
+
+
+def test_a_constraint_reads_like_a_sentence():
+    answer = qubus.Record(constraints=[{"kind": "QUOTA", "since": 5, "detail": "full", "remedy": "time"}])
+    (found,) = qubus.records.constraints(answer)
+    assert str(found) == "full (QUOTA); what ends that: time"
+    assert found.delay_microseconds is None and found.since == 5
+    assert qubus.records.constraints(qubus.Record()) == []

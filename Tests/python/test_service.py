@@ -309,6 +309,23 @@ def test_replay_gives_the_same_hash(client):
     assert client.job(replay.job_id).info().replay_of == job.id
 
 
+def test_a_job_that_ended_can_be_neither_paused_nor_resumed(client):
+    job = client.submit(BELL, shots=10)
+    assert job.wait(timeout=30) == "succeeded"
+    with pytest.raises(qubus.QubusError) as caught:
+        job.pause("later")
+    assert caught.value.name == "job_already_finished"
+    with pytest.raises(qubus.QubusError) as caught:
+        job.resume()
+    assert caught.value.name == "illegal_transition"
+
+
+def test_a_job_that_ended_waits_for_nothing(client):
+    job = client.submit(BELL, shots=10)
+    assert job.wait(timeout=30) == "succeeded"
+    assert job.explain() == []
+
+
 def test_annotations_are_kept(client):
     job = client.submit(BELL, shots=10)
     job.annotate(run=3)

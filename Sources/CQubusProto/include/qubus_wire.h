@@ -171,6 +171,7 @@ int32_t qubus_json_read(
   X(result_chunk) X(result_selection) X(get_result_request) X(get_result_response)               \
   X(cancel_job_request) X(cancel_job_response) X(annotate_job_request) X(annotate_job_response)  \
   X(replay_job_request) X(replay_job_response) X(device) X(coupling_edge)                        \
+  X(wait_constraint) X(explain_job_request) X(explain_job_response)                              \
   X(list_devices_request) X(list_devices_response) X(get_device_request) X(get_device_response)  \
   X(health_request) X(health_response) X(version_request) X(version_response)                    \
   X(error_catalogue_request) X(error_catalogue_entry) X(error_catalogue_response)                \
@@ -206,7 +207,9 @@ int32_t qubus_json_read(
   X(set_approval_policy_request) X(set_approval_policy_response) X(pending_approval)              \
   X(list_approvals_request) X(list_approvals_response) X(approve_job_request)                     \
   X(approve_job_response)                                                                         \
-  X(dedicate_device_request) X(dedicate_device_response)                                         \
+  X(dedicate_device_request) X(dedicate_device_response)                                          \
+  X(set_weight_request) X(set_weight_response) X(pause_job_request) X(pause_job_response)         \
+  X(resume_job_request) X(resume_job_response)                                                    \
   X(archive_job_request) X(archive_job_response) X(restore_job_request) X(restore_job_response)   \
   X(export_policy) X(set_export_policy_request) X(set_export_policy_response)                     \
   X(list_export_policies_request) X(list_export_policies_response)

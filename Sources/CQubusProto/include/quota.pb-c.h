@@ -23,6 +23,8 @@ typedef struct Qubus__V1__SetQuotaRequest Qubus__V1__SetQuotaRequest;
 typedef struct Qubus__V1__SetQuotaResponse Qubus__V1__SetQuotaResponse;
 typedef struct Qubus__V1__ListQuotasRequest Qubus__V1__ListQuotasRequest;
 typedef struct Qubus__V1__ListQuotasResponse Qubus__V1__ListQuotasResponse;
+typedef struct Qubus__V1__SetWeightRequest Qubus__V1__SetWeightRequest;
+typedef struct Qubus__V1__SetWeightResponse Qubus__V1__SetWeightResponse;
 typedef struct Qubus__V1__ApprovalPolicy Qubus__V1__ApprovalPolicy;
 typedef struct Qubus__V1__SetApprovalPolicyRequest Qubus__V1__SetApprovalPolicyRequest;
 typedef struct Qubus__V1__SetApprovalPolicyResponse Qubus__V1__SetApprovalPolicyResponse;
@@ -169,6 +171,50 @@ struct  Qubus__V1__ListQuotasResponse
 #define QUBUS__V1__LIST_QUOTAS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__list_quotas_response__descriptor) \
     , 0,NULL, (char *)protobuf_c_empty_string }
+
+
+typedef enum {
+  QUBUS__V1__SET_WEIGHT_REQUEST__WEIGHT_CHOICE__NOT_SET = 0,
+  QUBUS__V1__SET_WEIGHT_REQUEST__WEIGHT_CHOICE_WEIGHT = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__SET_WEIGHT_REQUEST__WEIGHT_CHOICE__CASE)
+} Qubus__V1__SetWeightRequest__WeightChoiceCase;
+
+/*
+ * What a place counts beside its siblings in the fair queue (docs/scheduling.md).
+ */
+struct  Qubus__V1__SetWeightRequest
+{
+  ProtobufCMessage base;
+  char *scope;
+  char *reason;
+  Qubus__V1__SetWeightRequest__WeightChoiceCase weight_choice_case;
+  union {
+    double weight;
+  };
+};
+#define QUBUS__V1__SET_WEIGHT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__set_weight_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__SET_WEIGHT_REQUEST__WEIGHT_CHOICE__NOT_SET, {0} }
+
+
+typedef enum {
+  QUBUS__V1__SET_WEIGHT_RESPONSE__WEIGHT_CHOICE__NOT_SET = 0,
+  QUBUS__V1__SET_WEIGHT_RESPONSE__WEIGHT_CHOICE_WEIGHT = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__SET_WEIGHT_RESPONSE__WEIGHT_CHOICE__CASE)
+} Qubus__V1__SetWeightResponse__WeightChoiceCase;
+
+struct  Qubus__V1__SetWeightResponse
+{
+  ProtobufCMessage base;
+  char *scope;
+  Qubus__V1__SetWeightResponse__WeightChoiceCase weight_choice_case;
+  union {
+    double weight;
+  };
+};
+#define QUBUS__V1__SET_WEIGHT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__set_weight_response__descriptor) \
+    , (char *)protobuf_c_empty_string, QUBUS__V1__SET_WEIGHT_RESPONSE__WEIGHT_CHOICE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -478,6 +524,44 @@ Qubus__V1__ListQuotasResponse *
 void   qubus__v1__list_quotas_response__free_unpacked
                      (Qubus__V1__ListQuotasResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__SetWeightRequest methods */
+void   qubus__v1__set_weight_request__init
+                     (Qubus__V1__SetWeightRequest         *message);
+size_t qubus__v1__set_weight_request__get_packed_size
+                     (const Qubus__V1__SetWeightRequest   *message);
+size_t qubus__v1__set_weight_request__pack
+                     (const Qubus__V1__SetWeightRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__set_weight_request__pack_to_buffer
+                     (const Qubus__V1__SetWeightRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__SetWeightRequest *
+       qubus__v1__set_weight_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__set_weight_request__free_unpacked
+                     (Qubus__V1__SetWeightRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__SetWeightResponse methods */
+void   qubus__v1__set_weight_response__init
+                     (Qubus__V1__SetWeightResponse         *message);
+size_t qubus__v1__set_weight_response__get_packed_size
+                     (const Qubus__V1__SetWeightResponse   *message);
+size_t qubus__v1__set_weight_response__pack
+                     (const Qubus__V1__SetWeightResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__set_weight_response__pack_to_buffer
+                     (const Qubus__V1__SetWeightResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__SetWeightResponse *
+       qubus__v1__set_weight_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__set_weight_response__free_unpacked
+                     (Qubus__V1__SetWeightResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__ApprovalPolicy methods */
 void   qubus__v1__approval_policy__init
                      (Qubus__V1__ApprovalPolicy         *message);
@@ -653,6 +737,12 @@ typedef void (*Qubus__V1__ListQuotasRequest_Closure)
 typedef void (*Qubus__V1__ListQuotasResponse_Closure)
                  (const Qubus__V1__ListQuotasResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__SetWeightRequest_Closure)
+                 (const Qubus__V1__SetWeightRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__SetWeightResponse_Closure)
+                 (const Qubus__V1__SetWeightResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__ApprovalPolicy_Closure)
                  (const Qubus__V1__ApprovalPolicy *message,
                   void *closure_data);
@@ -690,6 +780,8 @@ extern const ProtobufCMessageDescriptor qubus__v1__set_quota_request__descriptor
 extern const ProtobufCMessageDescriptor qubus__v1__set_quota_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_quotas_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_quotas_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__set_weight_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__set_weight_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__approval_policy__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__set_approval_policy_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__set_approval_policy_response__descriptor;

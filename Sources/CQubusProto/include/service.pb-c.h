@@ -42,6 +42,10 @@ typedef struct Qubus__V1__GetResultRequest Qubus__V1__GetResultRequest;
 typedef struct Qubus__V1__GetResultResponse Qubus__V1__GetResultResponse;
 typedef struct Qubus__V1__CancelJobRequest Qubus__V1__CancelJobRequest;
 typedef struct Qubus__V1__CancelJobResponse Qubus__V1__CancelJobResponse;
+typedef struct Qubus__V1__PauseJobRequest Qubus__V1__PauseJobRequest;
+typedef struct Qubus__V1__PauseJobResponse Qubus__V1__PauseJobResponse;
+typedef struct Qubus__V1__ResumeJobRequest Qubus__V1__ResumeJobRequest;
+typedef struct Qubus__V1__ResumeJobResponse Qubus__V1__ResumeJobResponse;
 typedef struct Qubus__V1__AnnotateJobRequest Qubus__V1__AnnotateJobRequest;
 typedef struct Qubus__V1__AnnotateJobResponse Qubus__V1__AnnotateJobResponse;
 typedef struct Qubus__V1__ArchiveJobRequest Qubus__V1__ArchiveJobRequest;
@@ -50,6 +54,9 @@ typedef struct Qubus__V1__RestoreJobRequest Qubus__V1__RestoreJobRequest;
 typedef struct Qubus__V1__RestoreJobResponse Qubus__V1__RestoreJobResponse;
 typedef struct Qubus__V1__ReplayJobRequest Qubus__V1__ReplayJobRequest;
 typedef struct Qubus__V1__ReplayJobResponse Qubus__V1__ReplayJobResponse;
+typedef struct Qubus__V1__WaitConstraint Qubus__V1__WaitConstraint;
+typedef struct Qubus__V1__ExplainJobRequest Qubus__V1__ExplainJobRequest;
+typedef struct Qubus__V1__ExplainJobResponse Qubus__V1__ExplainJobResponse;
 typedef struct Qubus__V1__Device Qubus__V1__Device;
 typedef struct Qubus__V1__CouplingEdge Qubus__V1__CouplingEdge;
 typedef struct Qubus__V1__ListDevicesRequest Qubus__V1__ListDevicesRequest;
@@ -576,6 +583,54 @@ struct  Qubus__V1__CancelJobResponse
     , QUBUS__V1__CANCEL_OUTCOME__CANCEL_OUTCOME_UNSPECIFIED, 0, NULL }
 
 
+/*
+ * A waiting job does not start until it is resumed. Its time to live and its deadline go on.
+ */
+struct  Qubus__V1__PauseJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  /*
+   * at most 1,024 bytes; kept with the job
+   */
+  char *reason;
+};
+#define QUBUS__V1__PAUSE_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__pause_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__PauseJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+};
+#define QUBUS__V1__PAUSE_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__pause_job_response__descriptor) \
+    , NULL }
+
+
+struct  Qubus__V1__ResumeJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  char *reason;
+};
+#define QUBUS__V1__RESUME_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__resume_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ResumeJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+};
+#define QUBUS__V1__RESUME_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__resume_job_response__descriptor) \
+    , NULL }
+
+
 struct  Qubus__V1__AnnotateJobRequest
 {
   ProtobufCMessage base;
@@ -739,6 +794,66 @@ struct  Qubus__V1__ReplayJobResponse
 #define QUBUS__V1__REPLAY_JOB_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__replay_job_response__descriptor) \
     , NULL, QUBUS__V1__REPLAY_OUTCOME__REPLAY_OUTCOME_UNSPECIFIED, {0,NULL}, {0,NULL}, (char *)protobuf_c_empty_string, QUBUS__V1__REPLAY_JOB_RESPONSE__DISTANCE_CHOICE__NOT_SET, {0} }
+
+
+typedef enum {
+  QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE__NOT_SET = 0,
+  QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE_DELAY_MICROSECONDS = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE__CASE)
+} Qubus__V1__WaitConstraint__DelayChoiceCase;
+
+/*
+ * One reason why a waiting job does not run now. Of the jobs of others only sums are told.
+ */
+struct  Qubus__V1__WaitConstraint
+{
+  ProtobufCMessage base;
+  /*
+   * APPROVAL, DEVICE_OFFLINE, PAUSED, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
+   */
+  char *kind;
+  /*
+   * microseconds UTC
+   */
+  int64_t since;
+  char *detail;
+  /*
+   * what would take it away
+   */
+  char *remedy;
+  Qubus__V1__WaitConstraint__DelayChoiceCase delay_choice_case;
+  union {
+    int64_t delay_microseconds;
+  };
+};
+#define QUBUS__V1__WAIT_CONSTRAINT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__wait_constraint__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE__NOT_SET, {0} }
+
+
+struct  Qubus__V1__ExplainJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+};
+#define QUBUS__V1__EXPLAIN_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__explain_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ExplainJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+  /*
+   * all that bind now; none for a job that does not wait
+   */
+  size_t n_constraints;
+  Qubus__V1__WaitConstraint **constraints;
+};
+#define QUBUS__V1__EXPLAIN_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__explain_job_response__descriptor) \
+    , NULL, 0,NULL }
 
 
 struct  Qubus__V1__Device
@@ -1439,6 +1554,82 @@ Qubus__V1__CancelJobResponse *
 void   qubus__v1__cancel_job_response__free_unpacked
                      (Qubus__V1__CancelJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__PauseJobRequest methods */
+void   qubus__v1__pause_job_request__init
+                     (Qubus__V1__PauseJobRequest         *message);
+size_t qubus__v1__pause_job_request__get_packed_size
+                     (const Qubus__V1__PauseJobRequest   *message);
+size_t qubus__v1__pause_job_request__pack
+                     (const Qubus__V1__PauseJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__pause_job_request__pack_to_buffer
+                     (const Qubus__V1__PauseJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__PauseJobRequest *
+       qubus__v1__pause_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__pause_job_request__free_unpacked
+                     (Qubus__V1__PauseJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__PauseJobResponse methods */
+void   qubus__v1__pause_job_response__init
+                     (Qubus__V1__PauseJobResponse         *message);
+size_t qubus__v1__pause_job_response__get_packed_size
+                     (const Qubus__V1__PauseJobResponse   *message);
+size_t qubus__v1__pause_job_response__pack
+                     (const Qubus__V1__PauseJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__pause_job_response__pack_to_buffer
+                     (const Qubus__V1__PauseJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__PauseJobResponse *
+       qubus__v1__pause_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__pause_job_response__free_unpacked
+                     (Qubus__V1__PauseJobResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ResumeJobRequest methods */
+void   qubus__v1__resume_job_request__init
+                     (Qubus__V1__ResumeJobRequest         *message);
+size_t qubus__v1__resume_job_request__get_packed_size
+                     (const Qubus__V1__ResumeJobRequest   *message);
+size_t qubus__v1__resume_job_request__pack
+                     (const Qubus__V1__ResumeJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__resume_job_request__pack_to_buffer
+                     (const Qubus__V1__ResumeJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ResumeJobRequest *
+       qubus__v1__resume_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__resume_job_request__free_unpacked
+                     (Qubus__V1__ResumeJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ResumeJobResponse methods */
+void   qubus__v1__resume_job_response__init
+                     (Qubus__V1__ResumeJobResponse         *message);
+size_t qubus__v1__resume_job_response__get_packed_size
+                     (const Qubus__V1__ResumeJobResponse   *message);
+size_t qubus__v1__resume_job_response__pack
+                     (const Qubus__V1__ResumeJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__resume_job_response__pack_to_buffer
+                     (const Qubus__V1__ResumeJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ResumeJobResponse *
+       qubus__v1__resume_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__resume_job_response__free_unpacked
+                     (Qubus__V1__ResumeJobResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__AnnotateJobRequest methods */
 void   qubus__v1__annotate_job_request__init
                      (Qubus__V1__AnnotateJobRequest         *message);
@@ -1590,6 +1781,63 @@ Qubus__V1__ReplayJobResponse *
                       const uint8_t       *data);
 void   qubus__v1__replay_job_response__free_unpacked
                      (Qubus__V1__ReplayJobResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__WaitConstraint methods */
+void   qubus__v1__wait_constraint__init
+                     (Qubus__V1__WaitConstraint         *message);
+size_t qubus__v1__wait_constraint__get_packed_size
+                     (const Qubus__V1__WaitConstraint   *message);
+size_t qubus__v1__wait_constraint__pack
+                     (const Qubus__V1__WaitConstraint   *message,
+                      uint8_t             *out);
+size_t qubus__v1__wait_constraint__pack_to_buffer
+                     (const Qubus__V1__WaitConstraint   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__WaitConstraint *
+       qubus__v1__wait_constraint__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__wait_constraint__free_unpacked
+                     (Qubus__V1__WaitConstraint *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ExplainJobRequest methods */
+void   qubus__v1__explain_job_request__init
+                     (Qubus__V1__ExplainJobRequest         *message);
+size_t qubus__v1__explain_job_request__get_packed_size
+                     (const Qubus__V1__ExplainJobRequest   *message);
+size_t qubus__v1__explain_job_request__pack
+                     (const Qubus__V1__ExplainJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__explain_job_request__pack_to_buffer
+                     (const Qubus__V1__ExplainJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ExplainJobRequest *
+       qubus__v1__explain_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__explain_job_request__free_unpacked
+                     (Qubus__V1__ExplainJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ExplainJobResponse methods */
+void   qubus__v1__explain_job_response__init
+                     (Qubus__V1__ExplainJobResponse         *message);
+size_t qubus__v1__explain_job_response__get_packed_size
+                     (const Qubus__V1__ExplainJobResponse   *message);
+size_t qubus__v1__explain_job_response__pack
+                     (const Qubus__V1__ExplainJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__explain_job_response__pack_to_buffer
+                     (const Qubus__V1__ExplainJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ExplainJobResponse *
+       qubus__v1__explain_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__explain_job_response__free_unpacked
+                     (Qubus__V1__ExplainJobResponse *message,
                       ProtobufCAllocator *allocator);
 /* Qubus__V1__Device methods */
 void   qubus__v1__device__init
@@ -1953,6 +2201,18 @@ typedef void (*Qubus__V1__CancelJobRequest_Closure)
 typedef void (*Qubus__V1__CancelJobResponse_Closure)
                  (const Qubus__V1__CancelJobResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__PauseJobRequest_Closure)
+                 (const Qubus__V1__PauseJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__PauseJobResponse_Closure)
+                 (const Qubus__V1__PauseJobResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ResumeJobRequest_Closure)
+                 (const Qubus__V1__ResumeJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ResumeJobResponse_Closure)
+                 (const Qubus__V1__ResumeJobResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__AnnotateJobRequest_Closure)
                  (const Qubus__V1__AnnotateJobRequest *message,
                   void *closure_data);
@@ -1976,6 +2236,15 @@ typedef void (*Qubus__V1__ReplayJobRequest_Closure)
                   void *closure_data);
 typedef void (*Qubus__V1__ReplayJobResponse_Closure)
                  (const Qubus__V1__ReplayJobResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__WaitConstraint_Closure)
+                 (const Qubus__V1__WaitConstraint *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ExplainJobRequest_Closure)
+                 (const Qubus__V1__ExplainJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ExplainJobResponse_Closure)
+                 (const Qubus__V1__ExplainJobResponse *message,
                   void *closure_data);
 typedef void (*Qubus__V1__Device_Closure)
                  (const Qubus__V1__Device *message,
@@ -2057,6 +2326,10 @@ extern const ProtobufCMessageDescriptor qubus__v1__get_result_request__descripto
 extern const ProtobufCMessageDescriptor qubus__v1__get_result_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__cancel_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__cancel_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__pause_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__pause_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__resume_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__resume_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__archive_job_request__descriptor;
@@ -2065,6 +2338,9 @@ extern const ProtobufCMessageDescriptor qubus__v1__restore_job_request__descript
 extern const ProtobufCMessageDescriptor qubus__v1__restore_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__replay_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__replay_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__wait_constraint__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__explain_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__explain_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__device__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__coupling_edge__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_devices_request__descriptor;

@@ -2,7 +2,7 @@ internal import QubusCore
 internal import QubusJobs
 internal import QubusTenancy
 
-/// Quotas and policies.
+/// Quotas, weights and policies.
 extension TenancyEngine {
   /// Whoever is above may bound: a tenant is the operators', a project its tenant's
   /// administrators', a principal its project's.
@@ -35,6 +35,20 @@ extension TenancyEngine {
       subject: "quota \(quota.rawValue) of \(scope.text): \(limit.map(String.init) ?? "none")",
       tenant: scope.tenant, changes: [.setQuota(scope, quota, limit: limit)]
     ) { [self] in .quotas([quotas.status(of: scope, quota)], next: "") }
+  }
+
+  func planWeight(
+    _ scope: QuotaScope, _ weight: Double?, _ context: CallContext
+  ) throws(QubusError) -> TenancyPlan {
+    let (action, place) = manager(of: scope)
+    let grant = try context.identity.check(
+      action, on: place, now: directory.now(), hidden: hidden(scope))
+    if let refusal = weight.flatMap({ ShareWeight.refusal(of: $0) }) { throw refusal }
+    return TenancyPlan(
+      action: action, grant: grant,
+      subject: "weight of \(scope.text): \(weight.map { String($0) } ?? "as configured")",
+      tenant: scope.tenant, changes: [.setWeight(scope, weight)]
+    ) { .weight(scope, weight) }
   }
 
   func planPolicy(

@@ -33,6 +33,7 @@ package final class TenancyEngine: TenancyService {
   let ledger: LedgerSurroundings?
   let quotas: QuotaKeeper
   let approvalPolicies: ApprovalPolicies
+  let weights: ShareWeights
   let exportPolicies: ExportPolicies
   private let queue = ChangeQueue()
 
@@ -41,6 +42,7 @@ package final class TenancyEngine: TenancyService {
     surroundings: TenancySurroundings, ledger: LedgerSurroundings? = nil,
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
+    weights: ShareWeights = ShareWeights(),
     exportPolicies: ExportPolicies = ExportPolicies()
   ) {
     self.directory = directory
@@ -50,6 +52,7 @@ package final class TenancyEngine: TenancyService {
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
+    self.weights = weights
     self.exportPolicies = exportPolicies
   }
 
@@ -78,6 +81,7 @@ package final class TenancyEngine: TenancyService {
           ledger?.book.apply(plan.changes)
           quotas.apply(plan.changes)
           approvalPolicies.apply(plan.changes)
+          weights.apply(plan.changes)
           exportPolicies.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
@@ -132,6 +136,7 @@ package final class TenancyEngine: TenancyService {
     case .ledger(let order): return try planLedger(order, context)
     case .setQuota(let scope, let quota, let limit):
       return try planQuota(scope, quota, limit, context)
+    case .setWeight(let scope, let weight): return try planWeight(scope, weight, context)
     case .setApprovalPolicy(let policy):
       return try planPolicy(policy, .setApprovalPolicy(policy), context)
     case .removeApprovalPolicy(let key):

@@ -66,6 +66,8 @@ package enum TenancyAnswer: Sendable, Hashable {
   case usage(UsageReport)
   /// Of a change: the one that was set.
   case quotas([QuotaStatus], next: String)
+  /// Nil: that of the configuration.
+  case weight(QuotaScope, Double?)
   case approvalPolicy(ApprovalPolicy)
   /// Of a change: the one that was set or removed.
   case exportPolicies([ExportPolicy], next: String)

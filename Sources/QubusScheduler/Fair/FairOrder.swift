@@ -26,18 +26,27 @@ package struct FairOrder: SchedulingPolicy {
       policy: policy, cores: capacity.computeSlots, memoryBytes: capacity.memoryBytes)
   }
 
-  /// - Throws: `invalid_configuration` for a weight that is not above 0; nothing is changed then.
-  package mutating func setWeight(_ weight: Double, of account: AccountPath) throws(QubusError) {
-    try queue.setWeight(weight, of: account)
+  /// Of accounts; others have 1.
+  package var weights: [AccountPath: Double] { queue.policy.weights }
+
+  package mutating func setWeights(_ weights: [AccountPath: Double]) {
+    let known = queue.policy.weights
+    let paths = Set(known.keys).union(weights.keys).sorted { $0.description < $1.description }
+    for path in paths where known[path] ?? 1 != weights[path] ?? 1 {
+      do throws(QubusError) {
+        try queue.setWeight(weights[path] ?? 1, of: path)
+      } catch {
+        preconditionFailure("a weight that nobody checked: \(error.message)")
+      }
+    }
   }
 
   /// Device-seconds of an account, worth what their age left of them.
   package func used(by account: AccountPath) -> Double { queue.used(by: account) }
 
-  /// Enters use of an earlier life of the service, already worth what its age left of it.
-  package mutating func restoreUse(_ deviceSeconds: Double, of principal: AccountPath) {
-    queue.restoreUse(deviceSeconds, of: principal)
-  }
+  package var use: [AccountPath: Double] { queue.use }
+
+  package mutating func restore(_ use: [AccountPath: Double]) { queue.restore(use) }
 
   package mutating func advance(to now: Microseconds) { queue.advance(to: now) }
 
@@ -100,9 +109,13 @@ package struct FairOrder: SchedulingPolicy {
 
   package func count(in lane: Lane) -> Int { queue.count(in: lane) }
 
+  package func constraints(on id: Identifier) -> [WaitConstraint] {
+    guard let place = queue.jobs.place(of: id) else { return [] }
+    return queue.turn(of: place).map { [$0] } ?? []
+  }
+
   private mutating func queued(_ job: SchedulerJob) -> QueuedJob {
-    let path = AccountPath(tenant: job.tenant, project: job.project, principal: job.principal)
-    let submittedAt = job.id.time.map { min($0, queue.now) } ?? queue.now
+    let submittedAt = job.id.madeAt.map { min($0, queue.now) } ?? queue.now
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
       id: job.id, submittedAt: submittedAt,
@@ -110,7 +123,7 @@ package struct FairOrder: SchedulingPolicy {
         job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
       expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, cores: UInt32(cores),
-      leaf: queue.leaf(of: path, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
+      leaf: queue.leaf(of: job.account, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
   }
 
   private func described(_ place: UInt32) -> SchedulerJob {
@@ -128,7 +141,7 @@ package struct FairOrder: SchedulingPolicy {
 
 extension Identifier {
   /// When it was made, to the millisecond; nil for one that is no UUID version 7.
-  fileprivate var time: Microseconds? {
+  var madeAt: Microseconds? {
     high >> 12 & 0xF == 7 ? Microseconds(high >> 16) * 1000 : nil
   }
 }

@@ -126,9 +126,20 @@ struct FairQueue: Sendable {
   /// Device-seconds that an account used, worth what they are by now; 0 for one that is not known.
   func used(by path: AccountPath) -> Double { accounts[path].map { history.used(by: $0) } ?? 0 }
 
-  /// Enters use of an earlier life of the service, already worth less by its age.
-  mutating func restoreUse(_ deviceSeconds: Double, of principal: AccountPath) {
-    for part in principal.levels { history.add(deviceSeconds, to: enter(part)) }
+  /// The same of all principals.
+  var use: [AccountPath: Double] {
+    var use: [AccountPath: Double] = [:]
+    for (path, account) in accounts where path.principal != nil {
+      use[path] = history.used(by: account)
+    }
+    return use
+  }
+
+  /// Enters what principals used in an earlier life of the service, already worth less by its age.
+  mutating func restore(_ use: [AccountPath: Double]) {
+    for path in use.keys.sorted(by: { $0.description < $1.description }) {
+      for part in path.levels { history.add(use[path] ?? 0, to: enter(part)) }
+    }
   }
 
   // MARK: - Jobs

@@ -5,30 +5,10 @@ extension FairScheduler {
   package func explain(_ id: Identifier) -> [WaitConstraint] {
     guard let place = queue.jobs.place(of: id) else { return [] }
     let job = queue.jobs[place]
-    return [offline, turn(of: job, at: place), room(for: job, at: place), stops(of: job)]
-      .compactMap { $0 }
-  }
-
-  private var offline: WaitConstraint? {
-    drainedSince.map {
-      WaitConstraint(
-        kind: .deviceOffline, since: $0, detail: "the device is drained and starts nothing",
-        remedy: "an operator ends the drain")
-    }
-  }
-
-  private func turn(of job: QueuedJob, at place: UInt32) -> WaitConstraint? {
-    let (_, overall, microseconds) = queue.position(of: place)
-    guard overall > 1, queue.head != place else { return nil }
-    let seconds = (microseconds * 1e-6 * 10).rounded() / 10
-    let remedy =
-      job.isOverdue
-      ? "it is overdue: only jobs that were due earlier go before it"
-      : "its share, or its wait: it is overdue at \(job.overdueAt) µs and goes first then"
-    return WaitConstraint(
-      kind: .shareTurn, since: job.submittedAt,
-      detail: "about \(overall - 1) jobs with \(seconds) core-seconds have their turn before it",
-      remedy: remedy, delay: Microseconds(microseconds / Double(occupancy.cores)))
+    return [
+      drainedSince.map { WaitConstraint.deviceOffline(since: $0) }, queue.turn(of: place),
+      room(for: job, at: place), stops(of: job),
+    ].compactMap { $0 }
   }
 
   private func room(for job: QueuedJob, at place: UInt32) -> WaitConstraint? {

@@ -41,9 +41,7 @@ package struct FairScheduler: Sendable {
   /// aged.
   package mutating func restoreUse(_ use: [AccountPath: Double], now: Microseconds) {
     queue.advance(to: now)
-    for path in use.keys.sorted(by: { $0.description < $1.description }) {
-      queue.restoreUse(use[path] ?? 0, of: path)
-    }
+    queue.restore(use)
   }
 
   /// - Throws: `invalid_request` for what cannot be, with the state as it was: a time before the

@@ -1,4 +1,4 @@
-internal import QubusCore
+package import QubusCore
 
 #if canImport(Glibc)
   internal import Glibc
@@ -97,5 +97,13 @@ struct UsageHistory: Sendable {
     let own = accounts[account].used / accounts[account].weight
     guard own > usual / largestFactor else { return largestFactor }
     return max(1 / largestFactor, usual / own)
+  }
+}
+
+extension FairPolicy {
+  /// What device-seconds of this age still count for.
+  package func worth(_ deviceSeconds: Double, age: Microseconds) -> Double {
+    guard let usageHalfLife else { return deviceSeconds }
+    return deviceSeconds * exp2(-Double(max(0, age)) / Double(usageHalfLife))
   }
 }

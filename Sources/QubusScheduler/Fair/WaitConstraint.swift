@@ -13,6 +13,12 @@ package struct WaitConstraint: Sendable, Hashable {
     case deviceOffline = "DEVICE_OFFLINE"
     /// It ran and made room.
     case preempted = "PREEMPTED"
+    /// Its principal, project or tenant has as much running as it may.
+    case quota = "QUOTA"
+    /// Somebody does not want it to start yet.
+    case paused = "PAUSED"
+    /// Somebody has to allow it first.
+    case approval = "APPROVAL"
   }
   package var kind: Kind
   package var since: Microseconds
@@ -21,4 +27,22 @@ package struct WaitConstraint: Sendable, Hashable {
   package var remedy: String
   /// How much later it makes the start, as far as is known.
   package var delay: Microseconds?
+
+  package init(
+    kind: Kind, since: Microseconds, detail: String, remedy: String, delay: Microseconds? = nil
+  ) {
+    self.kind = kind
+    self.since = since
+    self.detail = detail
+    self.remedy = remedy
+    self.delay = delay
+  }
+}
+
+extension WaitConstraint {
+  static func deviceOffline(since: Microseconds) -> WaitConstraint {
+    WaitConstraint(
+      kind: .deviceOffline, since: since, detail: "the device is drained and starts nothing",
+      remedy: "the end of the drain, by an operator")
+  }
 }

@@ -94,6 +94,17 @@ extension RecordPrinter {
       .init("resets_at") { Summary.time($0["resets_at"]) },
     ])
 
+  static let weights = RecordPrinter(
+    "weights",
+    [.init("scope"), .init("weight") { $0["weight"]?.string ?? "as configured" }])
+
+  static let constraints = RecordPrinter(
+    "constraints",
+    [
+      .init("kind"), .init("since") { Summary.time($0["since"]) }, .init("delay_microseconds"),
+      .init("detail"), .init("remedy"),
+    ])
+
   static let approvals = RecordPrinter(
     "approvals",
     [

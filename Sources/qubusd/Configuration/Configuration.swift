@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Logging
 internal import QubusEngine
+internal import QubusScheduler
 internal import QubusServer
 internal import QubusTenancy
 
@@ -20,6 +21,8 @@ struct Configuration: Sendable, Equatable {
   var threads: Int
   /// Bytes that all running jobs may use together.
   var memoryBytes: UInt64
+  /// Of tenants, projects in their tenant and principals in their project; others have 1.
+  var weights: [AccountPath: Double] = [:]
   /// Sessions that may be open, and of one principal.
   var sessionLimit = 1024
   var sessionLimitPerPrincipal = 256

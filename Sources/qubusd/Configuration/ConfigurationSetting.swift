@@ -2,6 +2,7 @@ internal import Glibc
 internal import Logging
 internal import QubusCore
 internal import QubusEngine
+internal import QubusScheduler
 internal import QubusServer
 internal import QubusTenancy
 
@@ -16,6 +17,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
   case masterKeyCommand = "master_key_command"
   case threads
   case memoryLimit = "memory_limit"
+  case weight
   case sessionLimit = "session_limit"
   case sessionLimitPerPrincipal = "session_limit_per_principal"
   case sessionMemory = "session_memory"
@@ -71,7 +73,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     case .dataDirectory, .socketGroup, .localUsers, .masterKeyFile, .masterKeyCommand,
       .resultRetention, .eventRetention, .auditRetention, .logLevel, .logFormat:
       .text
-    case .listen: .list
+    case .listen, .weight: .list
     case .threads, .sessionLimit, .sessionLimitPerPrincipal, .sessionShare, .stepInPlace,
       .keepAwake:
       .integer
@@ -79,7 +81,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
     }
   }
 
-  /// Sets the value that `texts` stand for; one text except for `listen`.
+  /// Sets the value that `texts` stand for; one text except for lists.
   func apply(_ texts: [String], to configuration: inout Configuration) throws(Failure) {
     let text = texts.last ?? ""
     switch self {
@@ -106,6 +108,7 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
       configuration.masterKey = .command(text)
     case .threads: configuration.threads = try Self.number(text, 1...Self.threadLimit)
     case .memoryLimit: configuration.memoryBytes = try Self.memory(text)
+    case .weight: configuration.weights = try Self.weights(texts)
     case .sessionLimit:
       configuration.sessionLimit = try Self.number(text, 1...Self.sessionCountLimit)
     case .sessionLimitPerPrincipal:
@@ -135,6 +138,33 @@ enum ConfigurationSetting: String, CaseIterable, Sendable {
       throw Failure(message: "'\(text)' is none of refuse, \(known)")
     }
     return role
+  }
+
+  /// Weights by `tenant=2`, `tenant/project=2` or `tenant/project/principal=2`.
+  private static func weights(_ texts: [String]) throws(Failure) -> [AccountPath: Double] {
+    var weights: [AccountPath: Double] = [:]
+    for text in texts {
+      let parts = text.split(separator: "=", omittingEmptySubsequences: false)
+      guard parts.count == 2, let path = account(parts[0]), let weight = Double(parts[1]),
+        ShareWeight.refusal(of: weight) == nil
+      else {
+        throw Failure(
+          message: "'\(text)' is not a tenant, tenant/project or tenant/project/principal, = and a "
+            + "weight from 0.001 to 1000000")
+      }
+      guard weights.updateValue(weight, forKey: path) == nil else {
+        throw Failure(message: "'\(path)' is given two weights")
+      }
+    }
+    return weights
+  }
+
+  private static func account(_ text: Substring) -> AccountPath? {
+    let names = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    guard (1...3).contains(names.count), !names.contains("") else { return nil }
+    return AccountPath(
+      tenant: names[0], project: names.count > 1 ? names[1] : nil,
+      principal: names.count > 2 ? names[2] : nil)
   }
 
   private static func number(

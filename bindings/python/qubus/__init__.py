@@ -22,7 +22,8 @@ from .errors import (
     ResultNotReadyError, SessionNotFoundError, ValidationError)
 from .job import Job
 from .records import (
-    CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes, SessionInfo)
+    CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes, SessionInfo,
+    WaitConstraint)
 from .result import Estimate, PubResult, Result
 from .spec import JobSpec, Pub
 from .version import __version__
@@ -57,7 +58,7 @@ __all__ = [
     "OptimizationNotFoundError", "Optimum", "PostProcessingError", "ProgramError", "Provenance",
     "Pub", "PubResult", "QubusError", "QuotaError", "Record", "Replay", "ReplayHashes", "Result",
     "ResultNotReadyError", "Session", "SessionInfo", "SessionNotFoundError", "StepResult",
-    "ValidationError", "__version__", "connect", "generate_key", "load_bundle",
+    "ValidationError", "WaitConstraint", "__version__", "connect", "generate_key", "load_bundle",
 ]
 
 

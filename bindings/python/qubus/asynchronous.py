@@ -366,6 +366,20 @@ class AsyncJob:
         return await self._client._perform(
             operations.annotate(self.id, annotation_texts(annotations)))
 
+    async def pause(self, reason: str = "") -> records.JobInfo:
+        """See `Job.pause`."""
+        return records.job_of(
+            await self._client.call("PauseJob", {"job_id": self.id, "reason": reason}))
+
+    async def resume(self, reason: str = "") -> records.JobInfo:
+        """See `Job.resume`."""
+        return records.job_of(
+            await self._client.call("ResumeJob", {"job_id": self.id, "reason": reason}))
+
+    async def explain(self) -> list[records.WaitConstraint]:
+        """See `Job.explain`."""
+        return records.constraints(await self._client.call("ExplainJob", {"job_id": self.id}))
+
     async def replay(self, timeout: float | None = None) -> records.Replay:
         """See `Job.replay`."""
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -209,6 +209,18 @@ class Job:
         """Sets annotations; None removes one. Gives the job as it is then."""
         return self._client._perform(operations.annotate(self.id, annotation_texts(annotations)))
 
+    def pause(self, reason: str = "") -> records.JobInfo:
+        """Keeps a waiting job from its start until it is resumed; gives the job as it is then."""
+        return records.job_of(self._client.call("PauseJob", {"job_id": self.id, "reason": reason}))
+
+    def resume(self, reason: str = "") -> records.JobInfo:
+        """Lets a paused job wait its turn again."""
+        return records.job_of(self._client.call("ResumeJob", {"job_id": self.id, "reason": reason}))
+
+    def explain(self) -> list[records.WaitConstraint]:
+        """Every reason why the job does not run now; empty for one that does not wait."""
+        return records.constraints(self._client.call("ExplainJob", {"job_id": self.id}))
+
     def replay(self, timeout: float | None = None) -> records.Replay:
         """Runs the finished job again with its seed and compares the execution hashes."""
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -35,6 +35,18 @@ class JobInfo(Record):
         "results_expire_at", "events_expire_at"})
 
 
+class WaitConstraint(Record):
+    """Why a job does not run now: kind, since (microseconds UTC), detail and remedy.
+
+    `delay_microseconds` is how much later it makes the start, None when that is not known.
+    """
+
+    _optional = frozenset({"delay_microseconds"})
+
+    def __str__(self) -> str:
+        return f"{self.get('detail', '')} ({self.get('kind', '')}); what ends that: {self.get('remedy', '')}"
+
+
 class SessionInfo(Record):
     """The message Session: state, limits in force, steps, device_microseconds, memory_bytes, …"""
 
@@ -51,6 +63,16 @@ def parse(text: bytes | str, kind: type[Record] = Record) -> Any:
     """JSON to records; the outermost object becomes a `kind`."""
     value = json.loads(text, object_hook=Record)
     return kind(value) if kind is not Record and isinstance(value, dict) else value
+
+
+def job_of(answer: Record) -> JobInfo:
+    """The job of an answer that has one."""
+    return JobInfo(answer["job"])
+
+
+def constraints(answer: Record) -> list[WaitConstraint]:
+    """Those of an ExplainJobResponse."""
+    return [WaitConstraint(each) for each in answer.get("constraints") or ()]
 
 
 def key_values(entries: Any) -> dict[str, str]:

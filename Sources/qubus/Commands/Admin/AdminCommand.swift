@@ -14,7 +14,8 @@ struct AdminCommand: ParsableCommand {
       TenantsCommand.self, ProjectsCommand.self, PrincipalsCommand.self, KeysCommand.self,
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
       PriceCommand.self, CreditCommand.self, BudgetCommand.self, DedicateCommand.self,
-      AdminQuotaCommand.self, ApprovalPolicyCommand.self, ExportPolicyCommand.self,
+      AdminQuotaCommand.self, WeightCommand.self, ApprovalPolicyCommand.self,
+      ExportPolicyCommand.self,
     ])
 }
 

@@ -1,5 +1,7 @@
-internal import DequeModule
-internal import QubusCore
+import DequeModule
+import QubusCore
+
+@testable import QubusScheduler
 
 /// One lane's jobs in order of arrival, with O(log n) positions and removal anywhere.
 ///

@@ -1,31 +1,33 @@
-package import QubusCore
+import QubusCore
 
-/// The first policy: FIFO within a lane, interactive before batch, but after `burst` interactive
-/// starts in a row it is batch's turn, so that no lane starves. It knows these two lanes; jobs of
-/// any other wait with batch.
-package struct LaneOrder: SchedulingPolicy {
+@testable import QubusScheduler
+
+/// The plainest policy, with which the scheduler itself is tested: FIFO within a lane, interactive
+/// before batch, but after `burst` interactive starts in a row it is batch's turn, so that no lane
+/// starves. It knows these two lanes; jobs of any other wait with batch.
+struct LaneOrder: SchedulingPolicy {
   private var interactive = LaneQueue()
   private var batch = LaneQueue()
   private var interactiveInARow = 0
   private let burst: Int
 
-  package init(burst: Int = 8) {
+  init(burst: Int = 8) {
     precondition(burst > 0)
     self.burst = burst
   }
 
-  package mutating func insert(_ job: SchedulerJob) {
+  mutating func insert(_ job: SchedulerJob) {
     switch job.lane {
     case .interactive: interactive.append(job)
     case .reserved, .overdue, .batch, .long: batch.append(job)
     }
   }
 
-  package mutating func remove(_ id: Identifier) -> SchedulerJob? {
+  mutating func remove(_ id: Identifier) -> SchedulerJob? {
     interactive.remove(id) ?? batch.remove(id)
   }
 
-  package func next(for slot: SlotClass) -> SchedulerJob? {
+  func next(for slot: SlotClass) -> SchedulerJob? {
     switch slot {
     case .express: return interactive.first
     case .compute:
@@ -34,7 +36,7 @@ package struct LaneOrder: SchedulingPolicy {
     }
   }
 
-  package mutating func started(_ job: SchedulerJob, in slot: SlotClass) {
+  mutating func started(_ job: SchedulerJob, in slot: SlotClass) {
     _ = remove(job.id)
     guard slot == .compute else { return }
     switch job.lane {
@@ -43,11 +45,11 @@ package struct LaneOrder: SchedulingPolicy {
     }
   }
 
-  package func waiting(_ id: Identifier) -> SchedulerJob? {
+  func waiting(_ id: Identifier) -> SchedulerJob? {
     interactive.job(id) ?? batch.job(id)
   }
 
-  package func position(of id: Identifier) -> QueuePosition? {
+  func position(of id: Identifier) -> QueuePosition? {
     if let (count, microseconds) = interactive.ahead(of: id) {
       let place = UInt64(count) + 1
       return QueuePosition(inLane: place, overall: place, microsecondsAhead: microseconds)
@@ -60,11 +62,15 @@ package struct LaneOrder: SchedulingPolicy {
     return nil
   }
 
-  package func count(in lane: Lane) -> Int {
+  func count(in lane: Lane) -> Int {
     switch lane {
     case .interactive: interactive.count
     case .batch: batch.count
     case .reserved, .overdue, .long: 0
     }
   }
+}
+
+extension Scheduler {
+  init(capacity: SchedulerCapacity) { self.init(capacity: capacity, policy: LaneOrder()) }
 }

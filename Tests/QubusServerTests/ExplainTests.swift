@@ -1,0 +1,62 @@
+import CQubusProto
+import QubusCore
+import QubusEngine
+import QubusWire
+import Testing
+
+@testable import QubusServer
+
+@Suite("Server: why a job waits")
+struct ExplainTests {
+  @Test("every constraint is told; a delay that is not known is left out")
+  func constraints() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    let id = fixture.service.add()
+    let answer = try #require(client.ask("ExplainJob", Bodies.job(id.description)))
+    #expect(answer.isOK)
+    try decoded(answer.body, qubus_descriptor_explain_job_response()) {
+      (m: Qubus__V1__ExplainJobResponse) in
+      #expect(String(cString: m.job.pointee.job_id) == id.description)
+      let found = (0..<m.n_constraints).compactMap { m.constraints[$0]?.pointee }
+      #expect(found.map { String(cString: $0.kind) } == ["SHARE_TURN", "TOO_LARGE"])
+      #expect(found.map { String(cString: $0.detail) } == ["others first", "no room"])
+      #expect(found.map { String(cString: $0.remedy) } == ["patience", "room"])
+      #expect(found.map(\.since) == [5, 6])
+      let known = QUBUS__V1__WAIT_CONSTRAINT__DELAY_CHOICE_DELAY_MICROSECONDS
+      #expect(found.map { $0.delay_choice_case == known } == [true, false])
+      #expect(found.first?.delay_microseconds == 9)
+    }
+  }
+
+  @Test("pausing and resuming answer with the job or say why not")
+  func pause() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    let id = fixture.service.add()
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__pause_job_request__init)
+    message.pointee.job_id = builder.text(id.description)
+    message.pointee.reason = builder.text("later")
+    let answer = try #require(client.ask("PauseJob", MessageBuilder.pack(message)))
+    try decoded(answer.body, qubus_descriptor_pause_job_response()) {
+      (m: Qubus__V1__PauseJobResponse) in
+      #expect(String(cString: m.job.pointee.reason) == "PAUSED later")
+    }
+    #expect(client.ask("ResumeJob", Bodies.job(id.description))?.code == .illegalTransition)
+    #expect(client.ask("PauseJob", [])?.code == .missingField)
+    message.pointee.reason = builder.text(String(repeating: "x", count: 1025))
+    #expect(client.ask("PauseJob", MessageBuilder.pack(message))?.code == .invalidRequest)
+  }
+
+  @Test("a job that is not there, or no id, is refused")
+  func refusals() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    #expect(client.ask("ExplainJob", Bodies.job("nonsense"))?.code == .invalidIdentifier)
+    #expect(client.ask("ExplainJob", [])?.code == .missingField)
+    #expect(
+      client.ask("ExplainJob", Bodies.job("018f3f5e-7c1a-7000-8000-0123456789ab"))?.code
+        == .jobNotFound)
+  }
+}
