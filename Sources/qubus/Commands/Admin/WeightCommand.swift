@@ -18,6 +18,13 @@ struct WeightCommand: ParsableCommand {
 
   @OptionGroup var change: ChangeOptions
 
+  /// JSON has no word for what is no finite number, and none at all stands for "as configured".
+  func validate() throws {
+    guard weight?.isFinite != false else {
+      throw ValidationError("The weight is no finite number; it is 0.001 to 1000000.")
+    }
+  }
+
   func run() throws {
     var members: [JSONValue.Member] = [.init("scope", .text(scope))]
     if let weight { members.append(.init("weight", .real(weight))) }
