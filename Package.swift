@@ -22,7 +22,7 @@ func module(
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
-/// Tests that compute little themselves: they run before they would be optimised. What they test is.
+/// Tests that compute little themselves run before they would be optimised. What they test is.
 let plainSettings = swiftSettings + [.unsafeFlags(["-Onone"])]
 func plainTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies, swiftSettings: plainSettings)
@@ -272,9 +272,11 @@ let package = Package(
   cLanguageStandard: .c11
 )
 
-// Of what is watched by a sanitizer only is built what its suites need (scripts/test-thread-sanitizer).
+// Under a sanitizer only what its suites need is built (scripts/test-thread-sanitizer).
 if sanitizing {
-  let suites: Set = ["QubusServerTests", "QubusStoreTests", "QubusSimulatorTests", "QubusEngineTests"]
+  let suites: Set = [
+    "QubusServerTests", "QubusStoreTests", "QubusSimulatorTests", "QubusEngineTests",
+  ]
   package.targets.removeAll { target in
     target.type == .executable || (target.type == .test && !suites.contains(target.name))
   }
