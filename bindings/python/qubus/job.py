@@ -167,8 +167,11 @@ class Job:
             after: sequence number of the last event already seen.
             timeout: seconds to wait for each next event; None waits for ever.
         """
-        stream, struct = self._open_stream(after), new_event_struct()
-        return self._iterate(stream, struct, timeout)
+        struct = new_event_struct()
+        try:
+            return self._iterate(self._open_stream(after), struct, timeout)
+        except KeyboardInterrupt:
+            raise detached(self.id) from None
 
     def _open_stream(self, after: int) -> Handle:
         return open_stream(self._handle, after, 0)
