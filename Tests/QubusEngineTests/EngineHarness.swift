@@ -3,6 +3,7 @@ import QubusCompiler
 import QubusCore
 import QubusDevices
 import QubusJobs
+import QubusScheduler
 import QubusTenancy
 import Testing
 
@@ -114,6 +115,11 @@ final class EngineHarness: Sendable {
     await onThread { seen.wait { $0 ? () : nil } }
     observation.end()
     return try engine.job(id, context: context).record
+  }
+
+  /// What binds a job now.
+  func constraintKinds(_ id: Identifier) throws -> [WaitConstraint.Kind] {
+    try engine.explain(id, context: context).constraints.map(\.kind)
   }
 
   @discardableResult

@@ -7,12 +7,6 @@ import Testing
 @testable import QubusEngine
 
 @Suite("Why a job waits") struct ExplainTests {
-  private func kinds(
-    _ harness: EngineHarness, _ id: Identifier
-  ) throws -> [WaitConstraint.Kind] {
-    try harness.engine.explain(id, context: harness.context).constraints.map(\.kind)
-  }
-
   @Test("turn and room while another runs, nothing while it runs itself or has ended")
   func turn() async throws {
     let device = FakeDevice(permits: 0, seconds: 1)
@@ -22,15 +16,15 @@ import Testing
     await device.started(1)
     let second = try await harness.submitted()
     let third = try await harness.submitted()
-    #expect(try kinds(harness, first).isEmpty)
-    #expect(try kinds(harness, second) == [.tooLarge])
+    #expect(try harness.constraintKinds(first).isEmpty)
+    #expect(try harness.constraintKinds(second) == [.tooLarge])
     let explanation = try harness.engine.explain(third, context: harness.context)
     #expect(explanation.constraints.map(\.kind) == [.shareTurn, .tooLarge])
     #expect(explanation.constraints.map(\.delay) == [1_000_000, 1_000_000])
     #expect(explanation.job.record.id == third && explanation.job.queuePosition == 2)
     device.permit(nil)
     try await harness.finished(third)
-    #expect(try kinds(harness, third).isEmpty)
+    #expect(try harness.constraintKinds(third).isEmpty)
     await harness.stop()
   }
 
@@ -43,7 +37,7 @@ import Testing
       device: FakeDevice(seconds: 1), clock: clock, quotas: keeper)
     harness.engine.drain(true)
     let id = try await harness.submitted()
-    #expect(try kinds(harness, id) == [.deviceOffline, .quota])
+    #expect(try harness.constraintKinds(id) == [.deviceOffline, .quota])
     harness.engine.drain(false)
     let found = try harness.engine.explain(id, context: harness.context).constraints
     #expect(found.map(\.kind) == [.quota])

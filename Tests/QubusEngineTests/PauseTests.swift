@@ -27,12 +27,6 @@ import Testing
     return try result.get()
   }
 
-  private func kinds(
-    _ harness: EngineHarness, _ id: Identifier
-  ) throws -> [WaitConstraint.Kind] {
-    try harness.engine.explain(id, context: harness.context).constraints.map(\.kind)
-  }
-
   @Test("a paused job lets others before it and runs when it is resumed")
   func pauses() async throws {
     let device = FakeDevice(permits: 0, seconds: 1)
@@ -45,7 +39,7 @@ import Testing
     let view = try await pause(harness, second)
     #expect(view.record.status == .queued && view.record.reason == JobReason.paused)
     #expect(view.queuePosition == nil)
-    #expect(try kinds(harness, second) == [.paused])
+    #expect(try harness.constraintKinds(second) == [.paused])
     #expect(try harness.engine.job(third, context: harness.context).queuePosition == 1)
     // Again, it changes nothing; a running job cannot be paused.
     #expect(try await pause(harness, second).record.reason == JobReason.paused)
