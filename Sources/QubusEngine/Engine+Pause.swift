@@ -67,7 +67,8 @@ extension Engine {
     } catch {
       return completion(.failure(error))
     }
-    write(change(job, "", reason, "ResumeJob", context, clock.now()), job) { [self] result in
+    let left = dependencyBook.withLock { $0.isWaiting(job.id) } ? JobReason.dependency : ""
+    write(change(job, left, reason, "ResumeJob", context, clock.now()), job) { [self] result in
       if case .success = result { release(job, number) }
       completion(result.map { _ in view(job.record) })
     }

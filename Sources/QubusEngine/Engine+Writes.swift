@@ -85,8 +85,9 @@ extension Engine {
         job.id, of: record.principal, on: Resource.family(ofDevice: record.device),
         deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
       forgetApproval(job.id)
-      // One that was paused while it expired is noted there without being there.
-      if wasPaused { scheduler.post(.canceled(job.id)) }
+      let wasDependent = noteEnd(of: record)
+      // One that was withheld while it expired is noted there without being there.
+      if wasPaused || wasDependent { scheduler.post(.canceled(job.id)) }
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
     }

@@ -71,6 +71,10 @@ extension WaitConstraint {
       self.init(
         kind: .paused, since: since, detail: "somebody paused it",
         remedy: "somebody who may cancel it resumes it")
+    case .dependency:
+      self.init(
+        kind: .dependency, since: since, detail: "other jobs have to end first",
+        remedy: "their end")
     }
   }
 }
