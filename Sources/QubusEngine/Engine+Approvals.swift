@@ -198,8 +198,7 @@ extension Engine {
       jobID: job.id, attempt: record.attempt,
       events: [event(decision, record, prepared.device.name)]
     )
-    let isDependent = dependencyBook.withLock { $0.isWaiting(job.id) }
-    update.reason = isDependent ? JobReason.dependency : ""
+    update.reason = reasonToWait(job)
     update.device = prepared.device.name
     update.audit = [entry(decision, record, prepared.device.name)]
     write(update, job) { [self] result in

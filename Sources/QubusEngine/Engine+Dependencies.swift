@@ -65,7 +65,7 @@ extension Engine {
   /// From here on the scheduler does not give it a turn.
   func withholdDependent(_ record: JobRecord) {
     let since = record.phases.queuedAt ?? clock.now()
-    scheduler.tell(.withheld(record.id, .dependency, since: since))
+    scheduler.post(.withheld(record.id, .dependency, since: since))
   }
 
   /// The job is accepted, and the scheduler or an approver has it.
@@ -115,7 +115,7 @@ extension Engine {
   }
 
   private func tellMet(_ job: ActiveJob) {
-    let (record, phase, isPaused) = job.withLock { ($0.record, $0.phase, $0.isPaused) }
+    let (record, phase, withheld) = job.withLock { ($0.record, $0.phase, $0.withheld) }
     // One that runs by now has news of its own.
     guard phase == .queued, record.status == .queued else { return }
     var body = JobEventBody()
@@ -128,7 +128,7 @@ extension Engine {
           body: body)
       ])
     // Somebody else may keep it yet.
-    if !isPaused, record.reason == JobReason.dependency { update.reason = "" }
+    if withheld.isEmpty, record.reason == JobReason.dependency { update.reason = "" }
     write(update, job)
   }
 

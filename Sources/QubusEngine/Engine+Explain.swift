@@ -16,12 +16,14 @@ extension Engine {
   ) -> [WaitConstraint] {
     guard record.status == .queued else { return [] }
     let dependency = dependencyConstraint(on: record, context)
-    // The scheduler hears of a job when it was approved.
-    if let waiting = waitingApprovals.withLock({ $0[record.id] }) {
-      return [approval(waiting)] + (dependency.map { [$0] } ?? [])
-    }
     let now = clock.now()
-    let found = scheduler.withScheduler { $0.explain(record.id, now: now) }
+    let found: [WaitConstraint]
+    if let waiting = waitingApprovals.withLock({ $0[record.id] }) {
+      // The scheduler has a job when it was approved.
+      found = [approval(waiting)] + scheduler.withScheduler { $0.withholding(record.id) }
+    } else {
+      found = scheduler.withScheduler { $0.explain(record.id, now: now) }
+    }
     // It knows that others have to end, not which.
     return found.map { $0.kind == .dependency ? dependency ?? $0 : $0 }
   }

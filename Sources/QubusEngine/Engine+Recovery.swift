@@ -57,12 +57,10 @@ extension Engine {
       record.id, of: record.principal, on: Resource.family(ofDevice: record.device))
     job.withLock { $0.prepared = table.count <= configuration.residentJobs ? prepared : nil }
     if isDependent { withholdDependent(record) }
+    restoreWithholding(of: record)
     if record.status == .queued, record.reason == JobReason.approval {
       restoreApproval(record, spec, prepared)
       return keepDependent(record.id)
-    }
-    if record.isPaused {
-      scheduler.post(.withheld(record.id, .paused, since: pausedSince(record)))
     }
     let restored: @Sendable () -> Void = { [self] in
       scheduler.post(.restored(entry))

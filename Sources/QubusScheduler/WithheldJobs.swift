@@ -6,6 +6,8 @@ package enum WithholdCause: UInt8, Sendable, Hashable, CaseIterable {
   case paused
   /// Other jobs have to end first.
   case dependency
+  /// An operator does not want it to start yet.
+  case held
 }
 
 /// Jobs that are not to have their turn until every cause of it is taken away. A cause may be noted

@@ -161,3 +161,38 @@ def test_jobs_to_wait_for_that_are_not_there_are_refused_by_field(own):
              "--after", unknown], capture_output=True, text=True, timeout=30,
             env={**os.environ, "QUBUS_ENDPOINT": own.endpoint})
         assert told.returncode != 0 and "after[0]" in told.stderr
+
+
+def test_an_operator_holds_a_job_until_an_operator_releases_it(own):
+    with qubus.Client(own.endpoint) as client:
+        running_limit(client, 0)
+        job = client.submit(BELL, shots=10)
+        info = job.hold("look at this")
+        assert (info.status, info.reason) == ("queued", "HELD")
+        job.pause()
+        assert job.info().reason == "HELD"
+        assert {each.kind for each in job.explain()} == {"HELD", "PAUSED", "QUOTA"}
+    assert own.stop() == 0
+    own.start()
+    with qubus.Client(own.endpoint) as client:
+        job = client.job(job.id)
+        running_limit(client, None)
+        assert client.submit(BELL, shots=10).wait(timeout=30) == "succeeded"
+        assert "because an operator holds it (HELD)" in cli(own, "explain", job.id, "-o", "table")
+        assert job.resume().reason == "HELD"
+        with pytest.raises(qubus.QubusError) as caught:
+            job.resume()
+        assert caught.value.name == "illegal_transition"
+        assert "an operator holds it" in str(caught.value)
+        told = json.loads(cli(own, "admin", "release", job.id, "--reason", "seen"))
+        assert told["job_id"] == job.id and told.get("reason", "") == ""
+        assert job.wait(timeout=30) == "succeeded"
+        cli(own, "admin", "hold", job.id, code=73)
+        with pytest.raises(qubus.QubusError) as caught:
+            job.release()
+        assert caught.value.name == "illegal_transition"
+        principal = json.loads(cli(own, "whoami"))["principal"]
+        cli(own, "admin", "grant", principal, "auditor", "--scope", "everything")
+        entries = json.loads(cli(own, "audit", "list"))["records"]
+        found = [(each["method"], each["reason"]) for each in entries if each["action"] == "jobs.hold"]
+        assert found == [("HoldJob", "look at this"), ("ReleaseJob", "seen")]
