@@ -10,10 +10,12 @@ extension Transport {
     if look.isAlarming || unfinished.isDue(now, resident: look.resident) {
       var offenders = Set(
         unfinished.look(
-          now, resident: look.resident, ports: listeners.ports, isPressing: look.isAlarming))
-      if look.isAlarming { offenders.formUnion(deaf()) }
-      cutOff(offenders, look)
-      if memoryWatch.isPatient, !offenders.isEmpty || unfinished.hasSuspects { return }
+          now, resident: look.resident, ports: listeners.ports, isPressing: look.isPressing))
+      if look.isPressing { offenders.formUnion(deaf()) }
+      cutOff(offenders, look, now)
+      if unfinished.hasSuspects { memoryWatch.hurries(now) }
+      let isAtWork = !look.isPressing || !offenders.isEmpty || unfinished.hasSuspects
+      if look.isPatient, isAtWork { return }
     }
     if look.isAlarming { closeAll(look) }
   }
@@ -24,7 +26,7 @@ extension Transport {
       .compactMap(\.descriptor)
   }
 
-  private func cutOff(_ offenders: Set<Int32>, _ look: MemoryWatch.Look) {
+  private func cutOff(_ offenders: Set<Int32>, _ look: MemoryWatch.Look, _ now: Microseconds) {
     guard !offenders.isEmpty else { return }
     let names = connections.values.filter { $0.descriptor.map(offenders.contains) ?? false }
       .map(\.name)
@@ -35,7 +37,7 @@ extension Transport {
         "resident_bytes": "\(look.resident)", "limit": "\(configuration.unfinishedBytes)",
       ])
     for descriptor in offenders { UnfinishedMessages.cutOff(descriptor) }
-    memoryWatch.freesSome()
+    memoryWatch.freesSome(now)
   }
 
   private func closeAll(_ look: MemoryWatch.Look) {
