@@ -228,11 +228,15 @@ typedef struct qubus_job_spec {
   uint64_t tag_count;
   const char *experiment_class;
   const char *citation;
-  void *reserved[8];
+  const char *const *after;           ///< ids of jobs that have to end first, in whatever way
+  uint64_t after_count;
+  const char *const *after_ok;        ///< ids of jobs that have to succeed first; if one does not, this one is canceled (dependency_failed)
+  uint64_t after_ok_count;
+  void *reserved[4];
 } qubus_job_spec;
 #define QUBUS_JOB_SPEC_INIT \
   {(uint32_t)sizeof(qubus_job_spec), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, \
-   QUBUS_UNSET, 0, 0, 0, 0, 0, 0, 0, {0}}
+   QUBUS_UNSET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}}
 
 // --------------------------------------------------------------------------------- job status
 

@@ -384,6 +384,9 @@
  */
 #define QUBUS_E_APPROVAL_NOT_PENDING 4022
 
+/** The job was to run after others had succeeded (`after_ok`), and one of them did not. */
+#define QUBUS_E_DEPENDENCY_FAILED 4023
+
 /* backend: 5000 to 5999 */
 
 /** The device is switched off, in maintenance or unreachable, and the job asked for no other. */

@@ -207,6 +207,26 @@ static int32_t build_execution(
   return 1;
 }
 
+/// Points a repeated field at the caller's texts, none of which may be NULL.
+static int32_t build_texts(
+    builder *b, const char *name, const char *const *texts, uint64_t count, size_t *n_out,
+    char ***out) {
+  if (count == 0) return 1;
+  if (texts == NULL) {
+    b->code = error_set(b->error, QUBUS_E_INVALID_ARGUMENT, "%s is NULL", name);
+    return 0;
+  }
+  for (uint64_t i = 0; i < count; i++) {
+    if (texts[i] != NULL) continue;
+    b->code = error_set(b->error, QUBUS_E_INVALID_ARGUMENT, "%s[%llu] is NULL", name,
+                        (unsigned long long)i);
+    return 0;
+  }
+  *out = (char **)(uintptr_t)texts;
+  *n_out = count;
+  return 1;
+}
+
 static Qubus__V1__JobRequest *build_request(
     builder *b, const qubus_job_spec *spec, const char *key) {
   if (spec->struct_size < offsetof(qubus_job_spec, reserved)) {
@@ -246,15 +266,13 @@ static Qubus__V1__JobRequest *build_request(
   experiment->name = text(spec->name);
   experiment->experiment_class = text(spec->experiment_class);
   experiment->citation = text(spec->citation);
-  if (spec->tag_count > 0 && spec->tags != NULL) {
-    experiment->tags = (char **)(uintptr_t)spec->tags;
-    experiment->n_tags = spec->tag_count;
-    for (uint64_t i = 0; i < spec->tag_count; i++) {
-      if (spec->tags[i] != NULL) continue;
-      b->code = error_set(b->error, QUBUS_E_INVALID_ARGUMENT, "tags[%llu] is NULL",
-                          (unsigned long long)i);
-      return NULL;
-    }
+  uint64_t tags = spec->tags != NULL ? spec->tag_count : 0;
+  if (!build_texts(b, "tags", spec->tags, tags, &experiment->n_tags, &experiment->tags) ||
+      !build_texts(b, "after", spec->after, spec->after_count, &request->n_after,
+                   &request->after) ||
+      !build_texts(b, "after_ok", spec->after_ok, spec->after_ok_count, &request->n_after_ok,
+                   &request->after_ok)) {
+    return NULL;
   }
   return request;
 }

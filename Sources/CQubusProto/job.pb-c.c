@@ -1473,7 +1473,7 @@ const ProtobufCMessageDescriptor qubus__v1__experiment__descriptor =
   (ProtobufCMessageInit) qubus__v1__experiment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__job_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor qubus__v1__job_request__field_descriptors[8] =
 {
   {
     "schema_version",
@@ -1547,8 +1547,34 @@ static const ProtobufCFieldDescriptor qubus__v1__job_request__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "after",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Qubus__V1__JobRequest, n_after),
+    offsetof(Qubus__V1__JobRequest, after),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after_ok",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Qubus__V1__JobRequest, n_after_ok),
+    offsetof(Qubus__V1__JobRequest, after_ok),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__job_request__field_indices_by_name[] = {
+  6,   /* field[6] = after */
+  7,   /* field[7] = after_ok */
   1,   /* field[1] = client_job_id */
   4,   /* field[4] = execution */
   5,   /* field[5] = experiment */
@@ -1559,7 +1585,7 @@ static const unsigned qubus__v1__job_request__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__job_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor qubus__v1__job_request__descriptor =
 {
@@ -1569,7 +1595,7 @@ const ProtobufCMessageDescriptor qubus__v1__job_request__descriptor =
   "Qubus__V1__JobRequest",
   "qubus.v1",
   sizeof(Qubus__V1__JobRequest),
-  6,
+  8,
   qubus__v1__job_request__field_descriptors,
   qubus__v1__job_request__field_indices_by_name,
   1,  qubus__v1__job_request__number_ranges,

@@ -1312,6 +1312,186 @@ void   qubus__v1__resume_job_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__resume_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__hold_job_request__init
+                     (Qubus__V1__HoldJobRequest         *message)
+{
+  static const Qubus__V1__HoldJobRequest init_value = QUBUS__V1__HOLD_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__hold_job_request__get_packed_size
+                     (const Qubus__V1__HoldJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__hold_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__hold_job_request__pack
+                     (const Qubus__V1__HoldJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__hold_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__hold_job_request__pack_to_buffer
+                     (const Qubus__V1__HoldJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__hold_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__HoldJobRequest *
+       qubus__v1__hold_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__HoldJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__hold_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__hold_job_request__free_unpacked
+                     (Qubus__V1__HoldJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__hold_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__hold_job_response__init
+                     (Qubus__V1__HoldJobResponse         *message)
+{
+  static const Qubus__V1__HoldJobResponse init_value = QUBUS__V1__HOLD_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__hold_job_response__get_packed_size
+                     (const Qubus__V1__HoldJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__hold_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__hold_job_response__pack
+                     (const Qubus__V1__HoldJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__hold_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__hold_job_response__pack_to_buffer
+                     (const Qubus__V1__HoldJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__hold_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__HoldJobResponse *
+       qubus__v1__hold_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__HoldJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__hold_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__hold_job_response__free_unpacked
+                     (Qubus__V1__HoldJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__hold_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__release_job_request__init
+                     (Qubus__V1__ReleaseJobRequest         *message)
+{
+  static const Qubus__V1__ReleaseJobRequest init_value = QUBUS__V1__RELEASE_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__release_job_request__get_packed_size
+                     (const Qubus__V1__ReleaseJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__release_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__release_job_request__pack
+                     (const Qubus__V1__ReleaseJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__release_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__release_job_request__pack_to_buffer
+                     (const Qubus__V1__ReleaseJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__release_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ReleaseJobRequest *
+       qubus__v1__release_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ReleaseJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__release_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__release_job_request__free_unpacked
+                     (Qubus__V1__ReleaseJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__release_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__release_job_response__init
+                     (Qubus__V1__ReleaseJobResponse         *message)
+{
+  static const Qubus__V1__ReleaseJobResponse init_value = QUBUS__V1__RELEASE_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__release_job_response__get_packed_size
+                     (const Qubus__V1__ReleaseJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__release_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__release_job_response__pack
+                     (const Qubus__V1__ReleaseJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__release_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__release_job_response__pack_to_buffer
+                     (const Qubus__V1__ReleaseJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__release_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ReleaseJobResponse *
+       qubus__v1__release_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ReleaseJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__release_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__release_job_response__free_unpacked
+                     (Qubus__V1__ReleaseJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__release_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__annotate_job_request__init
                      (Qubus__V1__AnnotateJobRequest         *message)
 {
@@ -4545,6 +4725,184 @@ const ProtobufCMessageDescriptor qubus__v1__resume_job_response__descriptor =
   qubus__v1__resume_job_response__field_indices_by_name,
   1,  qubus__v1__resume_job_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__resume_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__hold_job_request__field_descriptors[2] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__HoldJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__HoldJobRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__hold_job_request__field_indices_by_name[] = {
+  0,   /* field[0] = job_id */
+  1,   /* field[1] = reason */
+};
+static const ProtobufCIntRange qubus__v1__hold_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__hold_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.HoldJobRequest",
+  "HoldJobRequest",
+  "Qubus__V1__HoldJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__HoldJobRequest),
+  2,
+  qubus__v1__hold_job_request__field_descriptors,
+  qubus__v1__hold_job_request__field_indices_by_name,
+  1,  qubus__v1__hold_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__hold_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__hold_job_response__field_descriptors[1] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__HoldJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__hold_job_response__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange qubus__v1__hold_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__hold_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.HoldJobResponse",
+  "HoldJobResponse",
+  "Qubus__V1__HoldJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__HoldJobResponse),
+  1,
+  qubus__v1__hold_job_response__field_descriptors,
+  qubus__v1__hold_job_response__field_indices_by_name,
+  1,  qubus__v1__hold_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__hold_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__release_job_request__field_descriptors[2] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ReleaseJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ReleaseJobRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__release_job_request__field_indices_by_name[] = {
+  0,   /* field[0] = job_id */
+  1,   /* field[1] = reason */
+};
+static const ProtobufCIntRange qubus__v1__release_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__release_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ReleaseJobRequest",
+  "ReleaseJobRequest",
+  "Qubus__V1__ReleaseJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__ReleaseJobRequest),
+  2,
+  qubus__v1__release_job_request__field_descriptors,
+  qubus__v1__release_job_request__field_indices_by_name,
+  1,  qubus__v1__release_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__release_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__release_job_response__field_descriptors[1] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ReleaseJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__release_job_response__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange qubus__v1__release_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__release_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ReleaseJobResponse",
+  "ReleaseJobResponse",
+  "Qubus__V1__ReleaseJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__ReleaseJobResponse),
+  1,
+  qubus__v1__release_job_response__field_descriptors,
+  qubus__v1__release_job_response__field_indices_by_name,
+  1,  qubus__v1__release_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__release_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__annotate_job_request__field_descriptors[2] =

@@ -32,6 +32,10 @@ public struct JobSpec: Sendable, Hashable {
   public var name: String?
   /// At most 32.
   public var tags: [String] = []
+  /// Ids of jobs that have to end first, in whatever way.
+  public var after: [String] = []
+  /// Ids of jobs that have to succeed first; if one does not, this one is canceled.
+  public var afterOK: [String] = []
 
   /// A job of one or more publication units.
   public init(pubs: [Pub]) { self.pubs = pubs }

@@ -28,11 +28,18 @@ final class SpecificationMemory {
     }
     result.max_run_seconds = try positive(spec.maximumRunSeconds, "max_run_seconds")
     result.ttl_seconds = try positive(spec.timeToLiveSeconds, "ttl_seconds")
-    var tags: [UnsafePointer<CChar>?] = []
-    for tag in spec.tags { tags.append(try string(tag, "tags")) }
-    result.tags = array(tags)
-    result.tag_count = UInt64(tags.count)
+    (result.tags, result.tag_count) = try strings(spec.tags, "tags")
+    (result.after, result.after_count) = try strings(spec.after, "after")
+    (result.after_ok, result.after_ok_count) = try strings(spec.afterOK, "after_ok")
     return result
+  }
+
+  private func strings(
+    _ texts: [String], _ field: String
+  ) throws(ClientError) -> (UnsafePointer<UnsafePointer<CChar>?>?, UInt64) {
+    var pointers: [UnsafePointer<CChar>?] = []
+    for text in texts { pointers.append(try string(text, field)) }
+    return (array(pointers), UInt64(pointers.count))
   }
 
   private func publicationUnit(_ pub: Pub) throws(ClientError) -> qubus_pub {

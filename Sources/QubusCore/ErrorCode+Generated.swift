@@ -211,6 +211,8 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   /// The job does not wait for an approval: it never did, somebody decided already, or it has
   /// ended.
   case approvalNotPending = 4022
+  /// The job was to run after others had succeeded (`after_ok`), and one of them did not.
+  case dependencyFailed = 4023
 
   /// The device is switched off, in maintenance or unreachable, and the job asked for no other.
   case deviceOffline = 5001
@@ -419,52 +421,53 @@ extension ErrorCode {
     case .approvalRefused: 82
     case .approvalExpired: 83
     case .approvalNotPending: 84
-    case .deviceOffline: 85
-    case .backendRecalibrating: 86
-    case .noAcceptableDevice: 87
-    case .serverShuttingDown: 88
-    case .serverOverloaded: 89
-    case .storageUnavailable: 90
-    case .diskFull: 91
-    case .dataDirectoryNotWritable: 92
-    case .dataDirectoryNewerVersion: 93
-    case .dataDirectoryCorrupt: 94
-    case .auditCorrupt: 95
-    case .tenantErased: 96
-    case .tenantKeyCorrupt: 97
-    case .masterKeyRequired: 98
-    case .wrongMasterKey: 99
-    case .backupInvalid: 100
-    case .archiveDamaged: 101
-    case .archiveConflict: 102
-    case .executionFailed: 103
-    case .executionCanceled: 104
-    case .executionTimedOut: 105
-    case .jobExpired: 106
-    case .loopLimitExceeded: 107
-    case .simulatorNormDrift: 108
-    case .divisionByZero: 109
-    case .optimizerDiverged: 110
-    case .resultCorrupt: 111
-    case .resultTooLarge: 112
-    case .resultExpired: 113
-    case .eventsExpired: 114
-    case .internalError: 115
-    case .notImplemented: 116
-    case .invariantViolated: 117
-    case .connectionFailed: 118
-    case .connectionLost: 119
-    case .deadlineExceeded: 120
-    case .callCanceled: 121
-    case .clientClosed: 122
-    case .usedAfterFork: 123
-    case .invalidArgument: 124
-    case .outOfMemory: 125
-    case .abiMismatch: 126
-    case .protocolError: 127
-    case .bufferTooSmall: 128
-    case .notSupported: 129
-    case .endOfStream: 130
+    case .dependencyFailed: 85
+    case .deviceOffline: 86
+    case .backendRecalibrating: 87
+    case .noAcceptableDevice: 88
+    case .serverShuttingDown: 89
+    case .serverOverloaded: 90
+    case .storageUnavailable: 91
+    case .diskFull: 92
+    case .dataDirectoryNotWritable: 93
+    case .dataDirectoryNewerVersion: 94
+    case .dataDirectoryCorrupt: 95
+    case .auditCorrupt: 96
+    case .tenantErased: 97
+    case .tenantKeyCorrupt: 98
+    case .masterKeyRequired: 99
+    case .wrongMasterKey: 100
+    case .backupInvalid: 101
+    case .archiveDamaged: 102
+    case .archiveConflict: 103
+    case .executionFailed: 104
+    case .executionCanceled: 105
+    case .executionTimedOut: 106
+    case .jobExpired: 107
+    case .loopLimitExceeded: 108
+    case .simulatorNormDrift: 109
+    case .divisionByZero: 110
+    case .optimizerDiverged: 111
+    case .resultCorrupt: 112
+    case .resultTooLarge: 113
+    case .resultExpired: 114
+    case .eventsExpired: 115
+    case .internalError: 116
+    case .notImplemented: 117
+    case .invariantViolated: 118
+    case .connectionFailed: 119
+    case .connectionLost: 120
+    case .deadlineExceeded: 121
+    case .callCanceled: 122
+    case .clientClosed: 123
+    case .usedAfterFork: 124
+    case .invalidArgument: 125
+    case .outOfMemory: 126
+    case .abiMismatch: 127
+    case .protocolError: 128
+    case .bufferTooSmall: 129
+    case .notSupported: 130
+    case .endOfStream: 131
     }
   }
 }
@@ -1486,6 +1489,19 @@ extension ErrorRegistry {
       explanation: """
         The job does not wait for an approval: it never did, somebody decided already, or it has \
         ended.
+        """
+    ),
+    Entry(
+      code: .dependencyFailed, name: "dependency_failed",
+      errorClass: .conflict, grpcStatus: .failedPrecondition, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Look at the job that is named, repair it, and submit both again with new idempotency \
+        keys; name it in `after` if the other one may run whatever becomes of it.
+        """,
+      explanation: """
+        The job was to run after others had succeeded (`after_ok`), and one of them did not. It \
+        ended as canceled and nothing was run.
         """
     ),
     Entry(

@@ -27,6 +27,8 @@ package struct Limits: Sendable, Hashable {
   package var streamsPerConnection = 256
   package var jobsQueued = 1_000_000
   package var batchItems = 1024
+  /// Jobs that one job may wait for.
+  package var dependencies = 64
   /// Qubits up to which a state vector may be returned.
   package var stateVectorQubits = 24
   /// Classical bits up to which a dense probability vector may be returned.

@@ -54,10 +54,10 @@ final class ActiveJob: Sendable {
     var observerCount: UInt64 = 0
     var cancelWaiters: [@Sendable (JobRecord) -> Void] = []
     var lastQueuePosition: UInt64?
-    /// A waiting job that no thread is to begin.
-    var isPaused = false
-    /// How often it was paused: a resume that is on its way does not end a pause behind it.
-    var pauseCount: UInt64 = 0
+    /// While there is any, no thread begins the waiting job.
+    var withheld: Withholding = []
+    /// How often by whom: an end that is on its way does not end what begins behind it.
+    var withholdCounts: [Withholding: UInt64] = [:]
     /// A committed result that is small, so that whoever waits for it needs no read of the disk.
     var result: JobResult?
     /// It was never accepted: what it wrote means nothing.
@@ -72,7 +72,7 @@ final class ActiveJob: Sendable {
     id = record.id
     let phase: Phase = record.status.isTerminal ? .finished : .queued
     var state = State(record: record, phase: phase, prepared: prepared, events: Deque(events))
-    state.isPaused = record.isPaused
+    if record.status == .queued { state.withheld = record.withheld }
     self.state = Monitor(state)
   }
 
@@ -121,8 +121,9 @@ extension ActiveJob.State {
 }
 
 extension JobRecord {
-  /// It waits, and is not to start until somebody says so.
-  var isPaused: Bool { status == .queued && reason == JobReason.paused }
+  func isWithheld(by who: Withholding) -> Bool {
+    status == .queued && withheld.isSuperset(of: who)
+  }
 
   /// The record after `update`, whose moves the store has validated.
   mutating func apply(_ update: JobUpdate) {
@@ -142,6 +143,7 @@ extension JobRecord {
     if let cancelRequested = update.cancelRequested { self.cancelRequested = cancelRequested }
     if update.result != nil { hasResult = true }
     if let change = update.retention { retention.apply(change) }
+    if let change = update.withholding { withheld.apply(change) }
   }
 }
 
@@ -168,6 +170,9 @@ extension JobUpdate {
       result.settlement = update.settlement ?? result.settlement
       if let change = update.retention {
         result.retention = result.retention?.merged(with: change) ?? change
+      }
+      if let change = update.withholding {
+        result.withholding = result.withholding?.merged(with: change) ?? change
       }
       result.audit += update.audit
     }

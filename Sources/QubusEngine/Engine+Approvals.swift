@@ -101,7 +101,8 @@ extension Engine {
     }
   }
 
-  private func claimEnd(_ job: ActiveJob) -> Bool {
+  /// Whether the end of a waiting job is the caller's to write.
+  func claimEnd(_ job: ActiveJob) -> Bool {
     job.withLock { state -> Bool in
       guard state.phase == .queued else { return false }
       state.phase = .finishing
@@ -197,7 +198,7 @@ extension Engine {
       jobID: job.id, attempt: record.attempt,
       events: [event(decision, record, prepared.device.name)]
     )
-    update.reason = ""
+    update.reason = reasonToWait(job)
     update.device = prepared.device.name
     update.audit = [entry(decision, record, prepared.device.name)]
     write(update, job) { [self] result in

@@ -51,12 +51,7 @@ extension Engine {
   }
 
   func expire(_ job: ActiveJob) {
-    let isOurs = job.withLock { state -> Bool in
-      guard state.phase == .queued else { return false }
-      state.phase = .finishing
-      return true
-    }
-    guard isOurs else { return }
+    guard claimEnd(job) else { return }
     let record = job.record
     let reason =
       (try? codec.decodeRequest(record.request))?.execution.expiryReason ?? JobReason.timeToLive

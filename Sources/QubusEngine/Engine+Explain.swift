@@ -8,15 +8,24 @@ extension Engine {
     _ id: Identifier, context: CallContext
   ) throws(QubusError) -> JobExplanation {
     let record = try record(id, .readJobs, context)
-    return JobExplanation(job: view(record), constraints: constraints(on: record))
+    return JobExplanation(job: view(record), constraints: constraints(on: record, context))
   }
 
-  private func constraints(on record: JobRecord) -> [WaitConstraint] {
+  private func constraints(
+    on record: JobRecord, _ context: CallContext
+  ) -> [WaitConstraint] {
     guard record.status == .queued else { return [] }
-    // The scheduler hears of a job when it was approved.
-    if let waiting = waitingApprovals.withLock({ $0[record.id] }) { return [approval(waiting)] }
+    let dependency = dependencyConstraint(on: record, context)
     let now = clock.now()
-    return scheduler.withScheduler { $0.explain(record.id, now: now) }
+    let found: [WaitConstraint]
+    if let waiting = waitingApprovals.withLock({ $0[record.id] }) {
+      // The scheduler has a job when it was approved.
+      found = [approval(waiting)] + scheduler.withScheduler { $0.withholding(record.id) }
+    } else {
+      found = scheduler.withScheduler { $0.explain(record.id, now: now) }
+    }
+    // It knows that others have to end, not which.
+    return found.map { $0.kind == .dependency ? dependency ?? $0 : $0 }
   }
 
   private func approval(_ waiting: WaitingApproval) -> WaitConstraint {

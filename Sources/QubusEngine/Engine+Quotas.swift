@@ -51,7 +51,7 @@ extension Engine {
     // One that is not in memory is told of when somebody looks: its reason is news, not state.
     guard let job = table.job(id) else { return }
     let record = job.withLock { state in
-      state.phase == .queued && !state.isPaused ? state.record : nil
+      state.phase == .queued && state.withheld.isEmpty ? state.record : nil
     }
     guard let record else { return }
     var update = JobUpdate(

@@ -45,18 +45,30 @@ extension Engine {
       let update = JobUpdate.end(record, .expired, reason: reason, error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }
+    let isDependent: Bool
+    do throws(QubusError) {
+      isDependent = try restoreDependencies(record.id, spec)
+    } catch {
+      logger(record).error("a stored job cannot run", metadata: ["error": "\(error.logText)"])
+      let update = JobUpdate.end(record, .failed, reason: "", error: error, at: now)
+      return end(job, update.throughQueue(from: record))
+    }
     quotas.restore(
       record.id, of: record.principal, on: Resource.family(ofDevice: record.device))
     job.withLock { $0.prepared = table.count <= configuration.residentJobs ? prepared : nil }
+    if isDependent { withholdDependent(record) }
+    restoreWithholding(of: record)
     if record.status == .queued, record.reason == JobReason.approval {
-      return restoreApproval(record, spec, prepared)
+      restoreApproval(record, spec, prepared)
+      return keepDependent(record.id)
     }
-    if record.isPaused {
-      scheduler.post(.withheld(record.id, .paused, since: pausedSince(record)))
+    let restored: @Sendable () -> Void = { [self] in
+      scheduler.post(.restored(entry))
+      keepDependent(record.id)
     }
-    guard let update = requeue(record, now) else { return scheduler.post(.restored(entry)) }
-    write(update, job) { [self] result in
-      if case .success = result { scheduler.post(.restored(entry)) }
+    guard let update = requeue(record, now) else { return restored() }
+    write(update, job) { result in
+      if case .success = result { restored() }
     }
   }
 

@@ -40,6 +40,9 @@ extension Engine: JobService {
     // The original's time to live says nothing of its replay.
     spec.execution.ttlSeconds = nil
     spec.execution.deadlineSeconds = nil
+    // Nor do the jobs that it waited for.
+    spec.after = []
+    spec.afterOK = []
     return Submission(
       spec: spec, request: codec.encode(spec), context: context, replayOf: id,
       completion: completion)

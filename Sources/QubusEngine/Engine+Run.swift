@@ -60,7 +60,7 @@ extension Engine {
   /// Takes the job for this thread; false when it left the queue in the meantime.
   func begin(_ job: ActiveJob) -> Bool {
     let isOurs = job.withLock { state -> Bool in
-      guard state.phase == .queued, !state.isPaused else { return false }
+      guard state.phase == .queued, state.withheld.isEmpty else { return false }
       state.phase = .running
       return true
     }

@@ -24,6 +24,8 @@ extension Engine {
     var quota: QuotaTicket?
     /// Why the job waits for an approval; empty: it does not.
     var approvalCauses: [String] = []
+    /// Other jobs have to end first.
+    var isDependent = false
     var completion: SubmitCompletion
   }
 
@@ -69,7 +71,8 @@ extension Engine {
   /// Whether preparing takes microseconds: small, and every program already compiled. The caller's
   /// thread may be the transport's, so that anything else goes to a compile thread.
   private func isQuick(_ spec: JobSpec) -> Bool {
-    guard spec.pubs.count <= 4 else { return false }
+    // The store has to be asked for the jobs that are named.
+    guard spec.pubs.count <= 4, !spec.hasDependencies else { return false }
     for pub in spec.pubs {
       let values = pub.parameters.reduce(0) { $0 + $1.values.count }
       let terms = pub.observables.reduce(0) { $0 + $1.terms.count }
@@ -94,22 +97,26 @@ extension Engine {
       try submission.takeShots(prepared.shotsTotal)
       var record = record(submission, prepared, acceptedAt: acceptedAt, compiledAt: now)
       do throws(QubusError) {
+        submission.isDependent = try expectDependencies(
+          record.id, submission.spec, submission.context)
         try reserve(for: prepared, &record, &submission)
         try admit(submission, prepared, now: now)
       } catch {
+        forgetDependent(record.id)
         submission.giveBack()
         throw error
       }
-      let events = acceptEvents(record, submission.approvalCauses)
+      if submission.isDependent, record.reason.isEmpty { record.reason = JobReason.dependency }
+      let events = acceptEvents(record, submission)
       if mayRunAtOnce, submission.approvalCauses.isEmpty,
         runAtOnce(record, prepared, events, submission)
       {
         return
       }
-      let taken = submission
+      let (id, taken) = (record.id, submission)
       store.perform(
         .accept(record, events, audit: submission.entry(record)) { [self] result in
-          accepted(result, prepared, taken)
+          accepted(result, id, prepared, taken)
         })
     } catch {
       submission.completion(.failure(error))
@@ -167,14 +174,19 @@ extension Engine {
     return record
   }
 
-  private func acceptEvents(_ record: JobRecord, _ approvalCauses: [String]) -> [NewEvent] {
+  private func acceptEvents(_ record: JobRecord, _ submission: Submission) -> [NewEvent] {
     let time = record.phases.queuedAt ?? 0
     var events = [JobStatus.accepted, .queued].map {
       NewEvent(time: time, kind: .statusChanged, status: $0, attempt: record.attempt)
     }
-    if !approvalCauses.isEmpty {
-      events[1].reason = JobReason.approval
-      events[1].body.details = ["message": approvalCauses.joined(separator: "; ")]
+    events[1].reason = record.reason
+    if !submission.approvalCauses.isEmpty {
+      events[1].body.details["message"] = submission.approvalCauses.joined(separator: "; ")
+    }
+    let spec = submission.spec
+    if spec.hasDependencies {
+      events[1].body.details["after"] = spec.after.text
+      events[1].body.details["after_ok"] = spec.afterOK.text
     }
     for notice in record.notices {
       var body = JobEventBody()
@@ -188,14 +200,20 @@ extension Engine {
 
   /// After the commit, on the store's thread.
   private func accepted(
-    _ result: Result<AcceptOutcome, QubusError>, _ prepared: PreparedJob, _ submission: Submission
+    _ result: Result<AcceptOutcome, QubusError>, _ id: Identifier, _ prepared: PreparedJob,
+    _ submission: Submission
   ) {
     let isScheduled = submission.approvalCauses.isEmpty
     settle(
       result, submission,
-      withoutJob: { if isScheduled { scheduler.post(.withdrawn(prepared.lane)) } }
+      withoutJob: {
+        if submission.isDependent { forgetDependent(id) }
+        if isScheduled { scheduler.post(.withdrawn(prepared.lane)) }
+      }
     ) { record, events in
       _ = table.keep(ActiveJob(record, prepared: prepared, events: events))
+      if submission.isDependent { withholdDependent(record) }
+      defer { if submission.isDependent { keepDependent(id) } }
       guard isScheduled else {
         return awaitApproval(record, submission.spec, submission.approvalCauses)
       }
@@ -263,6 +281,7 @@ extension Engine {
     do throws(QubusError) {
       let job = try preparation.prepare(spec, for: context.principal)
       try context.check(.readJobs, device: job.device.name, now: clock.now())
+      _ = try dependencies(of: spec, context)
       var pubs: [PlanPubReport] = []
       for (index, pub) in job.pubs.enumerated() {
         let report = PlanPubReport(
@@ -299,7 +318,8 @@ extension Engine.Submission {
   func entry(_ record: JobRecord) -> AuditEntry {
     context.entry(
       replayOf == nil ? "Submit" : "ReplayJob", .submitJobs,
-      "job \(record.id)" + (replayOf.map { " (replay of \($0))" } ?? ""), of: record.principal,
+      "job \(record.id)" + (replayOf.map { " (replay of \($0))" } ?? "")
+        + (isDependent ? " (after others)" : ""), of: record.principal,
       device: record.device, at: record.phases.acceptedAt ?? 0)
   }
 
@@ -319,6 +339,11 @@ extension Engine.Submission {
     release?()
     quota?.giveBack()
   }
+}
+
+extension [Identifier] {
+  /// As one text; nil for none.
+  fileprivate var text: String? { isEmpty ? nil : map(\.description).joined(separator: ",") }
 }
 
 extension ExecutionSpec {

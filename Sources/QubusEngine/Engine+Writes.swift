@@ -56,7 +56,7 @@ extension Engine {
     _ numbers: [UInt64], _ update: JobUpdate, _ job: ActiveJob, _ events: [JobEvent]
   ) {
     let residentEvents = configuration.residentEvents
-    let (completions, waiters, retry, wasPaused) = job.withLock { state in
+    let (completions, waiters, retry, wasWithheld) = job.withLock { state in
       state.writesInFlight -= 1
       let done = state.writes.filter { numbers.contains($0.number) }
       state.writes.removeAll { numbers.contains($0.number) }
@@ -68,7 +68,7 @@ extension Engine {
       }
       // What is left and not under way was refused, or came while others were.
       let retry = !state.writes.isEmpty && state.writesInFlight == 0
-      return (done.compactMap(\.completion), waiters, retry, state.isPaused)
+      return (done.compactMap(\.completion), waiters, retry, !state.withheld.isEmpty)
     }
     let (record, observers) = job.withLock { ($0.record, Array($0.observers.values)) }
     // A change of a job that had ended before is no other end of it.
@@ -85,8 +85,9 @@ extension Engine {
         job.id, of: record.principal, on: Resource.family(ofDevice: record.device),
         deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
       forgetApproval(job.id)
-      // One that was paused while it expired is noted there without being there.
-      if wasPaused { scheduler.post(.canceled(job.id)) }
+      let wasDependent = noteEnd(of: record)
+      // One that was withheld while it expired is noted there without being there.
+      if wasWithheld || wasDependent { scheduler.post(.canceled(job.id)) }
       table.retire(job)
       logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
     }

@@ -29,6 +29,8 @@ package final class Engine: Sendable {
   let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
   let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
+  /// Jobs that wait for others to end.
+  let dependencyBook = Monitor(DependencyBook())
   let preparation: JobPreparation
   let programs: ProgramCache
   let table: JobTable

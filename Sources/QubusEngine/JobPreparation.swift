@@ -219,7 +219,7 @@ struct JobPreparation: Sendable {
           parameters: pub.parameters.map { ($0.shape, $0.values) }, observables: pub.observables,
           observablesShape: pub.observablesShape, shots: pub.shots, outputs: pub.outputs,
           targetPrecision: pub.targetPrecision)
-      }, execution: spec.execution, device: device.name)
+      }, execution: spec.execution, device: device.name, after: spec.after, afterOK: spec.afterOK)
   }
 }
 

@@ -309,6 +309,15 @@ package protocol JobService: Sendable {
   func resume(
     _ id: Identifier, reason: String, context: CallContext,
     completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// A waiting job does not start until an operator releases it, whatever its owner says;
+  /// `illegal_transition` for one that runs. Again, it changes nothing.
+  func hold(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// `illegal_transition` for a job that no operator holds.
+  func release(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
   /// Submits the stored request again under the stored seed.
   func replay(
     _ id: Identifier, context: CallContext,

@@ -18,6 +18,7 @@ struct SpecValidation {
     try checkName(spec.idempotencyKey, "idempotency_key")
     try check(spec.execution)
     try check(spec.experiment)
+    try checkDependencies(spec)
     guard !spec.pubs.isEmpty else { throw .field(.missingField, "pubs", "is empty") }
     guard spec.pubs.count <= limits.pubsPerJob else {
       throw .field(
@@ -25,6 +26,20 @@ struct SpecValidation {
         limit: String(limits.pubsPerJob))
     }
     for (index, pub) in spec.pubs.enumerated() { try check(pub, "pubs[\(index)]") }
+  }
+
+  /// Which jobs they are is known to the store.
+  private func checkDependencies(_ spec: JobSpec) throws(QubusError) {
+    let count = spec.after.count + spec.afterOK.count
+    guard count <= limits.dependencies else {
+      throw .field(
+        .invalidRequest, "after", "holds \(count) jobs, with those of after_ok",
+        limit: String(limits.dependencies))
+    }
+    var seen: Set<Identifier> = []
+    for (field, id) in spec.dependencies where !seen.insert(id).inserted {
+      throw .field(.invalidRequest, field, "\(id) is named twice")
+    }
   }
 
   private func check(_ pub: PubSpec, _ field: String) throws(QubusError) {
@@ -185,6 +200,16 @@ struct SpecValidation {
     guard value > 0, value <= 3.2e9 else {
       throw .field(.invalidRequest, field, "is \(value)", limit: "above 0, at most 3.2e9")
     }
+  }
+}
+
+extension JobSpec {
+  var hasDependencies: Bool { !after.isEmpty || !afterOK.isEmpty }
+
+  /// The jobs to wait for, each with the field that names it.
+  var dependencies: [(field: String, id: Identifier)] {
+    after.enumerated().map { ("after[\($0)]", $1) }
+      + afterOK.enumerated().map { ("after_ok[\($0)]", $1) }
   }
 }
 

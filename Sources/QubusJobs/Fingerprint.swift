@@ -1,9 +1,9 @@
 package import QubusCircuit
-internal import QubusCore
+package import QubusCore
 
 /// What makes two requests the same request: SHA-256 over the normalised programs, parameters,
-/// observables, outputs and execution options. White space, comments, names of registers, and what
-/// only labels a job (name, tags, ids) do not matter.
+/// observables, outputs, execution options and the jobs to wait for. White space, comments, names
+/// of registers, and what only labels a job (name, tags, ids) do not matter.
 ///
 /// The definition has a version (`Versions.fingerprint`), kept beside every fingerprint.
 package enum Fingerprint {
@@ -33,9 +33,13 @@ package enum Fingerprint {
     }
   }
 
-  /// - Parameter device: the device's name after the server's default was filled in.
+  /// - Parameters:
+  ///   - device: the device's name after the server's default was filled in.
+  ///   - after: jobs that have to end first, in any order.
+  ///   - afterOK: jobs that have to succeed first, in any order.
   package static func compute(
-    pubs: [Pub], execution: ExecutionSpec, device: String
+    pubs: [Pub], execution: ExecutionSpec, device: String, after: [Identifier] = [],
+    afterOK: [Identifier] = []
   ) -> [UInt8] {
     var bytes = CanonicalBytes()
     bytes.append("qubus fingerprint")
@@ -43,7 +47,17 @@ package enum Fingerprint {
     bytes.append(UInt64(pubs.count))
     for pub in pubs { append(pub, to: &bytes) }
     append(execution, device: device, to: &bytes)
+    // Nothing is appended for the many that wait for none: theirs are what they were before.
+    if !after.isEmpty || !afterOK.isEmpty {
+      append(after, to: &bytes)
+      append(afterOK, to: &bytes)
+    }
     return bytes.digest
+  }
+
+  private static func append(_ jobs: [Identifier], to bytes: inout CanonicalBytes) {
+    bytes.append(UInt64(jobs.count))
+    for job in jobs.sorted() { bytes.append(run: job.bytes) }
   }
 
   private static func append(_ pub: Pub, to bytes: inout CanonicalBytes) {

@@ -131,6 +131,7 @@ extension JobRecord {
     cancelRequested = update.cancelRequested ?? cancelRequested
     hasResult = hasResult || update.result != nil
     if let change = update.retention { retention.apply(change) }
+    if let change = update.withholding { withheld.apply(change) }
   }
 }
 

@@ -53,6 +53,8 @@ package struct JobRecord: Sendable, Hashable {
   /// Micro-units charged at the end.
   package var cost: Int64?
   package var retention: JobRetention
+  /// Who keeps it from its start while it waits.
+  package var withheld: Withholding
   /// For its acceptance; not read back from a store (`LedgerSnapshot` has what is held).
   package var costAcceptance: CostAcceptance?
 
@@ -88,6 +90,7 @@ package struct JobRecord: Sendable, Hashable {
     costHeld = nil
     cost = nil
     retention = JobRetention()
+    withheld = []
     costAcceptance = nil
   }
 

@@ -1,3 +1,5 @@
+package import QubusCore
+
 /// Values of one input parameter; row-major, `shape` empty for a scalar.
 package struct ParameterArray: Sendable, Hashable {
   package var name: String
@@ -109,6 +111,10 @@ package struct JobSpec: Sendable, Hashable {
   package var pubs: [PubSpec] = []
   package var execution = ExecutionSpec()
   package var experiment = ExperimentSpec()
+  /// Jobs that have to end first, in whatever way.
+  package var after: [Identifier] = []
+  /// Jobs that have to succeed first; if one does not, this one is canceled.
+  package var afterOK: [Identifier] = []
 
   package init() {}
 }

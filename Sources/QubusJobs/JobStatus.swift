@@ -56,6 +56,12 @@ package enum JobStatus: UInt8, Sendable, Hashable, CaseIterable {
 package enum JobReason {
   package static let interrupted = "INTERRUPTED"
   package static let paused = "PAUSED"
+  /// An operator keeps it from its start.
+  package static let held = "HELD"
+  /// Waits for other jobs to end.
+  package static let dependency = "DEPENDENCY"
+  /// Ended because one that had to succeed first did not.
+  package static let dependencyFailed = "DEPENDENCY_FAILED"
   package static let preempted = "PREEMPTED"
   package static let canceledByClient = "CANCELED_BY_CLIENT"
   package static let timeToLive = "TTL"

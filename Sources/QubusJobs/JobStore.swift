@@ -47,6 +47,8 @@ package struct JobUpdate: Sendable {
   package var settlement: CostSettlement?
   /// Of an ended job, or one that this change ends.
   package var retention: RetentionChange?
+  /// Of a job that waits.
+  package var withholding: WithholdingChange?
   /// Evidence of who wanted the change, written with it or not at all; none for what the service
   /// does by itself.
   package var audit: [AuditEntry] = []

@@ -4,7 +4,7 @@ extension Scheduler {
   /// Everything that keeps a waiting job from running now; empty for one that runs or is not known.
   package func explain(_ id: Identifier, now: Microseconds) -> [WaitConstraint] {
     guard let job = waiting(id) else { return [] }
-    var found = withheld.causes(of: id).map { WaitConstraint($0.cause, since: $0.since) }
+    var found = withholding(id)
     let isWithheld = !found.isEmpty
     if let drainedSince { found.append(.deviceOffline(since: drainedSince)) }
     if let quota = quota(job, now: now) { found.append(quota) }
@@ -13,6 +13,11 @@ extension Scheduler {
     found += policy.constraints(on: id)
     if let room = room(for: job, now: now) { found.append(room) }
     return found
+  }
+
+  /// What is noted to keep a job from its turn, whether it is here yet or not.
+  package func withholding(_ id: Identifier) -> [WaitConstraint] {
+    withheld.causes(of: id).map { WaitConstraint($0.cause, since: $0.since) }
   }
 
   private func quota(_ job: SchedulerJob, now: Microseconds) -> WaitConstraint? {
@@ -71,6 +76,14 @@ extension WaitConstraint {
       self.init(
         kind: .paused, since: since, detail: "somebody paused it",
         remedy: "somebody who may cancel it resumes it")
+    case .dependency:
+      self.init(
+        kind: .dependency, since: since, detail: "other jobs have to end first",
+        remedy: "their end")
+    case .held:
+      self.init(
+        kind: .held, since: since, detail: "an operator holds it",
+        remedy: "an operator releases it")
     }
   }
 }

@@ -4,6 +4,10 @@ internal import QubusCore
 package enum WithholdCause: UInt8, Sendable, Hashable, CaseIterable {
   /// Somebody who may cancel it does not want it to start yet.
   case paused
+  /// Other jobs have to end first.
+  case dependency
+  /// An operator does not want it to start yet.
+  case held
 }
 
 /// Jobs that are not to have their turn until every cause of it is taken away. A cause may be noted

@@ -46,6 +46,7 @@ extension Responses {
       ("tags", Int64(limits.tags)),
       ("name_bytes", Int64(limits.nameBytes)),
       ("batch_items", Int64(limits.batchItems)),
+      ("dependencies", Int64(limits.dependencies)),
       ("calls_in_flight", Int64(limits.callsInFlightPerConnection)),
       ("streams", Int64(limits.streamsPerConnection)),
       ("state_vector_qubits", Int64(limits.stateVectorQubits)),

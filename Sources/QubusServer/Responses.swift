@@ -92,7 +92,7 @@ enum Responses {
     return MessageBuilder.pack(message)
   }
 
-  /// Of PauseJob, and of ResumeJob, whose one field has the same number.
+  /// Of PauseJob, and of ResumeJob, HoldJob and ReleaseJob, whose one field has the same number.
   static func paused(_ view: JobView) -> [UInt8] {
     let builder = MessageBuilder()
     let message = builder.make(qubus__v1__pause_job_response__init)

@@ -48,7 +48,7 @@ extension Transport {
         [outbox, key = call.key] result in
         outbox.push(.answered(key, Answer(result) { Responses.cancel($0) }))
       }
-    case .pauseJob, .resumeJob: try dispatchPause(call, body)
+    case .pauseJob, .resumeJob, .holdJob, .releaseJob: try dispatchPause(call, body)
     case .annotateJob:
       let request = try decoder.annotateJob(body)
       service.annotate(
@@ -122,14 +122,22 @@ extension Transport {
       [outbox, key = call.key] result in
       outbox.push(.answered(key, Answer(result) { Responses.paused($0) }))
     }
-    if call.method == .pauseJob {
-      let request = try decoder.pauseJob(body)
-      service.pause(
-        request.jobID, reason: request.reason, context: call.context, completion: answer)
-    } else {
-      let request = try decoder.resumeJob(body)
-      service.resume(
-        request.jobID, reason: request.reason, context: call.context, completion: answer)
+    let (service, context) = (service, call.context)
+    switch call.method {
+    case .pauseJob:
+      let job = try decoder.pauseJob(body)
+      service.pause(job.jobID, reason: job.reason, context: context, completion: answer)
+    case .resumeJob:
+      let job = try decoder.resumeJob(body)
+      service.resume(job.jobID, reason: job.reason, context: context, completion: answer)
+    case .holdJob:
+      let job = try decoder.holdJob(body)
+      service.hold(job.jobID, reason: job.reason, context: context, completion: answer)
+    case .releaseJob:
+      let job = try decoder.releaseJob(body)
+      service.release(job.jobID, reason: job.reason, context: context, completion: answer)
+    default:
+      throw QubusError(.internalError, "\(call.method.rawValue) keeps no job from its start")
     }
   }
 

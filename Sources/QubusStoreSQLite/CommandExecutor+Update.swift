@@ -28,11 +28,20 @@ extension CommandExecutor {
       try insertResult(result, job: row.job, owner: row.owner)
     }
     if let change = update.retention { try apply(change, to: row.job) }
+    if let change = update.withholding { try apply(change, to: row.job) }
     if row.isPriced, let storedAt {
       try ledger.settle(update, row, as: head.status, at: storedAt)
     }
     for entry in update.audit { try audit.append(entry) }
     return .success(events)
+  }
+
+  private func apply(_ change: WithholdingChange, to job: Int64) throws(SQLiteFailure) {
+    _ = try write("UPDATE jobs SET withheld = (withheld | ?1) & ~?2 WHERE job = ?3") {
+      $0.add(Int64(change.adds.rawValue))
+      $0.add(Int64(change.removes.rawValue))
+      $0.add(job)
+    }
   }
 
   private func write(

@@ -19,6 +19,8 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
   /// Cancel and annotate what others of the project submitted, close their sessions.
   case manageJobs = "jobs.manage"
   case approveJobs = "jobs.approve"
+  /// Keep jobs from their start, whatever their owners say.
+  case holdJobs = "jobs.hold"
 
   case openSessions = "sessions.open"
   case stepSessions = "sessions.step"
@@ -81,7 +83,7 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
       .restoreResults, .manageJobs, .approveJobs, .openSessions, .stepSessions, .closeSessions,
       .readSessions, .readMembers, .readAudit:
       true
-    case .exportResults, .manageDevices, .rotateKeys, .issueTokens, .managePrincipals,
+    case .exportResults, .holdJobs, .manageDevices, .rotateKeys, .issueTokens, .managePrincipals,
       .manageProjects, .manageTenants, .manageBudgets, .manageCredit:
       false
     }

@@ -24,7 +24,7 @@ package enum Authority {
       .readMembers
     case .connect, .readDevices, .manageDevices: .readDevices
     case .submitJobs, .readJobs, .readResults, .exportResults, .restoreResults, .cancelJobs,
-      .annotateJobs, .manageJobs, .approveJobs:
+      .annotateJobs, .manageJobs, .approveJobs, .holdJobs:
       .readJobs
     }
   }

@@ -53,8 +53,8 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
     case .operator:
       Self.everyone + [
         .manageDevices, .readJobs, .readSessions, .cancelJobs, .annotateJobs, .manageJobs,
-        .restoreResults, .closeSessions, .readMembers, .managePrincipals, .manageProjects,
-        .manageTenants, .manageBudgets, .manageCredit,
+        .holdJobs, .restoreResults, .closeSessions, .readMembers, .managePrincipals,
+        .manageProjects, .manageTenants, .manageBudgets, .manageCredit,
       ]
     case .auditor: Self.everyone + [.readJobs, .readSessions, .readMembers, .readAudit]
     }

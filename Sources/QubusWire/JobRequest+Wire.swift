@@ -11,6 +11,9 @@ extension MessageBuilder {
     (message.pointee.n_pubs, message.pointee.pubs) = list(spec.pubs) { pub($0) }
     message.pointee.execution = execution(spec.execution)
     message.pointee.experiment = experiment(spec.experiment)
+    (message.pointee.n_after, message.pointee.after) = texts(spec.after.map(\.description))
+    (message.pointee.n_after_ok, message.pointee.after_ok) = texts(
+      spec.afterOK.map(\.description))
     return message
   }
 
@@ -117,7 +120,8 @@ extension MessageBuilder {
 
 extension JobSpec {
   /// - Parameter path: of the message, for errors, for example `job`; empty for the outermost.
-  /// - Throws: `unsupported_schema_version`, `invalid_enum_value`, `invalid_parameter_shape`.
+  /// - Throws: `unsupported_schema_version`, `invalid_enum_value`, `invalid_parameter_shape`,
+  ///   `invalid_identifier`.
   init(wire message: Qubus__V1__JobRequest, path: String) throws(QubusError) {
     let prefix = path.isEmpty ? "" : path + "."
     self.init()
@@ -134,6 +138,8 @@ extension JobSpec {
     if let experiment = message.experiment?.pointee {
       self.experiment = ExperimentSpec(wire: experiment)
     }
+    after = try readIdentifiers(message.n_after, message.after, field: prefix + "after")
+    afterOK = try readIdentifiers(message.n_after_ok, message.after_ok, field: prefix + "after_ok")
   }
 }
 

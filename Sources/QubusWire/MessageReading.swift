@@ -79,6 +79,17 @@ func readIdentifier(
   return identifier
 }
 
+func readIdentifiers(
+  _ count: Int, _ pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, field: String
+) throws(QubusError) -> [Identifier] {
+  guard let pointer else { return [] }
+  var identifiers: [Identifier] = []
+  for index in 0..<count {
+    identifiers.append(try readIdentifier(pointer[index], field: "\(field)[\(index)]"))
+  }
+  return identifiers
+}
+
 /// A non-negative size from the wire that fits this machine.
 func readShape(
   _ count: Int, _ pointer: UnsafeMutablePointer<UInt64>?, field: String

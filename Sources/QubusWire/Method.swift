@@ -14,6 +14,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case cancelJob = "CancelJob"
   case pauseJob = "PauseJob"
   case resumeJob = "ResumeJob"
+  case holdJob = "HoldJob"
+  case releaseJob = "ReleaseJob"
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
   case explainJob = "ExplainJob"
@@ -119,6 +121,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .watchJob: row(.readJobs, .reader, .stream)
     case .getResult: row(.readResults, .reader, .stream)
     case .cancelJob, .pauseJob, .resumeJob: row(.cancelJobs, .engine)
+    case .holdJob, .releaseJob: row(.holdJobs, .engine)
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
     case .explainJob: row(.readJobs, .reader)

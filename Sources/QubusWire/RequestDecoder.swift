@@ -133,6 +133,24 @@ package struct RequestDecoder: Sendable {
     }
   }
 
+  package func holdJob(_ body: [UInt8]) throws(QubusError) -> PauseJobRequest {
+    try decodeMessage(body, qubus_descriptor_hold_job_request(), limits: wire) {
+      (m: Qubus__V1__HoldJobRequest) throws(QubusError) in
+      PauseJobRequest(
+        jobID: try readIdentifier(m.job_id, field: "job_id"),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
+  package func releaseJob(_ body: [UInt8]) throws(QubusError) -> PauseJobRequest {
+    try decodeMessage(body, qubus_descriptor_release_job_request(), limits: wire) {
+      (m: Qubus__V1__ReleaseJobRequest) throws(QubusError) in
+      PauseJobRequest(
+        jobID: try readIdentifier(m.job_id, field: "job_id"),
+        reason: try TenancyFields.reason(m.reason))
+    }
+  }
+
   package func annotateJob(_ body: [UInt8]) throws(QubusError) -> AnnotateJobRequest {
     try decodeMessage(body, qubus_descriptor_annotate_job_request(), limits: wire) {
       (m: Qubus__V1__AnnotateJobRequest) throws(QubusError) in

@@ -22,6 +22,12 @@ struct RequestValidation {
     try name(spec.experiment.experimentClass, "experiment.experiment_class")
     try tags(spec.experiment.tags, path: "experiment.tags")
     try text(spec.experiment.citation, "experiment.citation", bytes: Self.textBytes)
+    let dependencies = spec.after.count + spec.afterOK.count
+    guard dependencies <= limits.dependencies else {
+      throw .field(
+        .invalidRequest, "after", "\(dependencies) jobs, with those of after_ok",
+        limit: "\(limits.dependencies)")
+    }
   }
 
   private func pub(_ pub: PubSpec, _ path: String) throws(QubusError) {

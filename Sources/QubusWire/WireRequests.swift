@@ -49,7 +49,7 @@ package struct CancelJobRequest: Sendable, Hashable {
   package var reason: String
 }
 
-/// Of PauseJob and of ResumeJob.
+/// Of PauseJob, ResumeJob, HoldJob and ReleaseJob.
 package struct PauseJobRequest: Sendable, Hashable {
   package var jobID: Identifier
   package var reason: String

@@ -66,6 +66,17 @@ import Testing
     }
   }
 
+  @Test("a NUL in the id of a job to wait for is refused by its list")
+  func dependencies() {
+    for (path, field) in [(\JobSpec.after, "after:"), (\JobSpec.afterOK, "after_ok:")] {
+      var spec = JobSpec(program: "")
+      spec[keyPath: path] = ["018f3f5e-7c1a-7000-8000-0123456789ab", "c\0"]
+      #expect { try SpecificationMemory().specification(spec) } throws: {
+        ($0 as? ClientError)?.message.hasPrefix(field) == true
+      }
+    }
+  }
+
   @Test("a shape that does not fit its values is refused")
   func shape() {
     var pub = Pub(program: "")

@@ -88,6 +88,16 @@ struct AuthorizationTests {
     }
   }
 
+  static func holding(_ role: Role?) -> String {
+    switch role {
+    case .viewer, .submitter, .approver, .reviewer, .projectAdmin: "ddhh"
+    case .tenantAdmin: "dddh"
+    case .operator: "aaaa"
+    case .auditor: "dddd"
+    case nil: "dhhh"
+    }
+  }
+
   static func stepping(_ role: Role?) -> String {
     switch role {
     case .viewer, .approver, .reviewer: "ddhh"
@@ -142,6 +152,38 @@ struct AuthorizationTests {
           "annotate",
           { _ = try await harness.annotate(id, ["note": "x"], as: context) }
         ),
+        (
+          "pause",
+          {
+            try await answered {
+              engine.pause(id, reason: "", context: context, completion: $0)
+            }
+          }
+        ),
+        (
+          "resume",
+          {
+            try await answered {
+              engine.resume(id, reason: "", context: context, completion: $0)
+            }
+          }
+        ),
+        (
+          "hold",
+          {
+            try await answered {
+              engine.hold(id, reason: "", context: context, completion: $0)
+            }
+          }
+        ),
+        (
+          "release",
+          {
+            try await answered {
+              engine.release(id, reason: "", context: context, completion: $0)
+            }
+          }
+        ),
         ("replay", { _ = try await harness.replay(id, as: context) }),
         ("archive", { _ = try Self.archive(id, engine, context) }),
         ("restore", { try await Self.restore(id, engine, context) }),
@@ -171,6 +213,8 @@ struct AuthorizationTests {
       "cancel": Self.changing(role), "annotate": Self.changing(role),
       "replay": Self.replaying(role), "archive": Self.reading(role),
       "restore": Self.changing(role), "export": Self.exporting(role),
+      "pause": Self.changing(role), "resume": Self.changing(role),
+      "hold": Self.holding(role), "release": Self.holding(role),
     ]
     #expect(found == expected)
     await harness.stop()
@@ -189,6 +233,14 @@ struct AuthorizationTests {
     let chunk = ArchivedChunk(jobID: id, executionHash: [], item: 0, chunk: 0, data: [])
     _ = try await withCheckedContinuation { continuation in
       engine.restore(chunk, reason: "", context: context) { continuation.resume(returning: $0) }
+    }.get()
+  }
+
+  private func answered(
+    _ call: (@escaping @Sendable (Result<JobView, QubusError>) -> Void) -> Void
+  ) async throws {
+    _ = try await withCheckedContinuation { continuation in
+      call { continuation.resume(returning: $0) }
     }.get()
   }
 

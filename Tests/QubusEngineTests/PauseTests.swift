@@ -146,7 +146,7 @@ import Testing
       }
     }
     for id in ids {
-      if try harness.engine.job(id, context: harness.context).record.isPaused {
+      if try harness.engine.job(id, context: harness.context).record.isWithheld(by: .paused) {
         _ = try await resume(harness, id)
       }
       #expect(try await harness.finished(id).status == .succeeded)

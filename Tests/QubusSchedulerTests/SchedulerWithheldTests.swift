@@ -41,6 +41,24 @@ import Testing
     #expect(scheduler.decide(now: 5) == [.start(id(2), .compute)])
   }
 
+  @Test("it has its turn when the last of its causes is gone, each told with its own time")
+  func causes() {
+    var scheduler = scheduler()
+    scheduler.apply(.withheld(id(1), .dependency, since: 2), now: 2)
+    scheduler.apply(.queued(job(1)), now: 2)
+    scheduler.apply(.withheld(id(1), .paused, since: 5), now: 5)
+    let found = scheduler.explain(id(1), now: 6)
+    #expect(found.map(\.kind) == [.paused, .dependency] && found.map(\.since) == [5, 2])
+    scheduler.apply(.released(id(1), .paused), now: 7)
+    #expect(scheduler.decide(now: 7) == [] && scheduler.queuedCount == 1)
+    #expect(scheduler.explain(id(1), now: 7).map(\.kind) == [.dependency])
+    // A cause that does not hold takes no other away.
+    scheduler.apply(.released(id(1), .paused), now: 8)
+    #expect(scheduler.decide(now: 8) == [])
+    scheduler.apply(.released(id(1), .dependency), now: 9)
+    #expect(scheduler.decide(now: 9) == [.start(id(1), .compute)])
+  }
+
   @Test("one that was just given a slot waits when it has left it, unless it is canceled before")
   func returns() {
     var scheduler = scheduler()

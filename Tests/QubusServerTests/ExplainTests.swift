@@ -1,6 +1,7 @@
 import CQubusProto
 import QubusCore
 import QubusEngine
+import QubusTenancy
 import QubusWire
 import Testing
 
@@ -47,6 +48,32 @@ struct ExplainTests {
     #expect(client.ask("PauseJob", [])?.code == .missingField)
     message.pointee.reason = builder.text(String(repeating: "x", count: 1025))
     #expect(client.ask("PauseJob", MessageBuilder.pack(message))?.code == .invalidRequest)
+  }
+
+  @Test("holding and releasing answer with the job or say why not")
+  func hold() throws {
+    let fixture = try Fixture(endpoints: ["curve://127.0.0.1:0"])
+    let client = fixture.client(fixture.admission.add("root", .operator))
+    let id = fixture.service.add()
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__hold_job_request__init)
+    message.pointee.job_id = builder.text(id.description)
+    message.pointee.reason = builder.text("look")
+    let answer = try #require(client.ask("HoldJob", MessageBuilder.pack(message)))
+    try decoded(answer.body, qubus_descriptor_hold_job_response()) {
+      (m: Qubus__V1__HoldJobResponse) in
+      #expect(String(cString: m.job.pointee.reason) == "HELD look")
+    }
+    #expect(client.ask("ReleaseJob", Bodies.job(id.description))?.code == .illegalTransition)
+    #expect(client.ask("ReleaseJob", Bodies.job("nonsense"))?.code == .invalidIdentifier)
+    #expect(client.ask("HoldJob", [])?.code == .missingField)
+    message.pointee.reason = builder.text(String(repeating: "x", count: 1025))
+    #expect(client.ask("HoldJob", MessageBuilder.pack(message))?.code == .invalidRequest)
+    // Of all roles operators alone have the right.
+    let owner = fixture.client(fixture.admission.add("sam", .submitter))
+    for method in ["HoldJob", "ReleaseJob"] {
+      #expect(owner.ask(method, Bodies.job(id.description))?.code == .permissionDenied)
+    }
   }
 
   @Test("a job that is not there, or no id, is refused")

@@ -202,6 +202,25 @@ final class FakeService: JobService {
     completion(.failure(QubusError(.illegalTransition, "job \(id) is queued and not paused")))
   }
 
+  func hold(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(
+      Result { () throws(QubusError) in
+        var view = try job(id, context: context)
+        view.record.reason = "HELD \(reason)"
+        return view
+      })
+  }
+
+  func release(
+    _ id: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(.failure(QubusError(.illegalTransition, "job \(id) is queued and not held")))
+  }
+
   func explain(_ id: Identifier, context: CallContext) throws(QubusError) -> JobExplanation {
     JobExplanation(
       job: try job(id, context: context),

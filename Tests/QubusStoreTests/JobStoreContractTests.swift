@@ -139,6 +139,52 @@ struct JobStoreContractTests {
     #expect(try store.events(job.id, after: 0, limit: 100).last?.status == .canceled)
   }
 
+  @Test(
+    "who keeps a waiting job from its start is stored, whoever writes first",
+    arguments: StoreKind.allCases)
+  func withholding(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let store = fixture.store
+    let job = try await fixture.accept(fixture.record())
+    func change(_ adds: Withholding, _ removes: Withholding) async throws -> Withholding? {
+      var update = JobUpdate(jobID: job.id, attempt: 1)
+      update.withholding = WithholdingChange(adds: adds, removes: removes)
+      update.events = [NewEvent(time: 8, kind: .queueMoved, status: .queued, attempt: 1)]
+      _ = try await store.update(update)
+      return try store.job(job.id)?.withheld
+    }
+    #expect(job.withheld == [])
+    #expect(try await change(.held, []) == .held)
+    #expect(try await change(.paused, []) == [.held, .paused])
+    #expect(try await change([], .held) == .paused)
+    #expect(try await change([], .held) == .paused)
+    #expect(try await change(.held, .paused) == .held)
+    #expect(try store.unfinishedJobs().map(\.withheld) == [.held])
+    var refused = JobUpdate(jobID: job.id, attempt: 2)
+    refused.withholding = WithholdingChange(removes: .held)
+    #expect(await code { _ = try await store.update(refused) } == .illegalTransition)
+    #expect(try store.job(job.id)?.withheld == .held)
+  }
+
+  @Test("two changes of who keeps a job do together what they do one after another")
+  func mergedWithholding() {
+    let all: [Withholding] = [[], .paused, .held, [.paused, .held]]
+    let changes = all.flatMap { adds in
+      all.filter { $0.isDisjoint(with: adds) }.map { WithholdingChange(adds: adds, removes: $0) }
+    }
+    for start in all {
+      for first in changes {
+        for second in changes {
+          var (one, other) = (start, start)
+          one.apply(first)
+          one.apply(second)
+          other.apply(first.merged(with: second))
+          #expect(one == other, "\(start) \(first) \(second)")
+        }
+      }
+    }
+  }
+
   @Test("an annotation tells the state at its commit", arguments: StoreKind.allCases)
   func annotationState(_ kind: StoreKind) async throws {
     let fixture = try StoreFixture(kind)

@@ -77,6 +77,26 @@ struct MigrationTests {
     fresh.close()
   }
 
+  @Test("a job that a former release paused is still paused")
+  func paused() async throws {
+    let directory = TemporaryDirectory()
+    try FileManager.default.createDirectory(
+      atPath: directory.path, withIntermediateDirectories: true)
+    let text = try String(
+      contentsOf: Self.fixtures.appendingPathComponent("schema-9.sql"), encoding: .utf8)
+    let database = try DatabaseQueue(path: directory.file("qubus.sqlite"))
+    try await database.writeWithoutTransaction {
+      try $0.execute(sql: text)
+      // Also of the ended ones, whose reason is another matter.
+      try $0.execute(sql: "UPDATE jobs SET reason = 'PAUSED'")
+    }
+    try database.close()
+    let store = try SQLiteJobStore(
+      directory: directory.path, codec: TestCodec(), clock: Self.clock)
+    defer { try? store.close() }
+    #expect(try store.jobs(JobFilter()).map(\.withheld) == [[], [], .paused, []])
+  }
+
   /// What the database says of its own tables, indexes and triggers.
   private static func schema(of store: SQLiteJobStore) throws -> [String] {
     let found = Lock<[String]>([])

@@ -110,6 +110,10 @@ struct Expected {
       Expected(
         viewer: "ddhh", submitter: "ddhh", approver: "aahh", projectAdmin: "ddhh",
         tenantAdmin: "dddh", operator: "dddd", auditor: "dddd", nobody: "dhhh", reviewer: "ddhh")
+    case .holdJobs:
+      Expected(
+        viewer: "ddhh", submitter: "ddhh", approver: "ddhh", projectAdmin: "ddhh",
+        tenantAdmin: "dddh", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
     case .stepSessions:
       Expected(
         viewer: "ddhh", submitter: "adhh", approver: "ddhh", projectAdmin: "adhh",
@@ -156,6 +160,7 @@ struct Expected {
     case .getResult, .archiveJob: .readResults
     case .restoreJob: .restoreResults
     case .cancelJob, .pauseJob, .resumeJob: .cancelJobs
+    case .holdJob, .releaseJob: .holdJobs
     case .annotateJob: .annotateJobs
     case .openSession, .resumeSession: .openSessions
     case .step, .optimize, .cancelOptimize: .stepSessions

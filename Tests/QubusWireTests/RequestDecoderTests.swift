@@ -64,6 +64,23 @@ struct RequestDecoderTests {
     }
   }
 
+  @Test("jobs to wait for are named by ids, and nothing else", arguments: [7, 8])
+  func dependencies(number: UInt8) {
+    let field = number == 7 ? "after" : "after_ok"
+    // after: ["x"] or [""], within the job.
+    let cases: [([UInt8], ErrorCode)] = [
+      ([1, 0x78], .invalidIdentifier), ([0], .missingField), ([1, 0xFF], .invalidUTF8),
+    ]
+    for (text, code) in cases {
+      let job: [UInt8] = [0x08, 0x01, number << 3 | 2] + text
+      let error = #expect(throws: QubusError.self) {
+        try decoder.submit([0x0A, UInt8(job.count)] + job)
+      }
+      #expect(error?.code == code)
+      #expect(error?.violations.first?.field.hasPrefix("job.\(field)") == true)
+    }
+  }
+
   @Test("two jobs in one Submit, none, and a job that is no message are refused")
   func shape() {
     #expect(throws: QubusError.self) { try decoder.submit(body(spec) + body(spec)) }
@@ -78,6 +95,7 @@ struct RequestDecoderTests {
     limits.programBytes = 100
     limits.pubsPerJob = 2
     limits.rowsPerPub = 4
+    limits.dependencies = 2
     let decoder = RequestDecoder(limits: limits)
     let cases: [(ErrorCode, (inout JobSpec) -> Void)] = [
       (.programTooLarge, { $0.pubs[0].program = Array(repeating: 65, count: 101) }),
@@ -96,6 +114,13 @@ struct RequestDecoderTests {
       ),
       (.invalidRequest, { $0.execution.ttlSeconds = .infinity }),
       (.invalidRequest, { $0.execution.maxCost = -1 }),
+      (
+        .invalidRequest,
+        {
+          $0.after = [Samples.id]
+          $0.afterOK = [Samples.id, Samples.id]
+        }
+      ),
       (.invalidRequest, { $0.pubs[0].targetPrecision = 0 }),
     ]
     for (code, change) in cases {

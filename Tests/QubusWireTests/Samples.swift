@@ -48,6 +48,8 @@ enum Samples {
     spec.experiment.tags = ["x", "y"]
     spec.experiment.experimentClass = "demo"
     spec.experiment.citation = "doi:10"
+    spec.after = [id, Identifier(high: .max, low: 0)]
+    spec.afterOK = [Identifier(high: 0, low: 1)]
     return spec
   }()
 

@@ -231,6 +231,16 @@ static void bad_arguments_are_named(void) {
   spec.precision = "quadruple";
   CHECK(qubus_job_submit(client, &spec, 0, NULL, 0, &job, &error) == QUBUS_E_INVALID_ARGUMENT);
   CHECK(strstr(error.message, "quadruple") != NULL);
+  static const char *some[2] = {"018f3f5e-7c1a-7000-8000-0123456789ab", NULL};
+  spec = *bell();
+  spec.after = some;
+  spec.after_count = 2;
+  CHECK(qubus_job_submit(client, &spec, 0, NULL, 0, &job, &error) == QUBUS_E_INVALID_ARGUMENT);
+  CHECK(strstr(error.message, "after[1] is NULL") != NULL);
+  spec.after_count = 1;
+  spec.after_ok_count = 1;
+  CHECK(qubus_job_submit(client, &spec, 0, NULL, 0, &job, &error) == QUBUS_E_INVALID_ARGUMENT);
+  CHECK(strstr(error.message, "after_ok is NULL") != NULL);
   spec = *bell();
   qubus_pub pub = *spec.pubs;
   pub.program = NULL;

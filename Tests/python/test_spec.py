@@ -164,3 +164,22 @@ def test_one_observable_keeps_all_its_terms():
 @pytest.mark.parametrize("value", [[], [[]], 5, [["ZZ"], ["XX", "YY"]], {"ZZ": 1j}, [("ZZ", 1), "XX", 5]])
 def test_observables_that_make_no_array_are_refused(value):
     refused("invalid_observable", "", observables=value)
+
+
+def test_jobs_to_wait_for_are_given_by_themselves_or_by_their_ids():
+    class Named:
+        id = "018f3f5e-7c1a-7000-8000-0123456789ab"
+
+    spec, _ = pack(JobSpec("", after=[Named(), "b"], after_ok=iter(["c"])))
+    assert spec.after_count == 2 and spec.after_ok_count == 1
+    found = [ffi.string(spec.after[0]), ffi.string(spec.after[1]), ffi.string(spec.after_ok[0])]
+    assert found == [Named.id.encode(), b"b", b"c"]
+    assert pack(JobSpec(""))[0].after_count == 0
+
+
+@pytest.mark.parametrize("given", ["018f3f5e-7c1a-7000-8000-0123456789ab", None, 7, [7], [None]])
+def test_what_names_no_jobs_to_wait_for_is_refused(given):
+    for field in ("after", "after_ok"):
+        with pytest.raises(TypeError, match=field):
+            JobSpec("", **{field: given})
+    refused("nul_in_string", "", after=["a\0"])

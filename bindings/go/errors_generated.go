@@ -256,6 +256,8 @@ const (
 	// The job does not wait for an approval: it never did, somebody decided already, or it has
 	// ended.
 	ErrApprovalNotPending Code = 4022
+	// The job was to run after others had succeeded (`after_ok`), and one of them did not.
+	ErrDependencyFailed Code = 4023
 	// The device is switched off, in maintenance or unreachable, and the job asked for no other.
 	ErrDeviceOffline Code = 5001
 	// The device is being calibrated and takes no work at present.

@@ -83,6 +83,28 @@ func TestWaitTellsTheTerminalStatus(t *testing.T) {
 	}
 }
 
+func TestAJobStartsAfterOthers(t *testing.T) {
+	client := open(t)
+	ctx := within(t, 30*time.Second)
+	stopped := must(client.Submit(ctx, slow()))(t)
+	spec := qubus.Program(bell, 10)
+	spec.After = []string{stopped.ID()}
+	second := must(client.Submit(ctx, spec))(t)
+	spec.AfterOK = []string{second.ID()}
+	third := must(client.Submit(ctx, spec))(t)
+	spec.After, spec.AfterOK = nil, []string{stopped.ID()}
+	never := must(client.Submit(ctx, spec))(t)
+	must(stopped.Cancel(ctx, ""))(t)
+	if status := must(third.Wait(ctx))(t); status != qubus.StatusSucceeded {
+		t.Fatalf("status %s", status)
+	}
+	_, err := never.Result(ctx)
+	wantError(t, err, qubus.ErrDependencyFailed)
+	spec.AfterOK = []string{"01890000-0000-7000-8000-000000000000"}
+	_, err = client.Submit(ctx, spec)
+	wantError(t, err, qubus.ErrJobNotFound)
+}
+
 func TestSweepsAndObservablesBroadcast(t *testing.T) {
 	client := open(t)
 	ctx := within(t, 30*time.Second)

@@ -39,8 +39,19 @@ func pack(memory *arena, spec *JobSpec) (*C.qubus_job_spec, error) {
 		}
 	}
 	var err error
-	if n.tags, n.tag_count, err = packTags(memory, spec.Tags); err != nil {
-		return nil, err
+	for _, list := range []struct {
+		to     ***C.char
+		count  *C.uint64_t
+		field  string
+		values []string
+	}{
+		{&n.tags, &n.tag_count, "tags", spec.Tags},
+		{&n.after, &n.after_count, "after", spec.After},
+		{&n.after_ok, &n.after_ok_count, "after_ok", spec.AfterOK},
+	} {
+		if *list.to, *list.count, err = packTexts(memory, list.field, list.values); err != nil {
+			return nil, err
+		}
 	}
 	n.priority_class = C.int32_t(spec.Priority)
 	if spec.AllowSimulatorFallback {
@@ -133,18 +144,18 @@ func packObservables(
 	return first, C.uint64_t(len(observables)), nil
 }
 
-func packTags(memory *arena, tags []string) (**C.char, C.uint64_t, error) {
-	if len(tags) == 0 {
+func packTexts(memory *arena, field string, texts []string) (**C.char, C.uint64_t, error) {
+	if len(texts) == 0 {
 		return nil, 0, nil
 	}
-	packed, first := makeArray[*C.char](memory, len(tags))
-	for i, tag := range tags {
+	packed, first := makeArray[*C.char](memory, len(texts))
+	for i, text := range texts {
 		var err error
-		if packed[i], err = memory.textOrEmpty("tags", tag); err != nil {
+		if packed[i], err = memory.textOrEmpty(field, text); err != nil {
 			return nil, 0, err
 		}
 	}
-	return first, C.uint64_t(len(tags)), nil
+	return first, C.uint64_t(len(texts)), nil
 }
 
 // product of the lengths; 1 for a scalar, -1 for a negative length.

@@ -163,7 +163,7 @@ func packSession(memory *arena, spec *SessionSpec) (*C.qubus_session_spec, error
 			return nil, err
 		}
 	}
-	if n.tags, n.tag_count, err = packTags(memory, spec.Tags); err != nil {
+	if n.tags, n.tag_count, err = packTexts(memory, "tags", spec.Tags); err != nil {
 		return nil, err
 	}
 	if spec.SharesRandomNumbers {

@@ -84,6 +84,8 @@ type JobSpec struct {
 	Tags                   []string
 	ExperimentClass        string
 	Citation               string
+	After                  []string // ids of jobs that have to end first, in whatever way
+	AfterOK                []string // of jobs that have to succeed first; else dependency_failed
 }
 
 // Seed gives a pointer for JobSpec.Seed, SessionSpec.Seed and OptimizationSpec.Seed.

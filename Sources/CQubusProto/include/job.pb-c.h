@@ -321,10 +321,20 @@ struct  Qubus__V1__JobRequest
   Qubus__V1__Pub **pubs;
   Qubus__V1__Execution *execution;
   Qubus__V1__Experiment *experiment;
+  /*
+   * ids of jobs that have to end first, in whatever way
+   */
+  size_t n_after;
+  char **after;
+  /*
+   * of jobs that have to succeed first; if one does not, this one is canceled
+   */
+  size_t n_after_ok;
+  char **after_ok;
 };
 #define QUBUS__V1__JOB_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__job_request__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, 0,NULL, 0,NULL }
 
 
 typedef enum {

@@ -46,6 +46,10 @@ typedef struct Qubus__V1__PauseJobRequest Qubus__V1__PauseJobRequest;
 typedef struct Qubus__V1__PauseJobResponse Qubus__V1__PauseJobResponse;
 typedef struct Qubus__V1__ResumeJobRequest Qubus__V1__ResumeJobRequest;
 typedef struct Qubus__V1__ResumeJobResponse Qubus__V1__ResumeJobResponse;
+typedef struct Qubus__V1__HoldJobRequest Qubus__V1__HoldJobRequest;
+typedef struct Qubus__V1__HoldJobResponse Qubus__V1__HoldJobResponse;
+typedef struct Qubus__V1__ReleaseJobRequest Qubus__V1__ReleaseJobRequest;
+typedef struct Qubus__V1__ReleaseJobResponse Qubus__V1__ReleaseJobResponse;
 typedef struct Qubus__V1__AnnotateJobRequest Qubus__V1__AnnotateJobRequest;
 typedef struct Qubus__V1__AnnotateJobResponse Qubus__V1__AnnotateJobResponse;
 typedef struct Qubus__V1__ArchiveJobRequest Qubus__V1__ArchiveJobRequest;
@@ -631,6 +635,54 @@ struct  Qubus__V1__ResumeJobResponse
     , NULL }
 
 
+/*
+ * The same by an operator: whoever owns the job cannot end it.
+ */
+struct  Qubus__V1__HoldJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  /*
+   * at most 1,024 bytes; kept with the job
+   */
+  char *reason;
+};
+#define QUBUS__V1__HOLD_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__hold_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__HoldJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+};
+#define QUBUS__V1__HOLD_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__hold_job_response__descriptor) \
+    , NULL }
+
+
+struct  Qubus__V1__ReleaseJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  char *reason;
+};
+#define QUBUS__V1__RELEASE_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__release_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ReleaseJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+};
+#define QUBUS__V1__RELEASE_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__release_job_response__descriptor) \
+    , NULL }
+
+
 struct  Qubus__V1__AnnotateJobRequest
 {
   ProtobufCMessage base;
@@ -809,7 +861,7 @@ struct  Qubus__V1__WaitConstraint
 {
   ProtobufCMessage base;
   /*
-   * APPROVAL, DEVICE_OFFLINE, PAUSED, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
+   * APPROVAL, DEPENDENCY, DEVICE_OFFLINE, HELD, PAUSED, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
    */
   char *kind;
   /*
@@ -1630,6 +1682,82 @@ Qubus__V1__ResumeJobResponse *
 void   qubus__v1__resume_job_response__free_unpacked
                      (Qubus__V1__ResumeJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__HoldJobRequest methods */
+void   qubus__v1__hold_job_request__init
+                     (Qubus__V1__HoldJobRequest         *message);
+size_t qubus__v1__hold_job_request__get_packed_size
+                     (const Qubus__V1__HoldJobRequest   *message);
+size_t qubus__v1__hold_job_request__pack
+                     (const Qubus__V1__HoldJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__hold_job_request__pack_to_buffer
+                     (const Qubus__V1__HoldJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__HoldJobRequest *
+       qubus__v1__hold_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__hold_job_request__free_unpacked
+                     (Qubus__V1__HoldJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__HoldJobResponse methods */
+void   qubus__v1__hold_job_response__init
+                     (Qubus__V1__HoldJobResponse         *message);
+size_t qubus__v1__hold_job_response__get_packed_size
+                     (const Qubus__V1__HoldJobResponse   *message);
+size_t qubus__v1__hold_job_response__pack
+                     (const Qubus__V1__HoldJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__hold_job_response__pack_to_buffer
+                     (const Qubus__V1__HoldJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__HoldJobResponse *
+       qubus__v1__hold_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__hold_job_response__free_unpacked
+                     (Qubus__V1__HoldJobResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ReleaseJobRequest methods */
+void   qubus__v1__release_job_request__init
+                     (Qubus__V1__ReleaseJobRequest         *message);
+size_t qubus__v1__release_job_request__get_packed_size
+                     (const Qubus__V1__ReleaseJobRequest   *message);
+size_t qubus__v1__release_job_request__pack
+                     (const Qubus__V1__ReleaseJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__release_job_request__pack_to_buffer
+                     (const Qubus__V1__ReleaseJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ReleaseJobRequest *
+       qubus__v1__release_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__release_job_request__free_unpacked
+                     (Qubus__V1__ReleaseJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ReleaseJobResponse methods */
+void   qubus__v1__release_job_response__init
+                     (Qubus__V1__ReleaseJobResponse         *message);
+size_t qubus__v1__release_job_response__get_packed_size
+                     (const Qubus__V1__ReleaseJobResponse   *message);
+size_t qubus__v1__release_job_response__pack
+                     (const Qubus__V1__ReleaseJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__release_job_response__pack_to_buffer
+                     (const Qubus__V1__ReleaseJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ReleaseJobResponse *
+       qubus__v1__release_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__release_job_response__free_unpacked
+                     (Qubus__V1__ReleaseJobResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__AnnotateJobRequest methods */
 void   qubus__v1__annotate_job_request__init
                      (Qubus__V1__AnnotateJobRequest         *message);
@@ -2213,6 +2341,18 @@ typedef void (*Qubus__V1__ResumeJobRequest_Closure)
 typedef void (*Qubus__V1__ResumeJobResponse_Closure)
                  (const Qubus__V1__ResumeJobResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__HoldJobRequest_Closure)
+                 (const Qubus__V1__HoldJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__HoldJobResponse_Closure)
+                 (const Qubus__V1__HoldJobResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ReleaseJobRequest_Closure)
+                 (const Qubus__V1__ReleaseJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ReleaseJobResponse_Closure)
+                 (const Qubus__V1__ReleaseJobResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__AnnotateJobRequest_Closure)
                  (const Qubus__V1__AnnotateJobRequest *message,
                   void *closure_data);
@@ -2330,6 +2470,10 @@ extern const ProtobufCMessageDescriptor qubus__v1__pause_job_request__descriptor
 extern const ProtobufCMessageDescriptor qubus__v1__pause_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__resume_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__resume_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__hold_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__hold_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__release_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__release_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__annotate_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__archive_job_request__descriptor;

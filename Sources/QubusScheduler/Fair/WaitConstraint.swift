@@ -17,6 +17,10 @@ package struct WaitConstraint: Sendable, Hashable {
     case quota = "QUOTA"
     /// Somebody does not want it to start yet.
     case paused = "PAUSED"
+    /// An operator does not want it to start yet.
+    case held = "HELD"
+    /// Other jobs have to end first.
+    case dependency = "DEPENDENCY"
     /// Somebody has to allow it first.
     case approval = "APPROVAL"
   }

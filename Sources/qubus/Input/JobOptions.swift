@@ -71,6 +71,19 @@ struct JobOptions: ParsableArguments {
   @Option(help: "A second submit under this key finds the first job instead of making another.")
   var idempotencyKey: String?
 
+  @Option(
+    name: .customLong("after"),
+    help: ArgumentHelp(
+      "Start after this job has ended, in whatever way. May be repeated.", valueName: "job"))
+  var after: [String] = []
+
+  @Option(
+    name: .customLong("after-ok"),
+    help: ArgumentHelp(
+      "Start after this job has succeeded; if it does not, end as canceled. May be repeated.",
+      valueName: "job"))
+  var afterOK: [String] = []
+
   /// Shots of a run that asks for nothing in particular.
   static let defaultShots: Int64 = 1024
 
@@ -95,6 +108,8 @@ struct JobOptions: ParsableArguments {
     spec.seed = seed
     spec.name = name
     spec.tags = tags
+    spec.after = after
+    spec.afterOK = afterOK
     return spec
   }
 }

@@ -83,6 +83,24 @@ TEST("a cancel stops a job and is idempotent") {
   }
 }
 
+TEST("a job starts after others") {
+  const qubus::client client = connect();
+  const qubus::job stopped = client.submit(slow_job());
+  qubus::job_spec spec(bell, 10);
+  spec.after = {stopped.id()};
+  const qubus::job second = client.submit(spec);
+  spec.after_ok = {second.id()};
+  const qubus::job third = client.submit(spec);
+  spec.after.clear();
+  spec.after_ok = {stopped.id()};
+  const qubus::job never = client.submit(spec);
+  stopped.cancel();
+  CHECK(third.wait(30s) == "succeeded");
+  refused({qubus::code::dependency_failed}, [&] { never.result(10s); });
+  spec.after_ok = {"01890000-0000-7000-8000-000000000000"};
+  refused({qubus::code::job_not_found}, [&] { client.submit(spec); });
+}
+
 TEST("submits are pipelined, and a call becomes a std::future") {
   const qubus::client client = connect();
   std::vector<qubus::pending<qubus::job>> calls;

@@ -914,6 +914,16 @@ ERRORS = (
         "The job does not wait for an approval: it never did, somebody decided already, or it has ended.",
     ),
     (
+        4023,
+        "dependency_failed",
+        "conflict",
+        "FAILED_PRECONDITION",
+        409,
+        "fail_fast",
+        "Look at the job that is named, repair it, and submit both again with new idempotency keys; name it in `after` if the other one may run whatever becomes of it.",
+        "The job was to run after others had succeeded (`after_ok`), and one of them did not. It ended as canceled and nothing was run.",
+    ),
+    (
         5001,
         "device_offline",
         "backend",

@@ -376,6 +376,16 @@ class AsyncJob:
         return records.job_of(
             await self._client.call("ResumeJob", {"job_id": self.id, "reason": reason}))
 
+    async def hold(self, reason: str = "") -> records.JobInfo:
+        """See `Job.hold`."""
+        return records.job_of(
+            await self._client.call("HoldJob", {"job_id": self.id, "reason": reason}))
+
+    async def release(self, reason: str = "") -> records.JobInfo:
+        """See `Job.release`."""
+        return records.job_of(
+            await self._client.call("ReleaseJob", {"job_id": self.id, "reason": reason}))
+
     async def explain(self) -> list[records.WaitConstraint]:
         """See `Job.explain`."""
         return records.constraints(await self._client.call("ExplainJob", {"job_id": self.id}))

@@ -220,6 +220,14 @@ class Job:
         """Lets a paused job wait its turn again."""
         return records.job_of(self._client.call("ResumeJob", {"job_id": self.id, "reason": reason}))
 
+    def hold(self, reason: str = "") -> records.JobInfo:
+        """Keeps a waiting job from its start until an operator releases it; for operators."""
+        return records.job_of(self._client.call("HoldJob", {"job_id": self.id, "reason": reason}))
+
+    def release(self, reason: str = "") -> records.JobInfo:
+        """Lets a held job wait its turn again; for operators."""
+        return records.job_of(self._client.call("ReleaseJob", {"job_id": self.id, "reason": reason}))
+
     def explain(self) -> list[records.WaitConstraint]:
         """Every reason why the job does not run now; empty for one that does not wait."""
         return records.constraints(self._client.call("ExplainJob", {"job_id": self.id}))

@@ -212,6 +212,8 @@ def fill(target: Any, job: JobSpec, keep: list[Any]) -> None:
     if options["allow_simulator_fallback"]:
         target.allow_simulator_fallback = 1
     target.tags, target.tag_count = text_array(options["tags"], "tags", keep)
+    target.after, target.after_count = text_array(job.after, "after", keep)
+    target.after_ok, target.after_ok_count = text_array(job.after_ok, "after_ok", keep)
 
 
 def pack(job: JobSpec) -> tuple[Any, list[Any]]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Union
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Union
 
 from ._native import lib
 from .errors import of_name
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = Union[str, bytes, "os.PathLike[str]", "Pub"]
     Parameters: TypeAlias = Mapping[str, ArrayLike]
+
+
+class HasID(Protocol):
+    """A job, by its id: `Job`, `AsyncJob`."""
+
+    @property
+    def id(self) -> str: ...
 
 
 class EstimateOptions(TypedDict, total=False):
@@ -45,6 +52,8 @@ class EstimateOptions(TypedDict, total=False):
     experiment_class: str | None
     citation: str | None
     client_job_id: str | None
+    after: Iterable[str | HasID]
+    after_ok: Iterable[str | HasID]
 
 
 class SubmitOptions(EstimateOptions, total=False):
@@ -159,6 +168,16 @@ PRIORITIES = {
 }
 
 
+def _job_ids(jobs: Iterable[str | HasID], field: str) -> tuple[str, ...]:
+    if isinstance(jobs, str) or not isinstance(jobs, Iterable):
+        raise TypeError(f"{field} is a list of jobs or of their ids")
+    ids = tuple(job if isinstance(job, str) else getattr(job, "id", None) for job in jobs)
+    for number, found in enumerate(ids):
+        if not isinstance(found, str):
+            raise TypeError(f"{field}[{number}] is neither a job nor the id of one")
+    return ids
+
+
 class JobSpec:
     """One job: what `client.submit` takes, as a value; for `client.submit_batch`.
 
@@ -175,9 +194,12 @@ class JobSpec:
         deadline_seconds, ttl_seconds, expected_seconds, max_run_seconds: of the job, not of the call.
         max_cost: micro-units.
         name, tags, experiment_id, experiment_class, citation: the scientific frame.
+        after: jobs, or their ids, that have to end first, in whatever way.
+        after_ok: jobs, or their ids, that have to succeed first; if one does not, this one is
+            canceled with the error `dependency_failed`.
     """
 
-    __slots__ = ("pubs", "options", "seed")
+    __slots__ = ("pubs", "options", "seed", "after", "after_ok")
 
     def __init__(
         self, source: Any, *, shots: int | None = None, seed: int | None = None,
@@ -193,7 +215,8 @@ class JobSpec:
         max_run_seconds: float | None = None, max_cost: int | None = None,
         tags: Iterable[str] = (), experiment_id: str | None = None,
         experiment_class: str | None = None, citation: str | None = None,
-        client_job_id: str | None = None,
+        client_job_id: str | None = None, after: Iterable[str | HasID] = (),
+        after_ok: Iterable[str | HasID] = (),
     ):
         if isinstance(source, (list, tuple, Pub)):
             defaults = {
@@ -213,6 +236,8 @@ class JobSpec:
                 limit='"interactive", "batch" or None')
         if isinstance(tags, str):
             raise TypeError("tags is a list of texts, not one text")
+        self.after = _job_ids(after, "after")
+        self.after_ok = _job_ids(after_ok, "after_ok")
         self.seed = seed
         self.options: dict[str, Any] = {
             "name": name, "idempotency_key": idempotency_key, "device": device,

@@ -4,8 +4,10 @@ internal import QubusClient
 struct AdminCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "admin",
-    abstract:
-      "Tenants, projects, principals, keys, roles, tokens, prices, budgets, quotas and policies.",
+    abstract: """
+      Tenants, projects, principals, keys, roles, tokens, prices, budgets, quotas, policies and \
+      holds.
+      """,
     discussion: """
       A principal is named tenant/project/name. Whoever started the daemon first is its operator; \
       docs/tenancy.md tells who may do what.
@@ -14,8 +16,8 @@ struct AdminCommand: ParsableCommand {
       TenantsCommand.self, ProjectsCommand.self, PrincipalsCommand.self, KeysCommand.self,
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
       PriceCommand.self, CreditCommand.self, BudgetCommand.self, DedicateCommand.self,
-      AdminQuotaCommand.self, WeightCommand.self, ApprovalPolicyCommand.self,
-      ExportPolicyCommand.self,
+      AdminQuotaCommand.self, WeightCommand.self, HoldCommand.self, ReleaseCommand.self,
+      ApprovalPolicyCommand.self, ExportPolicyCommand.self,
     ])
 }
 

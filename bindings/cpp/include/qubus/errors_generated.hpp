@@ -162,6 +162,7 @@ inline constexpr std::int32_t project_disabled = 4014;
 inline constexpr std::int32_t approval_refused = 4020;
 inline constexpr std::int32_t approval_expired = 4021;
 inline constexpr std::int32_t approval_not_pending = 4022;
+inline constexpr std::int32_t dependency_failed = 4023;
 inline constexpr std::int32_t device_offline = 5001;
 inline constexpr std::int32_t backend_recalibrating = 5002;
 inline constexpr std::int32_t no_acceptable_device = 5003;

@@ -237,7 +237,7 @@ class session {
   class packed_spec {
    public:
     explicit packed_spec(const session_spec &spec)
-        : observables_(spec.observables), tags_(detail::packed_texts(spec.tags)) {
+        : observables_(spec.observables), tags_(detail::packed_texts(spec.tags, "tags")) {
       native_.outputs = spec.outputs;
       native_.program = spec.program.c_str();
       native_.program_bytes = spec.program.size();

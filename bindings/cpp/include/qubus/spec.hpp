@@ -65,6 +65,8 @@ struct job_spec {
   std::string precision;                     ///< double (default) or single
   std::string experiment_id, name, experiment_class, citation;
   std::vector<std::string> tags;
+  std::vector<std::string> after;            ///< ids of jobs that have to end first, in whatever way
+  std::vector<std::string> after_ok;         ///< of jobs that have to succeed first; else dependency_failed
 
   job_spec() = default;
   /// One program with shots.
@@ -98,16 +100,19 @@ class packed_observables {
   std::vector<qubus_observable> native_;
 };
 
-inline std::vector<const char *> packed_texts(const std::vector<std::string> &texts) {
+inline std::vector<const char *> packed_texts(
+    const std::vector<std::string> &texts, const char *field) {
   std::vector<const char *> native;
-  for (const std::string &text : texts) native.push_back(c_text(text, "tags"));
+  for (const std::string &text : texts) native.push_back(c_text(text, field));
   return native;
 }
 
 /// A `qubus_job_spec` that points into the spec it was made from.
 class packed_job {
  public:
-  explicit packed_job(const job_spec &spec) : tags_(packed_texts(spec.tags)) {
+  explicit packed_job(const job_spec &spec)
+      : tags_(packed_texts(spec.tags, "tags")), after_(packed_texts(spec.after, "after")),
+        after_ok_(packed_texts(spec.after_ok, "after_ok")) {
     for (const pub &p : spec.pubs) pubs_.push_back(pack(p));
     native_.pubs = pubs_.data();
     native_.pub_count = pubs_.size();
@@ -133,6 +138,10 @@ class packed_job {
     native_.citation = or_null(spec.citation, "citation");
     native_.tags = tags_.data();
     native_.tag_count = tags_.size();
+    native_.after = after_.data();
+    native_.after_count = after_.size();
+    native_.after_ok = after_ok_.data();
+    native_.after_ok_count = after_ok_.size();
   }
   packed_job(const packed_job &) = delete;
   packed_job &operator=(const packed_job &) = delete;
@@ -182,7 +191,7 @@ class packed_job {
     return native;
   }
 
-  std::vector<const char *> tags_;
+  std::vector<const char *> tags_, after_, after_ok_;
   std::deque<std::vector<qubus_parameter>> parameters_;
   std::deque<packed_observables> observables_;
   std::vector<qubus_pub> pubs_;
