@@ -89,7 +89,6 @@ extension Engine {
       // One that was withheld while it expired is noted there without being there.
       if wasWithheld || wasDependent { scheduler.post(.canceled(job.id)) }
       table.retire(job)
-      logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
     }
     for completion in completions { completion(.success(events)) }
     for waiter in waiters { waiter(record) }
@@ -97,6 +96,10 @@ extension Engine {
       for observer in observers { observer(record.lastSequence, record.status) }
     }
     if retry { self.retry(job) } else { clearTrouble(job) }
+    // Whoever waits for the end comes first.
+    if update.moves.last?.isTerminal == true, logger.logLevel <= .info {
+      logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
+    }
   }
 
   private func refused(_ numbers: [UInt64], _ job: ActiveJob, _ error: QubusError) {

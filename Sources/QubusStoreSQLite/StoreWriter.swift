@@ -36,6 +36,7 @@ final class StoreWriter: Sendable {
 
   func start() {
     let thread = Thread { [self] in
+      if let processor = options.writerProcessor { ProcessorSet.keepThread(on: [processor]) }
       run()
       finished.signal()
     }
@@ -84,7 +85,7 @@ final class StoreWriter: Sendable {
         let notes = queue.takeNotes()
         if !notes.isEmpty {
           write(notes, db, executor, log)
-        } else if wake == .idle {
+        } else if wake == .idle, isLong {
           checkpoint(log, .passive)
         }
         if wake == .finished { return }

@@ -37,7 +37,11 @@ final class Daemon: Sendable {
     let clock = SystemClock()
     let limits = Limits()
     let codec = ProtobufJobCodec(limits: limits)
+    let places = ThreadPlaces(
+      dataDirectory: configuration.dataDirectory,
+      keepsAwake: configuration.keepAwakeMicroseconds > 0)
     var storeOptions = StoreOptions()
+    storeOptions.writerProcessor = places.writer
     storeOptions.onFatal = { error in
       logger.critical(
         "the disk cannot be trusted any more", metadata: ["error": "\(error.logText)"])
@@ -96,6 +100,7 @@ final class Daemon: Sendable {
     serverConfiguration.unadmittedAtOnce = 1024
     serverConfiguration.limits = limits
     serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
+    serverConfiguration.messageProcessor = places.messages
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
     serverConfiguration.instructionSet = device.instructionSet
     try engine.start()
