@@ -265,7 +265,7 @@ QUBUS_API int32_t qubus_job_submit_start(qubus_client *client, const qubus_job_s
 QUBUS_API int32_t qubus_job_plan_start(qubus_client *client, const qubus_job_spec *spec, uint64_t tag, qubus_call **out, qubus_error *error);
 
 #define QUBUS_METHOD_GET_JOB 1        ///< subject: job id → text
-#define QUBUS_METHOD_LIST_JOBS 2      ///< arguments: statuses (comma), page_size, page_token, tags (comma), name → text
+#define QUBUS_METHOD_LIST_JOBS 2      ///< arguments: statuses (comma), page_size, page_token, tags (comma), name, batch_id → text
 #define QUBUS_METHOD_CANCEL_JOB 3     ///< subject: job id; arguments: reason → text
 #define QUBUS_METHOD_ANNOTATE_JOB 4   ///< subject: job id; arguments: the annotations → text
 #define QUBUS_METHOD_REPLAY_JOB 5     ///< subject: job id; arguments: wait_milliseconds, replay_job_id → text
@@ -326,6 +326,7 @@ QUBUS_API int32_t qubus_client_ping(qubus_client *client, int64_t timeout_millis
 QUBUS_API int32_t qubus_job_submit(qubus_client *client, const qubus_job_spec *spec, int64_t timeout_milliseconds, char *key_out, uint64_t key_capacity, qubus_job **out, qubus_error *error);
 /// Submits many in one message. `out` and `errors` hold `count` entries; an entry that failed is NULL
 /// and its error says why (`errors` may be NULL). Returns OK when the batch itself was answered.
+/// Jobs that one call made have the same batch_id, by which CancelBatch cancels all of them.
 QUBUS_API int32_t qubus_job_submit_batch(qubus_client *client, const qubus_job_spec *specs, uint64_t count, int64_t timeout_milliseconds, qubus_job **out, qubus_error *errors, qubus_error *error);
 /// A handle on a job by its id. Does not ask the server.
 QUBUS_API int32_t qubus_job_attach(qubus_client *client, const char *job_id, qubus_job **out, qubus_error *error);

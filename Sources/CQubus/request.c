@@ -127,10 +127,12 @@ static int32_t build_list(const given *g, zmq_msg_t *out) {
       request.page_token = (char *)(uintptr_t)argument->value;
     } else if (strcmp(argument->name, "name") == 0) {
       request.name = (char *)(uintptr_t)argument->value;
+    } else if (strcmp(argument->name, "batch_id") == 0) {
+      request.batch_id = (char *)(uintptr_t)argument->value;
     } else {
       code = refuse(g, argument->name,
                     "is unknown or given twice; known are statuses, page_size, page_token, tags, "
-                    "name");
+                    "name, batch_id");
     }
   }
   if (code == QUBUS_OK) code = message_encode(&request.base, out, g->error);

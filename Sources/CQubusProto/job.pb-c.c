@@ -1795,7 +1795,7 @@ const ProtobufCMessageDescriptor qubus__v1__link__descriptor =
   (ProtobufCMessageInit) qubus__v1__link__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[39] =
+static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[42] =
 {
   {
     "job_id",
@@ -2265,10 +2265,47 @@ static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[39] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "priority",
+    40,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Job, priority),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "batch_id",
+    41,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Job, batch_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resubmit_of",
+    42,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Job, resubmit_of),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__job__field_indices_by_name[] = {
   30,   /* field[30] = annotations */
   4,   /* field[4] = attempt */
+  40,   /* field[40] = batch_id */
   1,   /* field[1] = client_job_id */
   15,   /* field[15] = cost */
   14,   /* field[14] = cost_held */
@@ -2293,10 +2330,12 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
   31,   /* field[31] = notices */
   16,   /* field[16] = phases */
   21,   /* field[21] = principal */
+  39,   /* field[39] = priority */
   20,   /* field[20] = project */
   6,   /* field[6] = queue_position */
   3,   /* field[3] = reason */
   28,   /* field[28] = replay_of */
+  41,   /* field[41] = resubmit_of */
   34,   /* field[34] = results_expire_at */
   36,   /* field[36] = results_removed */
   29,   /* field[29] = seed */
@@ -2310,7 +2349,7 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__job__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 39 }
+  { 0, 42 }
 };
 const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
 {
@@ -2320,7 +2359,7 @@ const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
   "Qubus__V1__Job",
   "qubus.v1",
   sizeof(Qubus__V1__Job),
-  39,
+  42,
   qubus__v1__job__field_descriptors,
   qubus__v1__job__field_indices_by_name,
   1,  qubus__v1__job__number_ranges,

@@ -1132,6 +1132,276 @@ void   qubus__v1__cancel_job_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__cancel_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__cancel_batch_request__init
+                     (Qubus__V1__CancelBatchRequest         *message)
+{
+  static const Qubus__V1__CancelBatchRequest init_value = QUBUS__V1__CANCEL_BATCH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__cancel_batch_request__get_packed_size
+                     (const Qubus__V1__CancelBatchRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__cancel_batch_request__pack
+                     (const Qubus__V1__CancelBatchRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__cancel_batch_request__pack_to_buffer
+                     (const Qubus__V1__CancelBatchRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__CancelBatchRequest *
+       qubus__v1__cancel_batch_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__CancelBatchRequest *)
+     protobuf_c_message_unpack (&qubus__v1__cancel_batch_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__cancel_batch_request__free_unpacked
+                     (Qubus__V1__CancelBatchRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__cancel_batch_response__init
+                     (Qubus__V1__CancelBatchResponse         *message)
+{
+  static const Qubus__V1__CancelBatchResponse init_value = QUBUS__V1__CANCEL_BATCH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__cancel_batch_response__get_packed_size
+                     (const Qubus__V1__CancelBatchResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__cancel_batch_response__pack
+                     (const Qubus__V1__CancelBatchResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__cancel_batch_response__pack_to_buffer
+                     (const Qubus__V1__CancelBatchResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__CancelBatchResponse *
+       qubus__v1__cancel_batch_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__CancelBatchResponse *)
+     protobuf_c_message_unpack (&qubus__v1__cancel_batch_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__cancel_batch_response__free_unpacked
+                     (Qubus__V1__CancelBatchResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__cancel_batch_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__change_job_request__init
+                     (Qubus__V1__ChangeJobRequest         *message)
+{
+  static const Qubus__V1__ChangeJobRequest init_value = QUBUS__V1__CHANGE_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__change_job_request__get_packed_size
+                     (const Qubus__V1__ChangeJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__change_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__change_job_request__pack
+                     (const Qubus__V1__ChangeJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__change_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__change_job_request__pack_to_buffer
+                     (const Qubus__V1__ChangeJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__change_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ChangeJobRequest *
+       qubus__v1__change_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ChangeJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__change_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__change_job_request__free_unpacked
+                     (Qubus__V1__ChangeJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__change_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__change_job_response__init
+                     (Qubus__V1__ChangeJobResponse         *message)
+{
+  static const Qubus__V1__ChangeJobResponse init_value = QUBUS__V1__CHANGE_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__change_job_response__get_packed_size
+                     (const Qubus__V1__ChangeJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__change_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__change_job_response__pack
+                     (const Qubus__V1__ChangeJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__change_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__change_job_response__pack_to_buffer
+                     (const Qubus__V1__ChangeJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__change_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ChangeJobResponse *
+       qubus__v1__change_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ChangeJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__change_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__change_job_response__free_unpacked
+                     (Qubus__V1__ChangeJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__change_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__resubmit_job_request__init
+                     (Qubus__V1__ResubmitJobRequest         *message)
+{
+  static const Qubus__V1__ResubmitJobRequest init_value = QUBUS__V1__RESUBMIT_JOB_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__resubmit_job_request__get_packed_size
+                     (const Qubus__V1__ResubmitJobRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__resubmit_job_request__pack
+                     (const Qubus__V1__ResubmitJobRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__resubmit_job_request__pack_to_buffer
+                     (const Qubus__V1__ResubmitJobRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ResubmitJobRequest *
+       qubus__v1__resubmit_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ResubmitJobRequest *)
+     protobuf_c_message_unpack (&qubus__v1__resubmit_job_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__resubmit_job_request__free_unpacked
+                     (Qubus__V1__ResubmitJobRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__resubmit_job_response__init
+                     (Qubus__V1__ResubmitJobResponse         *message)
+{
+  static const Qubus__V1__ResubmitJobResponse init_value = QUBUS__V1__RESUBMIT_JOB_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__resubmit_job_response__get_packed_size
+                     (const Qubus__V1__ResubmitJobResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__resubmit_job_response__pack
+                     (const Qubus__V1__ResubmitJobResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__resubmit_job_response__pack_to_buffer
+                     (const Qubus__V1__ResubmitJobResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__ResubmitJobResponse *
+       qubus__v1__resubmit_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__ResubmitJobResponse *)
+     protobuf_c_message_unpack (&qubus__v1__resubmit_job_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__resubmit_job_response__free_unpacked
+                     (Qubus__V1__ResubmitJobResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__resubmit_job_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__pause_job_request__init
                      (Qubus__V1__PauseJobRequest         *message)
 {
@@ -1987,6 +2257,186 @@ void   qubus__v1__explain_job_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__explain_job_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__lane_policy__init
+                     (Qubus__V1__LanePolicy         *message)
+{
+  static const Qubus__V1__LanePolicy init_value = QUBUS__V1__LANE_POLICY__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__lane_policy__get_packed_size
+                     (const Qubus__V1__LanePolicy *message)
+{
+  assert(message->base.descriptor == &qubus__v1__lane_policy__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__lane_policy__pack
+                     (const Qubus__V1__LanePolicy *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__lane_policy__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__lane_policy__pack_to_buffer
+                     (const Qubus__V1__LanePolicy *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__lane_policy__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__LanePolicy *
+       qubus__v1__lane_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__LanePolicy *)
+     protobuf_c_message_unpack (&qubus__v1__lane_policy__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__lane_policy__free_unpacked
+                     (Qubus__V1__LanePolicy *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__lane_policy__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__account_standing__init
+                     (Qubus__V1__AccountStanding         *message)
+{
+  static const Qubus__V1__AccountStanding init_value = QUBUS__V1__ACCOUNT_STANDING__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__account_standing__get_packed_size
+                     (const Qubus__V1__AccountStanding *message)
+{
+  assert(message->base.descriptor == &qubus__v1__account_standing__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__account_standing__pack
+                     (const Qubus__V1__AccountStanding *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__account_standing__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__account_standing__pack_to_buffer
+                     (const Qubus__V1__AccountStanding *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__account_standing__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__AccountStanding *
+       qubus__v1__account_standing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__AccountStanding *)
+     protobuf_c_message_unpack (&qubus__v1__account_standing__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__account_standing__free_unpacked
+                     (Qubus__V1__AccountStanding *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__account_standing__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__get_queue_policy_request__init
+                     (Qubus__V1__GetQueuePolicyRequest         *message)
+{
+  static const Qubus__V1__GetQueuePolicyRequest init_value = QUBUS__V1__GET_QUEUE_POLICY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__get_queue_policy_request__get_packed_size
+                     (const Qubus__V1__GetQueuePolicyRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__get_queue_policy_request__pack
+                     (const Qubus__V1__GetQueuePolicyRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__get_queue_policy_request__pack_to_buffer
+                     (const Qubus__V1__GetQueuePolicyRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__GetQueuePolicyRequest *
+       qubus__v1__get_queue_policy_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__GetQueuePolicyRequest *)
+     protobuf_c_message_unpack (&qubus__v1__get_queue_policy_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__get_queue_policy_request__free_unpacked
+                     (Qubus__V1__GetQueuePolicyRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__get_queue_policy_response__init
+                     (Qubus__V1__GetQueuePolicyResponse         *message)
+{
+  static const Qubus__V1__GetQueuePolicyResponse init_value = QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__get_queue_policy_response__get_packed_size
+                     (const Qubus__V1__GetQueuePolicyResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__get_queue_policy_response__pack
+                     (const Qubus__V1__GetQueuePolicyResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__get_queue_policy_response__pack_to_buffer
+                     (const Qubus__V1__GetQueuePolicyResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__GetQueuePolicyResponse *
+       qubus__v1__get_queue_policy_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__GetQueuePolicyResponse *)
+     protobuf_c_message_unpack (&qubus__v1__get_queue_policy_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__get_queue_policy_response__free_unpacked
+                     (Qubus__V1__GetQueuePolicyResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__get_queue_policy_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__device__init
                      (Qubus__V1__Device         *message)
 {
@@ -2030,6 +2480,96 @@ void   qubus__v1__device__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &qubus__v1__device__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__drain_device_request__init
+                     (Qubus__V1__DrainDeviceRequest         *message)
+{
+  static const Qubus__V1__DrainDeviceRequest init_value = QUBUS__V1__DRAIN_DEVICE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__drain_device_request__get_packed_size
+                     (const Qubus__V1__DrainDeviceRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__drain_device_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__drain_device_request__pack
+                     (const Qubus__V1__DrainDeviceRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__drain_device_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__drain_device_request__pack_to_buffer
+                     (const Qubus__V1__DrainDeviceRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__drain_device_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__DrainDeviceRequest *
+       qubus__v1__drain_device_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__DrainDeviceRequest *)
+     protobuf_c_message_unpack (&qubus__v1__drain_device_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__drain_device_request__free_unpacked
+                     (Qubus__V1__DrainDeviceRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__drain_device_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__drain_device_response__init
+                     (Qubus__V1__DrainDeviceResponse         *message)
+{
+  static const Qubus__V1__DrainDeviceResponse init_value = QUBUS__V1__DRAIN_DEVICE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__drain_device_response__get_packed_size
+                     (const Qubus__V1__DrainDeviceResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__drain_device_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__drain_device_response__pack
+                     (const Qubus__V1__DrainDeviceResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__drain_device_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__drain_device_response__pack_to_buffer
+                     (const Qubus__V1__DrainDeviceResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__drain_device_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__DrainDeviceResponse *
+       qubus__v1__drain_device_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__DrainDeviceResponse *)
+     protobuf_c_message_unpack (&qubus__v1__drain_device_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__drain_device_response__free_unpacked
+                     (Qubus__V1__DrainDeviceResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__drain_device_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   qubus__v1__coupling_edge__init
@@ -3085,7 +3625,7 @@ const ProtobufCMessageDescriptor qubus__v1__submit_batch_item__descriptor =
   (ProtobufCMessageInit) qubus__v1__submit_batch_item__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__submit_batch_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor qubus__v1__submit_batch_response__field_descriptors[2] =
 {
   {
     "items",
@@ -3099,14 +3639,27 @@ static const ProtobufCFieldDescriptor qubus__v1__submit_batch_response__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "batch_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__SubmitBatchResponse, batch_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__submit_batch_response__field_indices_by_name[] = {
+  1,   /* field[1] = batch_id */
   0,   /* field[0] = items */
 };
 static const ProtobufCIntRange qubus__v1__submit_batch_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor qubus__v1__submit_batch_response__descriptor =
 {
@@ -3116,7 +3669,7 @@ const ProtobufCMessageDescriptor qubus__v1__submit_batch_response__descriptor =
   "Qubus__V1__SubmitBatchResponse",
   "qubus.v1",
   sizeof(Qubus__V1__SubmitBatchResponse),
-  1,
+  2,
   qubus__v1__submit_batch_response__field_descriptors,
   qubus__v1__submit_batch_response__field_indices_by_name,
   1,  qubus__v1__submit_batch_response__number_ranges,
@@ -3935,7 +4488,7 @@ const ProtobufCMessageDescriptor qubus__v1__get_job_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__get_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__list_jobs_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor qubus__v1__list_jobs_request__field_descriptors[6] =
 {
   {
     "statuses",
@@ -3997,8 +4550,21 @@ static const ProtobufCFieldDescriptor qubus__v1__list_jobs_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "batch_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ListJobsRequest, batch_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__list_jobs_request__field_indices_by_name[] = {
+  5,   /* field[5] = batch_id */
   4,   /* field[4] = name */
   1,   /* field[1] = page_size */
   2,   /* field[2] = page_token */
@@ -4008,7 +4574,7 @@ static const unsigned qubus__v1__list_jobs_request__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__list_jobs_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor qubus__v1__list_jobs_request__descriptor =
 {
@@ -4018,7 +4584,7 @@ const ProtobufCMessageDescriptor qubus__v1__list_jobs_request__descriptor =
   "Qubus__V1__ListJobsRequest",
   "qubus.v1",
   sizeof(Qubus__V1__ListJobsRequest),
-  5,
+  6,
   qubus__v1__list_jobs_request__field_descriptors,
   qubus__v1__list_jobs_request__field_indices_by_name,
   1,  qubus__v1__list_jobs_request__number_ranges,
@@ -4547,6 +5113,351 @@ const ProtobufCMessageDescriptor qubus__v1__cancel_job_response__descriptor =
   qubus__v1__cancel_job_response__field_indices_by_name,
   1,  qubus__v1__cancel_job_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__cancel_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__cancel_batch_request__field_descriptors[2] =
+{
+  {
+    "batch_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__CancelBatchRequest, batch_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__CancelBatchRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__cancel_batch_request__field_indices_by_name[] = {
+  0,   /* field[0] = batch_id */
+  1,   /* field[1] = reason */
+};
+static const ProtobufCIntRange qubus__v1__cancel_batch_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__cancel_batch_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.CancelBatchRequest",
+  "CancelBatchRequest",
+  "Qubus__V1__CancelBatchRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__CancelBatchRequest),
+  2,
+  qubus__v1__cancel_batch_request__field_descriptors,
+  qubus__v1__cancel_batch_request__field_indices_by_name,
+  1,  qubus__v1__cancel_batch_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__cancel_batch_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__cancel_batch_response__field_descriptors[3] =
+{
+  {
+    "before_start",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__CancelBatchResponse, before_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "during_run",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__CancelBatchResponse, during_run),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "too_late",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__CancelBatchResponse, too_late),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__cancel_batch_response__field_indices_by_name[] = {
+  0,   /* field[0] = before_start */
+  1,   /* field[1] = during_run */
+  2,   /* field[2] = too_late */
+};
+static const ProtobufCIntRange qubus__v1__cancel_batch_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__cancel_batch_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.CancelBatchResponse",
+  "CancelBatchResponse",
+  "Qubus__V1__CancelBatchResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__CancelBatchResponse),
+  3,
+  qubus__v1__cancel_batch_response__field_descriptors,
+  qubus__v1__cancel_batch_response__field_indices_by_name,
+  1,  qubus__v1__cancel_batch_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__cancel_batch_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__change_job_request__field_descriptors[5] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ChangeJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lane",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ChangeJobRequest, lane),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "priority",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    offsetof(Qubus__V1__ChangeJobRequest, priority_choice_case),
+    offsetof(Qubus__V1__ChangeJobRequest, priority),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "device",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ChangeJobRequest, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ChangeJobRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__change_job_request__field_indices_by_name[] = {
+  3,   /* field[3] = device */
+  0,   /* field[0] = job_id */
+  1,   /* field[1] = lane */
+  2,   /* field[2] = priority */
+  4,   /* field[4] = reason */
+};
+static const ProtobufCIntRange qubus__v1__change_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor qubus__v1__change_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ChangeJobRequest",
+  "ChangeJobRequest",
+  "Qubus__V1__ChangeJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__ChangeJobRequest),
+  5,
+  qubus__v1__change_job_request__field_descriptors,
+  qubus__v1__change_job_request__field_indices_by_name,
+  1,  qubus__v1__change_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__change_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__change_job_response__field_descriptors[1] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ChangeJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__change_job_response__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange qubus__v1__change_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor qubus__v1__change_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ChangeJobResponse",
+  "ChangeJobResponse",
+  "Qubus__V1__ChangeJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__ChangeJobResponse),
+  1,
+  qubus__v1__change_job_response__field_descriptors,
+  qubus__v1__change_job_response__field_indices_by_name,
+  1,  qubus__v1__change_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__change_job_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__resubmit_job_request__field_descriptors[2] =
+{
+  {
+    "job_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ResubmitJobRequest, job_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idempotency_key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ResubmitJobRequest, idempotency_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__resubmit_job_request__field_indices_by_name[] = {
+  1,   /* field[1] = idempotency_key */
+  0,   /* field[0] = job_id */
+};
+static const ProtobufCIntRange qubus__v1__resubmit_job_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__resubmit_job_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ResubmitJobRequest",
+  "ResubmitJobRequest",
+  "Qubus__V1__ResubmitJobRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__ResubmitJobRequest),
+  2,
+  qubus__v1__resubmit_job_request__field_descriptors,
+  qubus__v1__resubmit_job_request__field_indices_by_name,
+  1,  qubus__v1__resubmit_job_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__resubmit_job_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__resubmit_job_response__field_descriptors[2] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ResubmitJobResponse, job),
+    &qubus__v1__job__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_duplicate",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__ResubmitJobResponse, is_duplicate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__resubmit_job_response__field_indices_by_name[] = {
+  1,   /* field[1] = is_duplicate */
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange qubus__v1__resubmit_job_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor qubus__v1__resubmit_job_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.ResubmitJobResponse",
+  "ResubmitJobResponse",
+  "Qubus__V1__ResubmitJobResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__ResubmitJobResponse),
+  2,
+  qubus__v1__resubmit_job_response__field_descriptors,
+  qubus__v1__resubmit_job_response__field_indices_by_name,
+  1,  qubus__v1__resubmit_job_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__resubmit_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__pause_job_request__field_descriptors[2] =
@@ -5674,7 +6585,412 @@ const ProtobufCMessageDescriptor qubus__v1__explain_job_response__descriptor =
   (ProtobufCMessageInit) qubus__v1__explain_job_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[15] =
+static const ProtobufCFieldDescriptor qubus__v1__lane_policy__field_descriptors[6] =
+{
+  {
+    "lane",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__LanePolicy, lane),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "share",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__LanePolicy, share),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "takes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__LanePolicy, takes),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overdue_after_seconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Qubus__V1__LanePolicy, overdue_choice_case),
+    offsetof(Qubus__V1__LanePolicy, overdue_after_seconds),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "jobs_queued",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__LanePolicy, jobs_queued),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "jobs_queued_limit",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__LanePolicy, jobs_queued_limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__lane_policy__field_indices_by_name[] = {
+  4,   /* field[4] = jobs_queued */
+  5,   /* field[5] = jobs_queued_limit */
+  0,   /* field[0] = lane */
+  3,   /* field[3] = overdue_after_seconds */
+  1,   /* field[1] = share */
+  2,   /* field[2] = takes */
+};
+static const ProtobufCIntRange qubus__v1__lane_policy__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor qubus__v1__lane_policy__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.LanePolicy",
+  "LanePolicy",
+  "Qubus__V1__LanePolicy",
+  "qubus.v1",
+  sizeof(Qubus__V1__LanePolicy),
+  6,
+  qubus__v1__lane_policy__field_descriptors,
+  qubus__v1__lane_policy__field_indices_by_name,
+  1,  qubus__v1__lane_policy__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__lane_policy__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__account_standing__field_descriptors[4] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__AccountStanding, scope),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__AccountStanding, weight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "factor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__AccountStanding, factor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "used_seconds",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__AccountStanding, used_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__account_standing__field_indices_by_name[] = {
+  2,   /* field[2] = factor */
+  0,   /* field[0] = scope */
+  3,   /* field[3] = used_seconds */
+  1,   /* field[1] = weight */
+};
+static const ProtobufCIntRange qubus__v1__account_standing__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor qubus__v1__account_standing__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.AccountStanding",
+  "AccountStanding",
+  "Qubus__V1__AccountStanding",
+  "qubus.v1",
+  sizeof(Qubus__V1__AccountStanding),
+  4,
+  qubus__v1__account_standing__field_descriptors,
+  qubus__v1__account_standing__field_indices_by_name,
+  1,  qubus__v1__account_standing__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__account_standing__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define qubus__v1__get_queue_policy_request__field_descriptors NULL
+#define qubus__v1__get_queue_policy_request__field_indices_by_name NULL
+#define qubus__v1__get_queue_policy_request__number_ranges NULL
+const ProtobufCMessageDescriptor qubus__v1__get_queue_policy_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.GetQueuePolicyRequest",
+  "GetQueuePolicyRequest",
+  "Qubus__V1__GetQueuePolicyRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__GetQueuePolicyRequest),
+  0,
+  qubus__v1__get_queue_policy_request__field_descriptors,
+  qubus__v1__get_queue_policy_request__field_indices_by_name,
+  0,  qubus__v1__get_queue_policy_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__get_queue_policy_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__get_queue_policy_response__field_descriptors[14] =
+{
+  {
+    "lanes",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Qubus__V1__GetQueuePolicyResponse, n_lanes),
+    offsetof(Qubus__V1__GetQueuePolicyResponse, lanes),
+    &qubus__v1__lane_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "standings",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Qubus__V1__GetQueuePolicyResponse, n_standings),
+    offsetof(Qubus__V1__GetQueuePolicyResponse, standings),
+    &qubus__v1__account_standing__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "usage_half_life_seconds",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Qubus__V1__GetQueuePolicyResponse, half_life_choice_case),
+    offsetof(Qubus__V1__GetQueuePolicyResponse, usage_half_life_seconds),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "largest_usage_factor",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, largest_usage_factor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stretch",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, stretch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overdue_stretch",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Qubus__V1__GetQueuePolicyResponse, overdue_stretch_choice_case),
+    offsetof(Qubus__V1__GetQueuePolicyResponse, overdue_stretch),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shortest_seconds",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, shortest_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "compute_slots",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, compute_slots),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "express_slots",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, express_slots),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "memory_bytes",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, memory_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "express_memory_bytes",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, express_memory_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "jobs_queued_limit",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, jobs_queued_limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "all_cores_seconds",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetQueuePolicyResponse, all_cores_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "max_run_seconds",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Qubus__V1__GetQueuePolicyResponse, run_limit_choice_case),
+    offsetof(Qubus__V1__GetQueuePolicyResponse, max_run_seconds),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__get_queue_policy_response__field_indices_by_name[] = {
+  12,   /* field[12] = all_cores_seconds */
+  7,   /* field[7] = compute_slots */
+  10,   /* field[10] = express_memory_bytes */
+  8,   /* field[8] = express_slots */
+  11,   /* field[11] = jobs_queued_limit */
+  0,   /* field[0] = lanes */
+  3,   /* field[3] = largest_usage_factor */
+  13,   /* field[13] = max_run_seconds */
+  9,   /* field[9] = memory_bytes */
+  5,   /* field[5] = overdue_stretch */
+  6,   /* field[6] = shortest_seconds */
+  1,   /* field[1] = standings */
+  4,   /* field[4] = stretch */
+  2,   /* field[2] = usage_half_life_seconds */
+};
+static const ProtobufCIntRange qubus__v1__get_queue_policy_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 14 }
+};
+const ProtobufCMessageDescriptor qubus__v1__get_queue_policy_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.GetQueuePolicyResponse",
+  "GetQueuePolicyResponse",
+  "Qubus__V1__GetQueuePolicyResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__GetQueuePolicyResponse),
+  14,
+  qubus__v1__get_queue_policy_response__field_descriptors,
+  qubus__v1__get_queue_policy_response__field_indices_by_name,
+  1,  qubus__v1__get_queue_policy_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__get_queue_policy_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[18] =
 {
   {
     "name",
@@ -5856,9 +7172,48 @@ static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[15] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "drained_by",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Device, drained_by),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drain_reason",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__Device, drain_reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drained_since",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__Device, drain_choice_case),
+    offsetof(Qubus__V1__Device, drained_since),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__device__field_indices_by_name[] = {
   5,   /* field[5] = coupling_map */
+  16,   /* field[16] = drain_reason */
+  15,   /* field[15] = drained_by */
+  17,   /* field[17] = drained_since */
   11,   /* field[11] = instruction_set */
   7,   /* field[7] = is_ideal */
   6,   /* field[6] = is_simulator */
@@ -5877,7 +7232,7 @@ static const unsigned qubus__v1__device__field_indices_by_name[] = {
 static const ProtobufCIntRange qubus__v1__device__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor qubus__v1__device__descriptor =
 {
@@ -5887,11 +7242,165 @@ const ProtobufCMessageDescriptor qubus__v1__device__descriptor =
   "Qubus__V1__Device",
   "qubus.v1",
   sizeof(Qubus__V1__Device),
-  15,
+  18,
   qubus__v1__device__field_descriptors,
   qubus__v1__device__field_indices_by_name,
   1,  qubus__v1__device__number_ranges,
   (ProtobufCMessageInit) qubus__v1__device__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__drain_device_request__field_descriptors[3] =
+{
+  {
+    "device",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DrainDeviceRequest, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_ended",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DrainDeviceRequest, is_ended),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DrainDeviceRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__drain_device_request__field_indices_by_name[] = {
+  0,   /* field[0] = device */
+  1,   /* field[1] = is_ended */
+  2,   /* field[2] = reason */
+};
+static const ProtobufCIntRange qubus__v1__drain_device_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__drain_device_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.DrainDeviceRequest",
+  "DrainDeviceRequest",
+  "Qubus__V1__DrainDeviceRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__DrainDeviceRequest),
+  3,
+  qubus__v1__drain_device_request__field_descriptors,
+  qubus__v1__drain_device_request__field_indices_by_name,
+  1,  qubus__v1__drain_device_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__drain_device_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__drain_device_response__field_descriptors[5] =
+{
+  {
+    "device",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DrainDeviceResponse, device),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_drained",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DrainDeviceResponse, is_drained),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drained_by",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DrainDeviceResponse, drained_by),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drain_reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__DrainDeviceResponse, drain_reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drained_since",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__DrainDeviceResponse, drain_choice_case),
+    offsetof(Qubus__V1__DrainDeviceResponse, drained_since),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__drain_device_response__field_indices_by_name[] = {
+  0,   /* field[0] = device */
+  3,   /* field[3] = drain_reason */
+  2,   /* field[2] = drained_by */
+  4,   /* field[4] = drained_since */
+  1,   /* field[1] = is_drained */
+};
+static const ProtobufCIntRange qubus__v1__drain_device_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor qubus__v1__drain_device_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.DrainDeviceResponse",
+  "DrainDeviceResponse",
+  "Qubus__V1__DrainDeviceResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__DrainDeviceResponse),
+  5,
+  qubus__v1__drain_device_response__field_descriptors,
+  qubus__v1__drain_device_response__field_indices_by_name,
+  1,  qubus__v1__drain_device_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__drain_device_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__coupling_edge__field_descriptors[2] =

@@ -16,13 +16,14 @@ extension Client {
   ///   - tags: all must be present.
   ///   - pageToken: `next_page_token` of the page before; empty: the first page.
   public func jobs(
-    statuses: [String] = [], tags: [String] = [], name: String? = nil, pageSize: Int = 100,
-    pageToken: String = ""
+    statuses: [String] = [], tags: [String] = [], name: String? = nil, batch: String? = nil,
+    pageSize: Int = 100, pageToken: String = ""
   ) throws(ClientError) -> JSONValue {
     var arguments = [("page_size", String(pageSize))]
     if !statuses.isEmpty { arguments.append(("statuses", statuses.joined(separator: ","))) }
     if !tags.isEmpty { arguments.append(("tags", tags.joined(separator: ","))) }
     if let name { arguments.append(("name", name)) }
+    if let batch { arguments.append(("batch_id", batch)) }
     if !pageToken.isEmpty { arguments.append(("page_token", pageToken)) }
     return try request(QUBUS_METHOD_LIST_JOBS, arguments: arguments)
   }

@@ -54,6 +54,8 @@ final class ActiveJob: Sendable {
     var observerCount: UInt64 = 0
     var cancelWaiters: [@Sendable (JobRecord) -> Void] = []
     var lastQueuePosition: UInt64?
+    /// Whoever watches it was told that its device is drained.
+    var isToldOffline = false
     /// While there is any, no thread begins the waiting job.
     var withheld: Withholding = []
     /// How often by whom: an end that is on its way does not end what begins behind it.
@@ -137,6 +139,8 @@ extension JobRecord {
     if let newAttempt = update.newAttempt { attempt = newAttempt }
     if let phases = update.phases { self.phases = phases }
     if let device = update.device { self.device = device }
+    if let lane = update.lane { self.lane = lane }
+    if let priority = update.priority { self.priority = priority }
     if let shotsDone = update.shotsDone { self.shotsDone = shotsDone }
     if let error = update.error { self.error = error }
     if let annotations = update.annotations { self.annotations = annotations }
@@ -162,6 +166,8 @@ extension JobUpdate {
       result.newAttempt = update.newAttempt ?? result.newAttempt
       result.phases = update.phases ?? result.phases
       result.device = update.device ?? result.device
+      result.lane = update.lane ?? result.lane
+      result.priority = update.priority ?? result.priority
       result.shotsDone = update.shotsDone ?? result.shotsDone
       result.error = update.error ?? result.error
       result.annotations = update.annotations ?? result.annotations

@@ -17,7 +17,7 @@ extension Engine {
     approvalCauses(spec, prepared, of: context.principal)
   }
 
-  private func approvalCauses(
+  func approvalCauses(
     _ spec: JobSpec, _ prepared: PreparedJob, of principal: Principal
   ) -> [String] {
     let device = prepared.device.name

@@ -120,7 +120,7 @@ extension Engine {
         memoryLimitBytes: configuration.memoryBytes, instructionSet: device.instructionSet,
         supportsMidCircuitMeasurement: device.target.supportsMidCircuitMeasurement,
         nativeGates: device.target.nativeGates, outputs: OutputKind.allCases,
-        tenant: owners[device.name])
+        tenant: owners[device.name], drain: drains[device.name])
     }
   }
 
@@ -147,6 +147,11 @@ extension Engine {
   /// A record with what only the running service knows.
   func view(_ record: JobRecord) -> JobView {
     guard record.status == .queued else { return JobView(record: record) }
+    var record = record
+    // Of the device, not of the job: told while it holds, and stored with nothing.
+    if record.reason.isEmpty, drains[record.device] != nil {
+      record.reason = JobReason.deviceOffline
+    }
     let now = clock.now()
     let (position, start) = scheduler.withScheduler { scheduler in
       (scheduler.position(of: record.id), scheduler.estimatedStart(of: record.id, now: now))

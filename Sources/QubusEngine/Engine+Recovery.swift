@@ -32,7 +32,7 @@ extension Engine {
     let (spec, prepared): (JobSpec, PreparedJob)
     do throws(QubusError) {
       spec = try self.spec(of: record)
-      prepared = try preparation.prepare(spec)
+      prepared = preparation.restored(try preparation.prepare(spec), in: record.lane)
     } catch {
       logger(record).error("a stored job cannot run", metadata: ["error": "\(error.logText)"])
       let update = JobUpdate.end(record, .failed, reason: "", error: error, at: now)

@@ -85,7 +85,12 @@ extension Engine {
   /// The job ready to run: kept from its submit, or made again from its stored request.
   private func prepared(_ job: ActiveJob) throws(QubusError) -> PreparedJob {
     if let prepared = job.withLock({ $0.prepared }) { return prepared }
-    return try preparation.prepare(try spec(of: job.record))
+    return try prepared(of: job.record)
+  }
+
+  /// From the stored request, on the device and in the lane that were chosen last.
+  func prepared(of record: JobRecord) throws(QubusError) -> PreparedJob {
+    preparation.restored(try preparation.prepare(try spec(of: record)), in: record.lane)
   }
 
   private func endUnprepared(_ job: ActiveJob, _ error: QubusError) {

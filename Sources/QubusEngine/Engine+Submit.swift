@@ -16,6 +16,9 @@ extension Engine {
     var request: [UInt8]
     var context: CallContext
     var replayOf: Identifier?
+    /// The ended job whose request it is.
+    var resubmitOf: Identifier?
+    var batch: Identifier?
     /// Taken from the allowance of the caller's token.
     var shotsTaken: UInt64 = 0
     /// Gives back what is held for it, if anything is.
@@ -32,11 +35,12 @@ extension Engine {
   package func expectSubmit() { store.expectCommand() }
 
   package func submit(
-    _ spec: JobSpec, request: [UInt8], context: CallContext,
+    _ spec: JobSpec, request: [UInt8], batch: Identifier?, context: CallContext,
     completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void
   ) {
     submit(
-      Submission(spec: spec, request: request, context: context, completion: completion))
+      Submission(
+        spec: spec, request: request, context: context, batch: batch, completion: completion))
   }
 
   func submit(_ submission: Submission) {
@@ -170,6 +174,8 @@ extension Engine {
     record.clientVersion = submission.context.clientVersion
     record.notices = prepared.notices
     record.replayOf = submission.replayOf
+    record.resubmitOf = submission.resubmitOf
+    record.batch = submission.batch
     if !submission.approvalCauses.isEmpty { record.reason = JobReason.approval }
     return record
   }
@@ -182,6 +188,9 @@ extension Engine {
     events[1].reason = record.reason
     if !submission.approvalCauses.isEmpty {
       events[1].body.details["message"] = submission.approvalCauses.joined(separator: "; ")
+    }
+    if let original = submission.resubmitOf {
+      events[1].body.details["resubmit_of"] = original.description
     }
     let spec = submission.spec
     if spec.hasDependencies {
@@ -263,7 +272,9 @@ extension Engine {
       memoryBytes: prepared.memoryBytes,
       predictedMicroseconds: Microseconds(min(prepared.estimatedSeconds, 1e9) * 1e6),
       expiresAt: execution.lifetimeMicroseconds.map { start + $0 },
-      runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) })
+      runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) },
+      device: number(ofDevice: prepared.device.name) ?? 0,
+      priority: Int8(clamping: record.priority))
   }
 
   /// How the pub's first row would be evolved.
@@ -317,9 +328,10 @@ extension Engine.Submission {
   /// The evidence of the submit; the store makes it that of a duplicate.
   func entry(_ record: JobRecord) -> AuditEntry {
     context.entry(
-      replayOf == nil ? "Submit" : "ReplayJob", .submitJobs,
+      replayOf != nil ? "ReplayJob" : resubmitOf != nil ? "ResubmitJob" : "Submit", .submitJobs,
       "job \(record.id)" + (replayOf.map { " (replay of \($0))" } ?? "")
-        + (isDependent ? " (after others)" : ""), of: record.principal,
+        + (resubmitOf.map { " (again \($0))" } ?? "") + (isDependent ? " (after others)" : ""),
+      of: record.principal,
       device: record.device, at: record.phases.acceptedAt ?? 0)
   }
 

@@ -25,6 +25,7 @@ package final class Engine: Sendable {
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
+  let drains: DeviceDrains
   /// Results that come back from archives and are not whole yet.
   let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
@@ -84,6 +85,7 @@ package final class Engine: Sendable {
   ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
   ///   - weights: of accounts in the fair queue, before those of the configuration.
   ///   - exportPolicies: who may archive, and where to; everybody who may read by default.
+  ///   - drains: devices on which nothing starts; none by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -94,7 +96,7 @@ package final class Engine: Sendable {
     ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
-    exportPolicies: ExportPolicies = ExportPolicies(),
+    exportPolicies: ExportPolicies = ExportPolicies(), drains: DeviceDrains = DeviceDrains(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -112,6 +114,7 @@ package final class Engine: Sendable {
     self.approvalPolicies = approvalPolicies
     self.weights = weights
     self.exportPolicies = exportPolicies
+    self.drains = drains
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs, ledger: ledger)
@@ -145,7 +148,7 @@ package final class Engine: Sendable {
         configuration: configuration, devices: devices, programs: programs, ledger: ledger),
       clock: clock, identifiers: identifiers, logger: logger, audit: audit,
       ledger: ledger,
-      quotas: quotas,
+      quotas: quotas, drains: drains,
       surroundings: SessionSurroundings(
         compile: { work in compilePool.submit { _ in work() } },
         schedule: { scheduler.schedule(at: $0, $1) },
@@ -162,6 +165,7 @@ package final class Engine: Sendable {
     precondition(isFirst, "an engine starts once")
     watchQuotas()
     watchWeights()
+    watchDrains()
     try restoreUse()
     try recover()
     try sessions?.start()

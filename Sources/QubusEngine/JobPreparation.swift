@@ -46,8 +46,7 @@ struct JobPreparation: Sendable {
     var notices = notices(spec, pubs)
     let lane = lane(spec.execution, seconds: seconds, memory: memory, notices: &notices)
     return PreparedJob(
-      spec: spec, device: device, pubs: pubs, lane: lane,
-      cores: seconds >= configuration.allCoresSeconds && lane == .batch ? .all : .one,
+      spec: spec, device: device, pubs: pubs, lane: lane, cores: cores(seconds, in: lane),
       memoryBytes: memory, estimatedSeconds: seconds,
       fingerprint: fingerprint(spec, pubs, device), notices: notices)
   }
@@ -224,13 +223,50 @@ struct JobPreparation: Sendable {
 }
 
 extension JobPreparation {
+  private func cores(_ seconds: Double, in lane: Lane) -> CoreDemand {
+    seconds >= configuration.allCoresSeconds && lane != .interactive ? .all : .one
+  }
+
+  /// The job in the lane that it was given.
+  /// - Throws: `invalid_request` for a job that is too large for the lane.
+  func placed(_ job: PreparedJob, in lane: Lane) throws(QubusError) -> PreparedJob {
+    guard lane != job.lane else { return job }
+    guard lane != .interactive || isSmall(job.estimatedSeconds, job.memoryBytes) else {
+      throw .field(
+        .invalidRequest, "lane",
+        "the job is predicted to take \(job.estimatedSeconds) s and \(job.memoryBytes) bytes",
+        limit:
+          "\(configuration.interactiveSeconds) s and \(configuration.expressMemoryBytes) bytes "
+          + "for the interactive lane")
+    }
+    return moved(job, to: lane)
+  }
+
+  /// A job of an earlier life of the service in the lane that it was in.
+  func restored(_ job: PreparedJob, in word: String) -> PreparedJob {
+    guard let lane = Lane(rawValue: word), Lane.owners.contains(lane), lane != job.lane else {
+      return job
+    }
+    return moved(job, to: lane)
+  }
+
+  private func moved(_ job: PreparedJob, to lane: Lane) -> PreparedJob {
+    var job = job
+    job.lane = lane
+    job.cores = cores(job.estimatedSeconds, in: lane)
+    return job
+  }
+
+  private func isSmall(_ seconds: Double, _ memory: UInt64) -> Bool {
+    seconds <= configuration.interactiveSeconds && memory <= configuration.expressMemoryBytes
+  }
+
   /// Small jobs are interactive unless asked otherwise; a large one never is, since it would keep
   /// the small ones waiting.
   private func lane(
     _ execution: ExecutionSpec, seconds: Double, memory: UInt64, notices: inout [String]
   ) -> Lane {
-    let isSmall =
-      seconds <= configuration.interactiveSeconds && memory <= configuration.expressMemoryBytes
+    let isSmall = isSmall(seconds, memory)
     switch execution.priorityClass {
     case .batch: return .batch
     case .automatic: return isSmall ? .interactive : .batch

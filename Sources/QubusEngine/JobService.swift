@@ -75,6 +75,20 @@ package struct CancelReport: Sendable {
   }
 }
 
+/// What became of the jobs of a batch that was canceled.
+package struct BatchCancelReport: Sendable, Hashable {
+  package var beforeStart: Int
+  package var duringRun: Int
+  /// They had ended.
+  package var tooLate: Int
+
+  package init(beforeStart: Int = 0, duringRun: Int = 0, tooLate: Int = 0) {
+    self.beforeStart = beforeStart
+    self.duringRun = duringRun
+    self.tooLate = tooLate
+  }
+}
+
 package enum ReplayOutcome: UInt8, Sendable {
   case pending = 0
   case identical = 1
@@ -194,13 +208,16 @@ package struct DeviceReport: Sendable {
   package var outputs: [OutputKind]
   /// The tenant whose it is alone; nil: everybody's.
   package var tenant: String?
+  /// Nil: jobs start there.
+  package var drain: DeviceDrain?
 
   package init(
     name: String, summary: String, qubitCount: UInt32, isSimulator: Bool, isIdeal: Bool,
     jobsQueued: UInt64, jobsRunning: UInt64, memoryLimitBytes: UInt64, instructionSet: String,
     supportsMidCircuitMeasurement: Bool, nativeGates: [String], outputs: [OutputKind],
-    tenant: String? = nil
+    tenant: String? = nil, drain: DeviceDrain? = nil
   ) {
+    self.drain = drain
     self.name = name
     self.summary = summary
     self.qubitCount = qubitCount
@@ -288,9 +305,12 @@ package protocol JobService: Sendable {
   func expectSubmit()
   /// `request` is the wire's `JobRequest` verbatim, `spec` its decoded form. Completes after the
   /// commit. Validation, compilation and the memory check happen before.
+  /// - Parameter batch: that it was submitted with; nil: by itself.
   func submit(
-    _ spec: JobSpec, request: [UInt8], context: CallContext,
+    _ spec: JobSpec, request: [UInt8], batch: Identifier?, context: CallContext,
     completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void)
+  /// For jobs that are submitted together.
+  func newBatch() -> Identifier
   func plan(
     _ spec: JobSpec, context: CallContext,
     completion: @escaping @Sendable (Result<PlanReport, QubusError>) -> Void)
@@ -318,6 +338,21 @@ package protocol JobService: Sendable {
   func release(
     _ id: Identifier, reason: String, context: CallContext,
     completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// Another lane, priority or device for a waiting job; `illegal_transition` for one that runs or
+  /// waits for an approval.
+  func change(
+    _ id: Identifier, _ change: JobChange, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void)
+  /// Cancels every job that was submitted together; `job_not_found` for a batch that the caller may
+  /// not know of.
+  func cancelBatch(
+    _ batch: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<BatchCancelReport, QubusError>) -> Void)
+  /// Submits the request of an ended job anew, in the caller's name; `illegal_transition` for one
+  /// that has not ended.
+  func resubmit(
+    _ id: Identifier, idempotencyKey: String, context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void)
   /// Submits the stored request again under the stored seed.
   func replay(
     _ id: Identifier, context: CallContext,
@@ -351,6 +386,8 @@ package protocol JobService: Sendable {
   // Reads; may touch the disk unless the job is active, so callers use a thread that may block.
   func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView
   func explain(_ id: Identifier, context: CallContext) throws(QubusError) -> JobExplanation
+  /// The rules of the queue, and what the caller's own accounts count in it.
+  func queuePolicy(context: CallContext) -> QueuePolicyReport
   /// All of the caller's project, unless the filter names another one, or a principal.
   func jobs(_ filter: JobFilter, context: CallContext) throws(QubusError) -> [JobView]
   func result(
@@ -387,4 +424,12 @@ package protocol JobService: Sendable {
 
 extension JobService {
   package func expectSubmit() {}
+
+  /// A job by itself.
+  package func submit(
+    _ spec: JobSpec, request: [UInt8], context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void
+  ) {
+    submit(spec, request: request, batch: nil, context: context, completion: completion)
+  }
 }

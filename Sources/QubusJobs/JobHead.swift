@@ -125,6 +125,8 @@ extension JobRecord {
       if costHeld != nil { cost = update.settlement?.charge ?? 0 }
     }
     device = update.device ?? device
+    lane = update.lane ?? lane
+    priority = update.priority ?? priority
     shotsDone = update.shotsDone ?? shotsDone
     error = update.error ?? error
     annotations = update.annotations ?? annotations

@@ -45,6 +45,12 @@ package struct JobRecord: Sendable, Hashable {
   package var annotations: [String: String]
   package var notices: [String]
   package var replayOf: Identifier?
+  /// The ended job whose request this one runs again.
+  package var resubmitOf: Identifier?
+  /// Of those that were submitted together.
+  package var batch: Identifier?
+  /// Among the waiting jobs of its principal; see `SchedulerJob.priority`.
+  package var priority: Int
   package var cancelRequested: Bool
   package var fallbackUsed: Bool
   package var hasResult: Bool
@@ -84,6 +90,9 @@ package struct JobRecord: Sendable, Hashable {
     annotations = [:]
     notices = []
     replayOf = nil
+    resubmitOf = nil
+    batch = nil
+    priority = 0
     cancelRequested = false
     fallbackUsed = false
     hasResult = false

@@ -69,6 +69,8 @@ package enum JobReason {
   package static let capacity = "CAPACITY"
   /// Waits while others of its tenant, project or principal run.
   package static let quota = "QUOTA"
+  /// Waits while nothing starts on its device; told, not stored.
+  package static let deviceOffline = "DEVICE_OFFLINE"
   /// Waits for somebody's word, or ended because nobody gave it.
   package static let approval = "APPROVAL"
   package static let approvalRefused = "APPROVAL_REFUSED"

@@ -36,6 +36,10 @@ package struct JobUpdate: Sendable {
   /// Stamps to take over; those that are nil stay. `storedAt` of the end is the store's own.
   package var phases: PhaseLedger?
   package var device: String?
+  /// Of a job that waits.
+  package var lane: String?
+  /// The same.
+  package var priority: Int?
   package var shotsDone: UInt64?
   package var error: QubusError?
   package var annotations: [String: String]?
@@ -91,6 +95,8 @@ package struct JobFilter: Sendable, Hashable {
   /// All of them.
   package var tags: [String] = []
   package var name = ""
+  /// Of one batch; nil: of any, or none.
+  package var batch: Identifier?
   /// Jobs older than this id only (newest first).
   package var before: Identifier?
   package var limit = 100

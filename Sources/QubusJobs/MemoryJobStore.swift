@@ -203,6 +203,7 @@ extension JobFilter {
       else { return false }
     }
     if let before, record.id >= before { return false }
+    if let batch, record.batch != batch { return false }
     return (statuses.isEmpty || statuses.contains(record.status))
       && (name.isEmpty || record.name == name)
       && tags.allSatisfy { record.tags.contains($0) }

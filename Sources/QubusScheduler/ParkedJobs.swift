@@ -33,6 +33,9 @@ struct ParkedJobs: Sendable {
   func count(in lane: Lane) -> Int { counts[lane, default: 0] }
   func job(_ id: Identifier) -> SchedulerJob? { entries[id]?.job }
 
+  /// In the order in which they were parked.
+  var all: [SchedulerJob] { entries.values.sorted { $0.number < $1.number }.map(\.job) }
+
   func since(_ id: Identifier) -> Microseconds? { entries[id]?.since }
 
   mutating func add(_ job: SchedulerJob, now: Microseconds) {

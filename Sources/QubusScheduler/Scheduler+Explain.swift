@@ -5,11 +5,12 @@ extension Scheduler {
   package func explain(_ id: Identifier, now: Microseconds) -> [WaitConstraint] {
     guard let job = waiting(id) else { return [] }
     var found = withholding(id)
-    let isWithheld = !found.isEmpty
+    if let outage = outages[job.device] { found.append(.deviceOffline(outage)) }
+    let hasNoTurn = !found.isEmpty
     if let drainedSince { found.append(.deviceOffline(since: drainedSince)) }
     if let quota = quota(job, now: now) { found.append(quota) }
-    // Turn and room are of the moment; one that is withheld has no turn.
-    if isWithheld { return found }
+    // Turn and room are of the moment.
+    if hasNoTurn { return found }
     found += policy.constraints(on: id)
     if let room = room(for: job, now: now) { found.append(room) }
     return found

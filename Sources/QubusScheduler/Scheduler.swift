@@ -26,6 +26,14 @@ package struct Scheduler: Sendable {
   private(set) var caps = RunningCaps()
   private(set) var parked = ParkedJobs()
   private(set) var withheld = WithheldJobs()
+  private(set) var outages: [UInt16: DeviceOutage] = [:]
+  private(set) var offline = OfflineJobs()
+  /// Jobs that one call moves to or from the side of those whose device is offline; the next call
+  /// goes on at once, so that no call is long however many wait.
+  static let movesPerCall = 1024
+  private var moves = 0
+  /// When the moves that are left are due.
+  private var movesOnAt: Microseconds?
   /// Since when nothing starts; nil while jobs do.
   package private(set) var drainedSince: Microseconds?
   package var isDrained: Bool { drainedSince != nil }
@@ -45,16 +53,23 @@ package struct Scheduler: Sendable {
   package var promisedCount: Int { promised.values.reduce(0, +) }
   package func queuedCount(in lane: Lane) -> Int {
     policy.count(in: lane) + parked.count(in: lane) + withheld.count(in: lane)
+      + offline.count(in: lane)
   }
 
   /// When `decide` must be called even if nothing happens before.
-  package var nextDeadline: Microseconds? { deadlines.next }
+  package var nextDeadline: Microseconds? {
+    movesOnAt.map { min($0, deadlines.next ?? $0) } ?? deadlines.next
+  }
 
-  package func position(of id: Identifier) -> QueuePosition? { policy.position(of: id) }
+  /// Nil for one that is not to have its turn.
+  package func position(of id: Identifier) -> QueuePosition? {
+    if !outages.isEmpty, let job = policy.waiting(id), outages[job.device] != nil { return nil }
+    return policy.position(of: id)
+  }
 
   /// When a waiting job will probably start.
   package func estimatedStart(of id: Identifier, now: Microseconds) -> Microseconds? {
-    policy.position(of: id).map {
+    position(of: id).map {
       now + $0.microsecondsAhead / Microseconds(capacity.computeSlots)
     }
   }
@@ -81,10 +96,36 @@ package struct Scheduler: Sendable {
     promised[lane, default: 0] += 1
   }
 
+  /// Takes a waiting job out, for a change of what is known of it, with a place promised in the
+  /// lane that it is to have then. `queued` must follow, or `withdrawn` and `restored` as it was.
+  /// What keeps it from its turn stays noted.
+  /// - Returns: nil when it does not wait here; then nothing is promised.
+  /// - Throws: `queue_capacity_exceeded`; the job waits on.
+  package mutating func takeOut(
+    _ id: Identifier, for lane: Lane, now: Microseconds
+  ) throws(QubusError) -> SchedulerJob? {
+    policy.advance(to: now)
+    let taken = policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) ?? withheld.take(id)
+    guard let job = taken else { return nil }
+    do throws(QubusError) {
+      try admit(lane: lane, now: now)
+    } catch {
+      enqueue(job)
+      throw error
+    }
+    return job
+  }
+
   /// Device-seconds that principals used, worth what their age left of them by now.
   package mutating func use(now: Microseconds) -> [AccountPath: Double] {
     policy.advance(to: now)
     return policy.use
+  }
+
+  /// What an account counts now; nil under a policy without accounts.
+  package mutating func standing(of account: AccountPath, now: Microseconds) -> AccountStanding? {
+    policy.advance(to: now)
+    return policy.standing(of: account)
   }
 
   /// Takes over the use of an earlier life of the service, already aged.
@@ -105,7 +146,7 @@ package struct Scheduler: Sendable {
     case .canceled(let id):
       returning[id] = nil
       let noted = withheld.remove(id)
-      if noted ?? policy.remove(id) ?? parked.remove(id) != nil {
+      if noted ?? policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) != nil {
         drainRate.record(now)
         tidyDeadlines()
       }
@@ -114,6 +155,7 @@ package struct Scheduler: Sendable {
       if let job = withheld.release(id, cause) { policy.insert(job) }
     case .finished(let id): release(id)
     case .drained(let drained): drainedSince = drained ? drainedSince ?? now : nil
+    case .offline(let outages): setOutages(outages)
     case .weighted(let weights): policy.setWeights(weights)
     case .capped(let caps): self.caps.set(caps, running: running.values.map(\.job))
     }
@@ -126,7 +168,9 @@ package struct Scheduler: Sendable {
     while let entry = deadlines.popDue(now) {
       if let decision = passDeadline(entry, now: now) { decisions.append(decision) }
     }
+    (moves, movesOnAt) = (0, nil)
     guard !isDrained else { return decisions }
+    bringBack(now: now)
     // The extra slot first, so that compute slots stay for those that may use no other.
     for slot in [SlotClass.express, .compute] {
       while let job = next(for: slot, &decisions, now: now), fits(job, slot) {
@@ -144,7 +188,7 @@ package struct Scheduler: Sendable {
       nextDeadline.map({ $0 > now }) ?? true
     else { return nil }
     guard !isDrained, running[job.id] == nil, job.expiresAt.map({ $0 > now }) ?? true,
-      caps.allows(job)
+      caps.allows(job), outages.isEmpty || outages[job.device] == nil
     else { return nil }
     // In place: a copy of the policy would cost more than all the rest.
     policy.advance(to: now)
@@ -174,12 +218,44 @@ package struct Scheduler: Sendable {
     let caps = self.caps
     if let job = parked.first(for: slot, where: { caps.allows($0) }) { return job }
     while let job = policy.next(for: slot) {
+      if !outages.isEmpty, outages[job.device] != nil {
+        guard mayMove(now: now) else { return nil }
+        _ = policy.remove(job.id)
+        offline.add(job)
+        continue
+      }
       if caps.allows(job) { return job }
       _ = policy.remove(job.id)
       parked.add(job, now: now)
       decisions.append(.hold(job.id))
     }
     return nil
+  }
+
+  // MARK: Devices that start nothing
+
+  private mutating func setOutages(_ outages: [UInt16: DeviceOutage]) {
+    self.outages = outages
+    for job in parked.all where outages[job.device] != nil {
+      _ = parked.remove(job.id)
+      offline.add(job)
+    }
+  }
+
+  /// Jobs whose device starts jobs again wait their turn.
+  private mutating func bringBack(now: Microseconds) {
+    guard !offline.isEmpty else { return }
+    while let job = offline.popFirst(notOn: outages) {
+      policy.insert(job)
+      guard mayMove(now: now) else { return }
+    }
+  }
+
+  private mutating func mayMove(now: Microseconds) -> Bool {
+    moves += 1
+    guard moves > Self.movesPerCall else { return true }
+    movesOnAt = now
+    return false
   }
 
   private mutating func enqueue(_ job: SchedulerJob) {
@@ -192,7 +268,7 @@ package struct Scheduler: Sendable {
     _ id: Identifier, _ cause: WithholdCause, since: Microseconds
   ) {
     withheld.note(id, cause, since: since)
-    if let job = policy.remove(id) ?? parked.remove(id) {
+    if let job = policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) {
       withheld.add(job)
     } else if let entry = running[id] {
       returning[id] = entry.job
@@ -205,7 +281,7 @@ package struct Scheduler: Sendable {
   }
 
   func waiting(_ id: Identifier) -> SchedulerJob? {
-    policy.waiting(id) ?? parked.job(id) ?? withheld.job(id)
+    policy.waiting(id) ?? parked.job(id) ?? withheld.job(id) ?? offline.job(id)
   }
 
   func slots(of job: SchedulerJob) -> Int {
@@ -252,7 +328,9 @@ package struct Scheduler: Sendable {
     _ entry: DeadlineHeap.Entry, now: Microseconds
   ) -> SchedulerDecision? {
     if entry.cause == .expired, waiting(entry.id)?.expiresAt == entry.time {
-      _ = withheld.remove(entry.id) ?? policy.remove(entry.id) ?? parked.remove(entry.id)
+      _ =
+        withheld.remove(entry.id) ?? policy.remove(entry.id) ?? parked.remove(entry.id)
+        ?? offline.remove(entry.id)
       drainRate.record(now)
       return .expire(entry.id)
     }
@@ -274,10 +352,7 @@ package struct Scheduler: Sendable {
     guard deadlines.count > 1024, deadlines.count > 3 * (queuedCount + running.count) else {
       return
     }
-    let (policy, parked, withheld, running) = (self.policy, parked, withheld, running)
-    deadlines.keep {
-      policy.waiting($0.id) != nil || parked.job($0.id) != nil || withheld.job($0.id) != nil
-        || running[$0.id] != nil
-    }
+    let (scheduler, running) = (self, running)
+    deadlines.keep { scheduler.waiting($0.id) != nil || running[$0.id] != nil }
   }
 }

@@ -20,6 +20,8 @@ package enum SchedulerEvent: Sendable, Hashable {
   case released(Identifier, WithholdCause)
   /// Drained devices start nothing; waiting jobs keep their places.
   case drained(Bool)
+  /// The devices that start nothing, by number, from now on; all others do.
+  case offline([UInt16: DeviceOutage])
   /// What accounts may have running at one time, from now on; others are not bound.
   case capped([AccountPath: SchedulerCap])
   /// Weights of accounts from now on; all others have 1.

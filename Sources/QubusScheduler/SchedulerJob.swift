@@ -34,12 +34,20 @@ package struct SchedulerJob: Sendable, Hashable {
   package var expiresAt: Microseconds?
   /// Longest run time of one attempt.
   package var runLimitMicroseconds: Microseconds?
+  /// Number of the device that it is to run on.
+  package var device: UInt16
+  /// Of two waiting jobs of one principal and lane the higher one goes first, as long as none is
+  /// overdue; between principals it does not count.
+  package var priority: Int8
+
+  package static let priorities = -10...10
 
   package init(
     id: Identifier, tenant: String = "", project: String = "", principal: String = "",
     lane: Lane, cores: CoreDemand = .one, memoryBytes: UInt64 = 0,
     predictedMicroseconds: Microseconds = 0, expiresAt: Microseconds? = nil,
-    runLimitMicroseconds: Microseconds? = nil
+    runLimitMicroseconds: Microseconds? = nil, device: UInt16 = 0,
+    priority: Int8 = 0
   ) {
     self.id = id
     self.tenant = tenant
@@ -51,5 +59,7 @@ package struct SchedulerJob: Sendable, Hashable {
     self.predictedMicroseconds = predictedMicroseconds
     self.expiresAt = expiresAt
     self.runLimitMicroseconds = runLimitMicroseconds
+    self.device = device
+    self.priority = priority
   }
 }

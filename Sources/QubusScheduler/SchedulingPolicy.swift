@@ -40,6 +40,10 @@ package protocol SchedulingPolicy: Sendable {
   var use: [AccountPath: Double] { get }
   /// Takes over the use of an earlier life, already aged.
   mutating func restore(_ use: [AccountPath: Double])
+  /// What it decides by; nil for an order without lanes and shares.
+  var rules: FairPolicy? { get }
+  /// What an account counts now; nil for an order without accounts.
+  func standing(of account: AccountPath) -> AccountStanding?
 }
 
 /// For orders that look neither at time nor at use.
@@ -50,4 +54,6 @@ extension SchedulingPolicy {
   package mutating func setWeights(_ weights: [AccountPath: Double]) {}
   package var use: [AccountPath: Double] { [:] }
   package mutating func restore(_ use: [AccountPath: Double]) {}
+  package var rules: FairPolicy? { nil }
+  package func standing(of account: AccountPath) -> AccountStanding? { nil }
 }

@@ -43,11 +43,16 @@ struct WithheldJobs: Sendable {
     return remove(id)
   }
 
-  /// Forgets a job and all that was noted of it.
-  mutating func remove(_ id: Identifier) -> SchedulerJob? {
-    causes[id] = nil
+  /// Takes a job out; what keeps it stays noted.
+  mutating func take(_ id: Identifier) -> SchedulerJob? {
     guard let job = jobs.removeValue(forKey: id) else { return nil }
     counts[job.lane, default: 0] -= 1
     return job
+  }
+
+  /// Forgets a job and all that was noted of it.
+  mutating func remove(_ id: Identifier) -> SchedulerJob? {
+    causes[id] = nil
+    return take(id)
   }
 }

@@ -10,14 +10,19 @@ final class BatchAnswer: Sendable {
     var missing: Int
   }
   private let state: Lock<State>
+  private let id: Identifier
   private let traceID: String
   private let completion: @Sendable ([UInt8]) -> Void
 
-  init(count: Int, traceID: String, completion: @escaping @Sendable ([UInt8]) -> Void) {
+  init(
+    _ id: Identifier, count: Int, traceID: String,
+    completion: @escaping @Sendable ([UInt8]) -> Void
+  ) {
+    self.id = id
     state = Lock(State(outcomes: Array(repeating: nil, count: count), missing: count))
     self.traceID = traceID
     self.completion = completion
-    if count == 0 { completion(Responses.batch([], traceID: traceID)) }
+    if count == 0 { completion(Responses.batch(id, [], traceID: traceID)) }
   }
 
   func set(_ index: Int, _ outcome: Outcome) {
@@ -28,6 +33,6 @@ final class BatchAnswer: Sendable {
       return state.missing == 0 ? state.outcomes : nil
     }
     guard let all else { return }
-    completion(Responses.batch(all.compactMap { $0 }, traceID: traceID))
+    completion(Responses.batch(id, all.compactMap { $0 }, traceID: traceID))
   }
 }

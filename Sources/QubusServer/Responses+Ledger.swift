@@ -36,6 +36,21 @@ extension Responses {
     return MessageBuilder.pack(message)
   }
 
+  static func drain(of device: String, _ drain: DeviceDrain?) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__drain_device_response__init)
+    message.pointee.device = builder.text(device)
+    if let drain {
+      message.pointee.is_drained = 1
+      message.pointee.drained_by = builder.text(drain.by.text)
+      message.pointee.drain_reason = builder.text(drain.reason)
+      message.pointee.drain_choice_case =
+        QUBUS__V1__DRAIN_DEVICE_RESPONSE__DRAIN_CHOICE_DRAINED_SINCE
+      message.pointee.drained_since = drain.since
+    }
+    return MessageBuilder.pack(message)
+  }
+
   static func budgets(
     _ reports: [BudgetReport], _ credits: [CreditReport], _ prices: [String: Price]
   ) -> [UInt8] {

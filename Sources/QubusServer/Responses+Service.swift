@@ -2,6 +2,7 @@ internal import CQubusProto
 internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
+internal import QubusTenancy
 internal import QubusWire
 
 extension Responses {
@@ -142,6 +143,13 @@ extension MessageBuilder {
     (message.pointee.n_outputs, message.pointee.outputs) = numbers(
       report.outputs.map { Qubus__V1__OutputKind(rawValue: UInt32($0.rawValue)) })
     message.pointee.tenant = text(report.tenant ?? "")
+    if let drain = report.drain {
+      message.pointee.state = QUBUS__V1__DEVICE_STATE__DEVICE_STATE_OFFLINE
+      message.pointee.drained_by = text(drain.by.text)
+      message.pointee.drain_reason = text(drain.reason)
+      message.pointee.drain_choice_case = QUBUS__V1__DEVICE__DRAIN_CHOICE_DRAINED_SINCE
+      message.pointee.drained_since = drain.since
+    }
     return message
   }
 }

@@ -55,6 +55,7 @@ extension Responses {
     case .weight(let scope, let weight): self.weight(scope, weight)
     case .approvalPolicy(let policy): approvalPolicy(policy)
     case .exportPolicies(let policies, let next): exportPolicies(policies, next: next)
+    case .drain(let device, let drain): self.drain(of: device, drain)
     }
   }
 

@@ -7,6 +7,7 @@ internal import QubusWire
 
 /// Bodies of the answers about jobs. `Responses+Service.swift` has those about the service.
 enum Responses {
+  /// Of Submit, and of ResubmitJob, whose fields have the same numbers.
   static func submit(_ report: SubmitReport) -> [UInt8] {
     let builder = MessageBuilder()
     let message = builder.make(qubus__v1__submit_response__init)
@@ -15,9 +16,12 @@ enum Responses {
     return MessageBuilder.pack(message)
   }
 
-  static func batch(_ outcomes: [BatchAnswer.Outcome], traceID: String) -> [UInt8] {
+  static func batch(
+    _ id: Identifier, _ outcomes: [BatchAnswer.Outcome], traceID: String
+  ) -> [UInt8] {
     let builder = MessageBuilder()
     let message = builder.make(qubus__v1__submit_batch_response__init)
+    message.pointee.batch_id = builder.text(id.description)
     (message.pointee.n_items, message.pointee.items) = builder.list(outcomes) { outcome in
       let item = builder.make(qubus__v1__submit_batch_item__init)
       switch outcome {
@@ -92,7 +96,8 @@ enum Responses {
     return MessageBuilder.pack(message)
   }
 
-  /// Of PauseJob, and of ResumeJob, HoldJob and ReleaseJob, whose one field has the same number.
+  /// Of PauseJob, and of ResumeJob, HoldJob, ReleaseJob and ChangeJob, whose one field has the same
+  /// number.
   static func paused(_ view: JobView) -> [UInt8] {
     let builder = MessageBuilder()
     let message = builder.make(qubus__v1__pause_job_response__init)
@@ -123,6 +128,15 @@ enum Responses {
     message.pointee.outcome = .init(rawValue: UInt32(report.outcome.rawValue))
     message.pointee.shots_done = report.shotsDone
     message.pointee.job = builder.job(report.job)
+    return MessageBuilder.pack(message)
+  }
+
+  static func canceled(_ report: BatchCancelReport) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__cancel_batch_response__init)
+    message.pointee.before_start = UInt64(report.beforeStart)
+    message.pointee.during_run = UInt64(report.duringRun)
+    message.pointee.too_late = UInt64(report.tooLate)
     return MessageBuilder.pack(message)
   }
 

@@ -49,6 +49,7 @@ extension Transport {
         outbox.push(.answered(key, Answer(result) { Responses.cancel($0) }))
       }
     case .pauseJob, .resumeJob, .holdJob, .releaseJob: try dispatchPause(call, body)
+    case .changeJob, .cancelBatch, .resubmitJob: try dispatchControl(call, body)
     case .annotateJob:
       let request = try decoder.annotateJob(body)
       service.annotate(
@@ -62,6 +63,12 @@ extension Transport {
     case .getResult: try getResult(call, try decoder.getResult(body))
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .explainJob: try explainJob(call, try decoder.explainJob(body))
+    case .getQueuePolicy:
+      try decoder.empty(body, call.method)
+      try read(call) { [key = call.key] service, context in
+        let policy = service.queuePolicy(context: context)
+        return .answered(key, Answer { Responses.queuePolicy(policy) })
+      }
     case .archiveJob: try archive(call, try decoder.archiveJob(body))
     case .restoreJob: restore(call, try decoder.restoreJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
@@ -71,7 +78,7 @@ extension Transport {
       .grantRole, .revokeRole,
       .listKeys, .addKey, .revokeKey, .createInvitation, .issueToken, .revokeToken, .rotateTokenKey,
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
-      .dedicateDevice, .listBudgets,
+      .dedicateDevice, .drainDevice, .listBudgets,
       .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy,
       .setExportPolicy, .listExportPolicies:
       try dispatchTenancy(call, body)
@@ -149,7 +156,8 @@ extension Transport {
   }
 
   private func submitBatch(_ call: Call, _ items: [Result<SubmitRequest, QubusError>]) {
-    let batch = BatchAnswer(count: items.count, traceID: call.traceID) {
+    let id = service.newBatch()
+    let batch = BatchAnswer(id, count: items.count, traceID: call.traceID) {
       [outbox, key = call.key] body in
       outbox.push(.answered(key, Answer { body }))
     }
@@ -157,9 +165,9 @@ extension Transport {
       switch item {
       case .failure(let error): batch.set(index, .failure(error))
       case .success(let request):
-        service.submit(request.spec, request: request.request, context: call.context) {
-          batch.set(index, $0)
-        }
+        service.submit(
+          request.spec, request: request.request, batch: id, context: call.context
+        ) { batch.set(index, $0) }
       }
     }
   }

@@ -1,7 +1,7 @@
 internal import QubusCore
 internal import QubusTenancy
 
-/// Changes of quotas, weights and policies, within the open transaction of the writer.
+/// Changes of quotas, weights, policies and drains, within the open transaction of the writer.
 extension CommandExecutor {
   func applyBound(_ change: TenancyChange) throws(SQLiteFailure) {
     switch change {
@@ -44,6 +44,17 @@ extension CommandExecutor {
         $0.add(PackedStrings.pack(policy.destinations))
       }
     case .removeExportPolicy(let key): try remove(key)
+    case .drain(let drain):
+      try write(
+        "INSERT OR REPLACE INTO device_drains (\(TenancyRows.drainColumns)) VALUES (?,?,?,?,?,?)"
+      ) {
+        $0.add(drain.device)
+        $0.add(drain.by)
+        $0.add(drain.reason)
+        $0.add(drain.since)
+      }
+    case .endDrain(let device):
+      try write("DELETE FROM device_drains WHERE device = ?") { $0.add(device) }
     default: preconditionFailure("not a change of bounds")
     }
   }

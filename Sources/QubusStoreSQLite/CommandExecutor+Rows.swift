@@ -108,6 +108,15 @@ extension CommandExecutor {
     try insert.run()
   }
 
+  /// Few jobs have such links: those without save the columns.
+  func link(_ record: JobRecord, _ job: Int64) throws(SQLiteFailure) {
+    _ = try write("UPDATE jobs SET batch = ?, resubmit_of = ? WHERE job = ?") {
+      $0.add(record.batch)
+      $0.add(record.resubmitOf)
+      $0.add(job)
+    }
+  }
+
   func insertEvents(
     _ events: [JobEvent], bodies: [[UInt8]], job: Int64, owner: Principal
   ) throws(SQLiteFailure) {

@@ -137,7 +137,7 @@ extension CommandExecutor {
         $0.add(id)
       }
     case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
-      .removeExportPolicy:
+      .removeExportPolicy, .drain, .endDrain:
       try applyBound(change)
     }
   }

@@ -29,6 +29,7 @@ extension CommandExecutor {
     }
     if let change = update.retention { try apply(change, to: row.job) }
     if let change = update.withholding { try apply(change, to: row.job) }
+    if update.lane != nil || update.priority != nil { try place(update, row.job) }
     if row.isPriced, let storedAt {
       try ledger.settle(update, row, as: head.status, at: storedAt)
     }
@@ -40,6 +41,16 @@ extension CommandExecutor {
     _ = try write("UPDATE jobs SET withheld = (withheld | ?1) & ~?2 WHERE job = ?3") {
       $0.add(Int64(change.adds.rawValue))
       $0.add(Int64(change.removes.rawValue))
+      $0.add(job)
+    }
+  }
+
+  private func place(_ update: JobUpdate, _ job: Int64) throws(SQLiteFailure) {
+    _ = try write(
+      "UPDATE jobs SET lane = COALESCE(?, lane), priority = COALESCE(?, priority) WHERE job = ?"
+    ) {
+      $0.add(update.lane)
+      $0.add(update.priority.map { Int64($0) })
       $0.add(job)
     }
   }

@@ -94,6 +94,7 @@ struct CommandExecutor {
     let columns = work.columns
     let isShort = columns.request.count <= Self.shortRequestBytes
     try insertJob(record, columns, as: job, request: isShort ? columns.request : nil)
+    if record.batch != nil || record.resubmitOf != nil { try link(record, job) }
     if !isShort {
       sql.insertRequest.rewind()
       sql.insertRequest.add(job)

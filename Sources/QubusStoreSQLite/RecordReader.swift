@@ -9,7 +9,8 @@ enum RecordReader {
     lane,device,name,tags,seed,accepted_at,compiled_at,queued_at,reserved_at,
     started_at,device_us,finished_at,stored_at,shots_done,shots_total,last_sequence,error,trace_id,
     annotations,notices,replay_of,cancel_requested,fallback_used,has_result,
-    cost_held,cost,results_expire_at,events_expire_at,removed,withheld
+    cost_held,cost,results_expire_at,events_expire_at,removed,withheld,
+    priority,batch,resubmit_of
     """
 
   /// A long request is fetched by number; ownership comes from the job's own row.
@@ -65,6 +66,9 @@ enum RecordReader {
     record.cost = row.optionalInteger()
     record.retention = retention(&row)
     record.withheld = Withholding(rawValue: UInt8(truncatingIfNeeded: row.integer()))
+    record.priority = Int(row.integer())
+    record.batch = row.identifier()
+    record.resubmitOf = row.identifier()
     let sealable = JobColumns(
       name: name, tags: tags, notices: notices, annotations: annotations, error: error,
       request: row.blob())

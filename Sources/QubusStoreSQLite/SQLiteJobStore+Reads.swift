@@ -30,6 +30,7 @@ extension SQLiteJobStore {
         if filter.principal == nil { select.add(JobNumber.last(of: before)) }
         select.add(before)
       }
+      if let batch = filter.batch { select.add(batch) }
       for status in filter.statuses { select.add(UInt32(status.rawValue)) }
       for text in name + tags.flatMap({ $0 }) { select.add(text) }
       select.add(max(0, filter.limit))
@@ -57,6 +58,7 @@ extension SQLiteJobStore {
       if filter.principal == nil { conditions.append("jobs.job <= ?") }
       conditions.append("jobs.id < ?")
     }
+    if filter.batch != nil { conditions.append("jobs.batch = ?") }
     if !filter.statuses.isEmpty {
       conditions.append("jobs.status IN (\(marks(filter.statuses.count)))")
     }

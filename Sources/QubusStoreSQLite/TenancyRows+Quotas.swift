@@ -43,6 +43,14 @@ extension TenancyRows {
     return ShareWeight(scope: scope, weight: weight)
   }
 
+  static let drainColumns = "device,tenant,project,principal,reason,since"
+
+  static func drain(_ row: inout SQLRow) -> DeviceDrain {
+    let device = row.text()
+    let principal = Principal(tenant: row.text(), project: row.text(), name: row.text())
+    return DeviceDrain(device: device, by: principal, reason: row.text(), since: row.integer())
+  }
+
   static func policy(_ row: inout SQLRow) throws(QubusError) -> ApprovalPolicy {
     let (tenant, project, name) = (row.text(), row.text(), row.text())
     var policy = ApprovalPolicy(

@@ -61,6 +61,8 @@ struct TenancyRows {
       snapshot.exportPolicies = try all(
         "SELECT tenant,project,destinations FROM export_policies ORDER BY tenant,project",
         Self.exportPolicy)
+      snapshot.drains = try all(
+        "SELECT \(Self.drainColumns) FROM device_drains ORDER BY device", Self.drain)
       return .commit
     }
     return snapshot

@@ -29,6 +29,9 @@ package enum TenancyOrder: Sendable, Hashable {
   case removeApprovalPolicy(ApprovalPolicy.Key)
   case setExportPolicy(ExportPolicy)
   case removeExportPolicy(ExportPolicy.Key)
+  /// Nothing starts on the device from now on.
+  case drainDevice(String, reason: String)
+  case endDrain(device: String)
 
   /// Which user of the machine is a principal from now on.
   package enum UserChange: Sendable, Hashable {
@@ -59,6 +62,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .setWeight: "SetWeight"
     case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
     case .setExportPolicy, .removeExportPolicy: "SetExportPolicy"
+    case .drainDevice, .endDrain: "DrainDevice"
     }
   }
 }

@@ -60,6 +60,8 @@ package enum TenancyRules {
     case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
       .removeExportPolicy:
       return try boundRefusal(of: change, in: lookup)
+    // Which devices there are is known where they run.
+    case .drain, .endDrain: return nil
     }
   }
 
@@ -122,7 +124,7 @@ package enum TenancyRules {
     case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
       .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setWeight, .setApprovalPolicy,
-      .removeApprovalPolicy, .setExportPolicy, .removeExportPolicy:
+      .removeApprovalPolicy, .setExportPolicy, .removeExportPolicy, .drain, .endDrain:
       return nil
     }
     guard !owner.isEmpty, try !lookup.hasPrincipal(named: owner, in: tenant) else { return nil }

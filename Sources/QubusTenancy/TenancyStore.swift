@@ -31,6 +31,9 @@ package enum TenancyChange: Sendable, Hashable {
   case removeApprovalPolicy(ApprovalPolicy.Key)
   case setExportPolicy(ExportPolicy)
   case removeExportPolicy(ExportPolicy.Key)
+  /// In the place of an earlier one of the device.
+  case drain(DeviceDrain)
+  case endDrain(device: String)
 }
 
 /// Everything at once, as it is read at start.
@@ -46,6 +49,7 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var weights: [ShareWeight] = []
   package var approvalPolicies: [ApprovalPolicy] = []
   package var exportPolicies: [ExportPolicy] = []
+  package var drains: [DeviceDrain] = []
 
   package init() {}
 }

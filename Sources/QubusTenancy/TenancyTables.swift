@@ -17,6 +17,7 @@ package struct TenancyTables: Sendable {
   private var weights: [QuotaScope: Double] = [:]
   private var policies: [ApprovalPolicy.Key: ApprovalPolicy] = [:]
   private var exportPolicies: [ExportPolicy.Key: ExportPolicy] = [:]
+  private var drains: [String: DeviceDrain] = [:]
 
   /// A service nobody has used: the tenant `default` with the project `default`.
   package init(createdAt: Microseconds) {
@@ -74,6 +75,8 @@ package struct TenancyTables: Sendable {
     case .removeApprovalPolicy(let key): policies[key] = nil
     case .setExportPolicy(let policy): exportPolicies[policy.key] = policy
     case .removeExportPolicy(let key): exportPolicies[key] = nil
+    case .drain(let drain): drains[drain.device] = drain
+    case .endDrain(let device): drains[device] = nil
     }
   }
 
@@ -93,6 +96,7 @@ package struct TenancyTables: Sendable {
       .sorted { $0.scope.text < $1.scope.text }
     snapshot.approvalPolicies = policies.values.sorted { $0.key.text < $1.key.text }
     snapshot.exportPolicies = exportPolicies.values.sorted { $0.key.text < $1.key.text }
+    snapshot.drains = drains.values.sorted { $0.device < $1.device }
     return snapshot
   }
 

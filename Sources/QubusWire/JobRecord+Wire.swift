@@ -86,6 +86,9 @@ extension MessageBuilder {
     (message.pointee.n_tags, message.pointee.tags) = texts(record.tags)
     message.pointee.idempotency_key = text(record.idempotencyKey)
     message.pointee.replay_of = text(record.replayOf?.description ?? "")
+    message.pointee.resubmit_of = text(record.resubmitOf?.description ?? "")
+    message.pointee.batch_id = text(record.batch?.description ?? "")
+    message.pointee.priority = Int32(clamping: record.priority)
     message.pointee.seed = record.seed
     (message.pointee.n_annotations, message.pointee.annotations) = pairs(record.annotations)
     (message.pointee.n_notices, message.pointee.notices) = texts(record.notices)

@@ -12,6 +12,9 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case watchJob = "WatchJob"
   case getResult = "GetResult"
   case cancelJob = "CancelJob"
+  case cancelBatch = "CancelBatch"
+  case changeJob = "ChangeJob"
+  case resubmitJob = "ResubmitJob"
   case pauseJob = "PauseJob"
   case resumeJob = "ResumeJob"
   case holdJob = "HoldJob"
@@ -19,6 +22,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
   case explainJob = "ExplainJob"
+  case getQueuePolicy = "GetQueuePolicy"
   case archiveJob = "ArchiveJob"
   case restoreJob = "RestoreJob"
   case openSession = "OpenSession"
@@ -61,6 +65,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case grantCredit = "GrantCredit"
   case setBudget = "SetBudget"
   case dedicateDevice = "DedicateDevice"
+  case drainDevice = "DrainDevice"
   case listBudgets = "ListBudgets"
   case getUsage = "GetUsage"
   case getQuota = "GetQuota"
@@ -120,11 +125,14 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .listJobs: row(.readJobs, .reader)
     case .watchJob: row(.readJobs, .reader, .stream)
     case .getResult: row(.readResults, .reader, .stream)
-    case .cancelJob, .pauseJob, .resumeJob: row(.cancelJobs, .engine)
+    case .cancelJob, .cancelBatch, .changeJob, .pauseJob, .resumeJob: row(.cancelJobs, .engine)
+    case .resubmitJob: row(.submitJobs, .engine, idempotent: false)
     case .holdJob, .releaseJob: row(.holdJobs, .engine)
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
     case .explainJob: row(.readJobs, .reader)
+    // The rules are everybody's to know.
+    case .getQueuePolicy: row(.connect, .reader)
     // Under an export policy it takes results.export besides.
     case .archiveJob: row(.readResults, .reader)
     case .restoreJob: row(.restoreResults, .engine)
@@ -169,7 +177,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .setPrice: row(.manageCredit, .engine)
     case .grantCredit: row(.manageCredit, .engine, idempotent: false)
     case .setBudget: row(.manageBudgets, .engine)
-    case .dedicateDevice: row(.manageDevices, .engine)
+    case .dedicateDevice, .drainDevice: row(.manageDevices, .engine)
     // Whoever may see jobs may see what they cost.
     case .listBudgets: row(.readJobs, .reader)
     case .getUsage: row(.readJobs, .reader)

@@ -94,6 +94,19 @@ extension RequestDecoder {
     }
   }
 
+  func drainDevice(_ body: [UInt8]) throws(QubusError) -> TenancyRequest {
+    try decodeMessage(body, qubus_descriptor_drain_device_request(), limits: wire) {
+      (m: Qubus__V1__DrainDeviceRequest) throws(QubusError) in
+      let device = try name(m.device, "device")
+      guard !device.isEmpty else { throw .field(.missingField, "device", "is required") }
+      let reason = try TenancyFields.reason(m.reason)
+      return TenancyRequest(
+        order: m.is_ended != 0
+          ? .endDrain(device: device) : .drainDevice(device, reason: reason),
+        reason: reason)
+    }
+  }
+
   private static func cap(_ value: Int64, _ field: String) throws(QubusError) -> Int64 {
     guard (0...Price.costLimit).contains(value) else {
       throw .field(

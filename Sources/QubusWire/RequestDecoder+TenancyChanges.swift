@@ -33,6 +33,7 @@ extension RequestDecoder {
     case .grantCredit: try grantCredit(body)
     case .setBudget: try setBudget(body)
     case .dedicateDevice: try dedicateDevice(body)
+    case .drainDevice: try drainDevice(body)
     case .setQuota: try setQuota(body)
     case .setWeight: try setWeight(body)
     case .setApprovalPolicy: try setApprovalPolicy(body)

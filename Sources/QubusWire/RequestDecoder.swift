@@ -77,6 +77,9 @@ package struct RequestDecoder: Sendable {
       filter.tags = readTexts(m.n_tags, m.tags)
       try RequestValidation(limits: limits).tags(filter.tags, path: "tags")
       filter.name = try name(m.name, "name")
+      if m.batch_id.pointee != 0 {
+        filter.batch = try readIdentifier(m.batch_id, field: "batch_id")
+      }
       return filter
     }
   }

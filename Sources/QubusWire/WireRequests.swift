@@ -67,3 +67,22 @@ package struct ReplayJobRequest: Sendable, Hashable {
   /// Set: compare only.
   package var replayJobID: Identifier?
 }
+
+/// What is nil stays as it is.
+package struct ChangeJobRequest: Sendable, Hashable {
+  package var jobID: Identifier
+  package var lane: String?
+  package var priority: Int?
+  package var device: String?
+  package var reason: String
+}
+
+package struct CancelBatchRequest: Sendable, Hashable {
+  package var batchID: Identifier
+  package var reason: String
+}
+
+package struct ResubmitJobRequest: Sendable, Hashable {
+  package var jobID: Identifier
+  package var idempotencyKey: String
+}

@@ -17,14 +17,16 @@ struct Qubus: ParsableCommand {
         subcommands: [
           RunCommand.self, SubmitCommand.self, WatchCommand.self, GetCommand.self,
           ExplainCommand.self, ListCommand.self, ResultCommand.self, CancelCommand.self,
-          PauseCommand.self, ResumeCommand.self, ReplayCommand.self, AnnotateCommand.self,
+          ChangeCommand.self, PauseCommand.self, ResumeCommand.self, ResubmitCommand.self,
+          ReplayCommand.self, AnnotateCommand.self,
           PlanCommand.self, ApprovalsCommand.self, UsageCommand.self, ArchiveCommand.self,
           RestoreCommand.self,
         ]),
       CommandGroup(
         name: "The service:",
         subcommands: [
-          DevicesCommand.self, QuotaCommand.self, ErrorsCommand.self, HealthCommand.self,
+          DevicesCommand.self, QueuePolicyCommand.self, QuotaCommand.self, ErrorsCommand.self,
+          HealthCommand.self,
           VersionCommand.self,
           KeygenCommand.self, CompletionCommand.self,
         ]),

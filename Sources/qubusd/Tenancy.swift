@@ -17,6 +17,7 @@ final class Tenancy: Sendable {
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
+  let drains: DeviceDrains
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
@@ -45,6 +46,7 @@ final class Tenancy: Sendable {
     approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
     weights = ShareWeights(snapshot.weights)
     exportPolicies = ExportPolicies(snapshot.exportPolicies)
+    drains = DeviceDrains(snapshot.drains)
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
     tokens = TokenIssuer(
@@ -86,11 +88,12 @@ final class Tenancy: Sendable {
       surroundings: TenancySurroundings(
         makeKeyPair: { () throws(QubusError) in try ClientKeyPair.make() },
         serverKey: { [serverKey] in serverKey.withLock { $0 } },
-        endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) }),
+        endSessions: { [weak engine] isMeant in engine?.sessions?.endSessions(of: isMeant) },
+        devices: engine.deviceNames),
       ledger: LedgerSurroundings(
         book: ledger, store: store, devices: engine.deviceNames),
       quotas: quotas, approvalPolicies: approvalPolicies, weights: weights,
-      exportPolicies: exportPolicies)
+      exportPolicies: exportPolicies, drains: drains)
   }
 
   /// Credit that expired and subscriptions that were renewed, behind the submit that found it.

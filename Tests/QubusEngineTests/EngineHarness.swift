@@ -26,7 +26,8 @@ final class EngineHarness: Sendable {
     programs: ProgramCache = ToyPrograms.cache(), ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
-    weights: ShareWeights = ShareWeights(), useStore: (any UsedServiceStore)? = nil,
+    weights: ShareWeights = ShareWeights(), drains: DeviceDrains = DeviceDrains(),
+    useStore: (any UsedServiceStore)? = nil,
     moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
@@ -45,7 +46,7 @@ final class EngineHarness: Sendable {
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       useStore: useStore, audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
-      approvalPolicies: approvalPolicies, weights: weights)
+      approvalPolicies: approvalPolicies, weights: weights, drains: drains)
     if start { try engine.start() }
   }
 

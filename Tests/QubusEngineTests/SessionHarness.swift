@@ -102,6 +102,7 @@ final class SessionHarness: @unchecked Sendable {
     device: FakeDevice = FakeDevice(), store: any SessionStore = MemorySessionStore(),
     codec: FakeSessionCodec = FakeSessionCodec(), clock: ManualClock = ManualClock(),
     jobStore: FakeStore? = nil, ledger: LedgerBook? = nil, quotas: QuotaKeeper = QuotaKeeper(),
+    drains: DeviceDrains = DeviceDrains(),
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -118,7 +119,7 @@ final class SessionHarness: @unchecked Sendable {
       identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, sessionStore: store,
       sessionCodec: codec, audit: (store as? MemorySessionStore)?.audit, ledger: ledger,
-      quotas: quotas,
+      quotas: quotas, drains: drains,
       nanoseconds: { time.read() })
     sessions = try #require(engine.sessions)
     try engine.start()

@@ -97,7 +97,7 @@ final class TenancyHarness {
         serverKey: { "server's key" },
         endSessions: { isMeant in
           ended.withLock { $0 = Self.everyone.filter(isMeant) }
-        }))
+        }, devices: ["sim.a", "qpu.b"]))
   }
 
   deinit {

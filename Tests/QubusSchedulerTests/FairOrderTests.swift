@@ -46,12 +46,49 @@ import Testing
     #expect((57...63).contains(ofSecond), "\(ofSecond) of 80")
   }
 
+  @Test("a priority orders the jobs of one principal, before their length, and nobody else's")
+  func priorities() throws {
+    var scheduler = try scheduler()
+    func add(_ number: Int, _ tenant: String, _ priority: Int8, seconds: Double = 0.001) {
+      var new = owned(number, tenant)
+      new.priority = priority
+      new.predictedMicroseconds = Microseconds(seconds * 1e6)
+      scheduler.apply(.queued(new), now: 0)
+    }
+    for (number, priority) in [0, -10, 10, 1, -1, 9].enumerated() {
+      add(number + 1, "a", Int8(priority), seconds: priority > 0 ? 60 : 0.001)
+    }
+    for number in 11...16 { add(number, "b", 0) }
+    // Sixty seconds cost no more here: every job that starts ends at once.
+    let order = drain(&scheduler, from: 0, 12).map { Int($0.low) }
+    #expect(order.filter { $0 < 10 } == [3, 6, 4, 1, 5, 2])
+    #expect(order.filter { $0 > 10 } == [11, 12, 13, 14, 15, 16])
+    // The other tenant has its turns, however high the priorities of the first.
+    #expect(order.prefix(6).filter { $0 > 10 }.count >= 2)
+  }
+
+  @Test("one that waited as long as it may goes first, whatever its priority")
+  func overduePriority() throws {
+    var policy = FairPolicy()
+    policy.overdueStretch = nil
+    policy.overdueAfter[.batch] = 1000
+    var scheduler = try scheduler(policy)
+    var low = owned(1, "a")
+    low.priority = -10
+    scheduler.apply(.queued(low), now: 0)
+    var high = owned(2, "a")
+    high.priority = 10
+    scheduler.apply(.queued(high), now: 900)
+    #expect(scheduler.decide(now: 1000).first == .start(id(1), .compute))
+  }
+
   @Test("what is known of a waiting job is what was told")
   func description() throws {
     var order = try FairOrder(capacity: Self.capacity)
     var told = owned(7, "tenant", .interactive)
     (told.cores, told.memoryBytes) = (.all, 123)
     (told.expiresAt, told.runLimitMicroseconds) = (456, 789)
+    (told.device, told.priority) = (3, -4)
     order.insert(told)
     #expect(order.waiting(id(7)) == told)
     #expect(order.next(for: .compute) == told)

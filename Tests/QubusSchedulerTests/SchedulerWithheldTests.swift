@@ -143,4 +143,45 @@ import Testing
       #expect(starts.allSatisfy { $0 == 1 } && scheduler.queuedCount == 0, "seed \(seed)")
     }
   }
+
+  @Test("one that is taken out for a change has no turn, and comes back as it is then")
+  func takenOut() throws {
+    let capacity = SchedulerCapacity(computeSlots: 1, memoryBytes: 1000, jobsQueued: 2)
+    var scheduler = Scheduler(capacity: capacity, policy: try FairOrder(capacity: capacity))
+    scheduler.apply(.queued(job(1)), now: 0)
+    scheduler.apply(.queued(job(2)), now: 0)
+    #expect(try scheduler.takeOut(id(1), for: .batch, now: 0)?.id == id(1))
+    #expect(try scheduler.takeOut(id(1), for: .batch, now: 0) == nil)
+    #expect(scheduler.queuedCount == 1 && scheduler.promisedCount == 1)
+    #expect(scheduler.decide(now: 1) == [.start(id(2), .compute)])
+    // One that runs is not taken.
+    #expect(try scheduler.takeOut(id(2), for: .batch, now: 1) == nil)
+    scheduler.apply(.queued(job(1, .batch)), now: 2)
+    #expect(scheduler.queuedCount(in: .batch) == 1 && scheduler.promisedCount == 0)
+    scheduler.apply(.withheld(id(1), .paused, since: 3), now: 3)
+    #expect(try scheduler.takeOut(id(1), for: .long, now: 4) != nil)
+    scheduler.apply(.queued(job(1, .long)), now: 5)
+    scheduler.apply(.finished(id(2)), now: 6)
+    #expect(scheduler.decide(now: 6) == [])
+    #expect(scheduler.explain(id(1), now: 6).map(\.kind) == [.paused])
+    #expect(scheduler.queuedCount(in: .long) == 1 && scheduler.queuedCount == 1)
+    scheduler.apply(.released(id(1), .paused), now: 7)
+    #expect(scheduler.decide(now: 7) == [.start(id(1), .compute)])
+  }
+
+  @Test("a full lane leaves it where it is")
+  func fullLane() throws {
+    let capacity = SchedulerCapacity(
+      computeSlots: 1, memoryBytes: 1000, jobsQueued: 2, jobsQueuedPerLane: [.long: 1])
+    var scheduler = Scheduler(capacity: capacity, policy: try FairOrder(capacity: capacity))
+    scheduler.apply(.queued(job(1, .long)), now: 0)
+    scheduler.apply(.queued(job(2, .batch)), now: 0)
+    let error = #expect(throws: QubusError.self) {
+      try scheduler.takeOut(id(2), for: .long, now: 0)
+    }
+    #expect(error?.code == .queueCapacityExceeded)
+    #expect(scheduler.queuedCount(in: .batch) == 1 && scheduler.promisedCount == 0)
+    // Its own place is one that it may have again, however full the queue is.
+    #expect(try scheduler.takeOut(id(2), for: .batch, now: 0) != nil)
+  }
 }

@@ -30,6 +30,39 @@ struct ExplainTests {
     }
   }
 
+  @Test("the rules of the queue are told to whoever asks; what is not set is left out")
+  func policy() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    let answer = try #require(client.ask("GetQueuePolicy", []))
+    #expect(answer.isOK)
+    try decoded(answer.body, qubus_descriptor_get_queue_policy_response()) {
+      (m: Qubus__V1__GetQueuePolicyResponse) in
+      let lanes = (0..<m.n_lanes).compactMap { m.lanes[$0]?.pointee }
+      #expect(lanes.map { String(cString: $0.lane) } == ["batch", "overdue"])
+      #expect(lanes.map { String(cString: $0.takes) } == ["large ones", "late ones"])
+      #expect(lanes.map(\.share) == [0.5, 0.25])
+      let isSet = QUBUS__V1__LANE_POLICY__OVERDUE_CHOICE_OVERDUE_AFTER_SECONDS
+      #expect(lanes.map { $0.overdue_choice_case == isSet } == [true, false])
+      #expect(lanes.first?.overdue_after_seconds == 2.5)
+      #expect(lanes.map(\.jobs_queued) == [3, 0] && lanes.map(\.jobs_queued_limit) == [4, 4])
+      #expect(m.n_standings == 1)
+      let own = m.standings[0]!.pointee
+      #expect(own.weight == 2 && own.factor == 0.5 && own.used_seconds == 9)
+      #expect(m.usage_half_life_seconds == 604_800 && m.largest_usage_factor == 4)
+      #expect(m.stretch == 1000 && m.shortest_seconds == 10)
+      #expect(
+        m.overdue_stretch_choice_case
+          == QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__OVERDUE_STRETCH_CHOICE__NOT_SET)
+      #expect(
+        m.run_limit_choice_case
+          == QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__RUN_LIMIT_CHOICE__NOT_SET)
+      #expect(m.compute_slots == 2 && m.express_slots == 1 && m.memory_bytes == 100)
+      #expect(m.jobs_queued_limit == 7 && m.all_cores_seconds == 0.05)
+    }
+    #expect(client.ask("GetQueuePolicy", [0xFF])?.code == .malformedFrame)
+  }
+
   @Test("pausing and resuming answer with the job or say why not")
   func pause() throws {
     let fixture = try Fixture()

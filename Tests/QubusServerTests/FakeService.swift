@@ -111,7 +111,7 @@ final class FakeService: JobService {
   // MARK: JobService
 
   func submit(
-    _ spec: JobSpec, request: [UInt8], context: CallContext,
+    _ spec: JobSpec, request: [UInt8], batch: Identifier?, context: CallContext,
     completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void
   ) {
     let id = add()
@@ -120,6 +120,7 @@ final class FakeService: JobService {
       state.contexts.append(context)
       state.jobs[id]!.record.name = spec.experiment.name
       state.jobs[id]!.record.request = request
+      state.jobs[id]!.record.batch = batch
       return JobView(record: state.jobs[id]!.record)
     }
     let answer: @Sendable () -> Void = {
@@ -202,6 +203,50 @@ final class FakeService: JobService {
     completion(.failure(QubusError(.illegalTransition, "job \(id) is queued and not paused")))
   }
 
+  func newBatch() -> Identifier { ids.next() }
+
+  func change(
+    _ id: Identifier, _ change: JobChange, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
+  ) {
+    completion(
+      Result { () throws(QubusError) in
+        var view = try job(id, context: context)
+        view.record.lane = change.lane ?? "as it was"
+        view.record.priority = change.priority ?? 0
+        view.record.device = change.device ?? "as it was"
+        view.record.reason = reason
+        return view
+      })
+  }
+
+  func cancelBatch(
+    _ batch: Identifier, reason: String, context: CallContext,
+    completion: @escaping @Sendable (Result<BatchCancelReport, QubusError>) -> Void
+  ) {
+    let jobs = state.withLock { $0.jobs.values.filter { $0.record.batch == batch } }
+    completion(
+      jobs.isEmpty
+        ? .failure(QubusError(.jobNotFound, "there is no batch \(batch)"))
+        : .success(
+          BatchCancelReport(beforeStart: jobs.count, duringRun: reason.count, tooLate: 3)))
+  }
+
+  func resubmit(
+    _ id: Identifier, idempotencyKey: String, context: CallContext,
+    completion: @escaping @Sendable (Result<SubmitReport, QubusError>) -> Void
+  ) {
+    let again = add()
+    completion(
+      Result { () throws(QubusError) in
+        _ = try job(id, context: context)
+        var view = try job(again, context: context)
+        view.record.resubmitOf = id
+        view.record.idempotencyKey = idempotencyKey
+        return SubmitReport(job: view, isDuplicate: idempotencyKey == "known")
+      })
+  }
+
   func hold(
     _ id: Identifier, reason: String, context: CallContext,
     completion: @escaping @Sendable (Result<JobView, QubusError>) -> Void
@@ -229,6 +274,27 @@ final class FakeService: JobService {
           kind: .shareTurn, since: 5, detail: "others first", remedy: "patience", delay: 9),
         WaitConstraint(kind: .tooLarge, since: 6, detail: "no room", remedy: "room"),
       ])
+  }
+
+  func queuePolicy(context: CallContext) -> QueuePolicyReport {
+    var rules = FairPolicy()
+    rules.overdueStretch = nil
+    let principal = context.principal
+    return QueuePolicyReport(
+      lanes: [
+        .init(
+          lane: .batch, share: 0.5, takes: "large ones", overdueAfter: 2_500_000, jobsQueued: 3,
+          jobsQueuedLimit: 4),
+        .init(
+          lane: .overdue, share: 0.25, takes: "late ones", overdueAfter: nil, jobsQueued: 0,
+          jobsQueuedLimit: 4),
+      ],
+      standings: [
+        AccountStanding(
+          account: AccountPath(tenant: principal.tenant), weight: 2, factor: 0.5, used: 9)
+      ], rules: rules,
+      capacity: SchedulerCapacity(computeSlots: 2, memoryBytes: 100, jobsQueued: 7),
+      allCoresSeconds: 0.05, maxRunSeconds: nil)
   }
 
   func archive(

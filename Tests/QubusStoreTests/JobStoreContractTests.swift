@@ -166,6 +166,64 @@ struct JobStoreContractTests {
     #expect(try store.job(job.id)?.withheld == .held)
   }
 
+  @Test(
+    "lane and priority of a waiting job are stored, each by itself", arguments: StoreKind.allCases)
+  func placement(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let store = fixture.store
+    let job = try await fixture.accept(fixture.record())
+    #expect(job.priority == 0)
+    func change(_ lane: String?, _ priority: Int?, attempt: UInt32 = 1) async throws -> JobRecord? {
+      var update = JobUpdate(jobID: job.id, attempt: attempt)
+      (update.lane, update.priority) = (lane, priority)
+      update.events = [NewEvent(time: 8, kind: .queueMoved, status: .queued, attempt: attempt)]
+      _ = try await store.update(update)
+      return try store.job(job.id)
+    }
+    let first = try await change(nil, -7)
+    #expect(first?.priority == -7 && first?.lane == job.lane)
+    let second = try await change("long", nil)
+    #expect(second?.priority == -7 && second?.lane == "long")
+    #expect(await code { _ = try await change("batch", 1, attempt: 2) } == .illegalTransition)
+    #expect(try store.unfinishedJobs().map(\.lane) == ["long"])
+    #expect(try store.unfinishedJobs().map(\.priority) == [-7])
+  }
+
+  @Test(
+    "jobs know their batch and the one they run again; lists find a batch",
+    arguments: StoreKind.allCases)
+  func links(_ kind: StoreKind) async throws {
+    let fixture = try StoreFixture(kind)
+    let store = fixture.store
+    let alone = try await fixture.accept(fixture.record())
+    let batch = Identifier(high: 1, low: 2)
+    var batched: [Identifier] = []
+    for number in 0..<3 {
+      var record = fixture.record()
+      record.batch = batch
+      if number == 1 { record.resubmitOf = alone.id }
+      batched.append(try await fixture.accept(record).id)
+    }
+    var record = fixture.record()
+    record.batch = Identifier(high: 1, low: 3)
+    _ = try await fixture.accept(record)
+    #expect(try store.job(alone.id)?.batch == nil)
+    #expect(try store.job(batched[0])?.batch == batch && store.job(batched[0])?.resubmitOf == nil)
+    #expect(try store.job(batched[1])?.resubmitOf == alone.id)
+    var filter = JobFilter()
+    filter.batch = batch
+    #expect(Set(try store.jobs(filter).map(\.id)) == Set(batched))
+    filter.principal = alone.principal
+    #expect(try store.jobs(filter).count == 3)
+    filter.limit = 2
+    #expect(try store.jobs(filter).count == 2)
+    filter.principal?.tenant = "other"
+    #expect(try store.jobs(filter).isEmpty)
+    filter = JobFilter()
+    filter.batch = Identifier(high: 9, low: 9)
+    #expect(try store.jobs(filter).isEmpty)
+  }
+
   @Test("two changes of who keeps a job do together what they do one after another")
   func mergedWithholding() {
     let all: [Withholding] = [[], .paused, .held, [.paused, .held]]

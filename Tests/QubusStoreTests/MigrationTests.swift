@@ -72,6 +72,7 @@ struct MigrationTests {
     #expect(snapshot.weights.map(\.weight) == (version >= 9 ? [1.5] : []))
     #expect(try store.usedService() == (version >= 9 ? [Self.use] : []))
     #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
+    #expect(snapshot.drains.map(\.reason) == (version >= 11 ? ["leak"] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
     fresh.close()
@@ -124,6 +125,10 @@ struct MigrationTests {
       .setExportPolicy(
         ExportPolicy(
           key: .init(tenant: "default", project: "default"), destinations: ["vault"])),
+      .drain(
+        DeviceDrain(
+          device: "sim.statevector", by: .init(tenant: "t", project: "p", name: "root"),
+          reason: "leak", since: 19)),
     ]
   }()
 

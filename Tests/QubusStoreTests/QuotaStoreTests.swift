@@ -65,6 +65,24 @@ struct QuotaStoreTests {
     #expect(try store.snapshot().exportPolicies.isEmpty)
   }
 
+  @Test("drains of devices are kept, replaced and ended", arguments: StoreKind.allCases)
+  func drains(_ kind: StoreKind) async throws {
+    let fixture = try Fixture(kind)
+    defer { fixture.close() }
+    let store = fixture.store
+    func drain(_ device: String, _ reason: String, _ since: Microseconds) -> DeviceDrain {
+      DeviceDrain(
+        device: device, by: Fixture.principal("ada"), reason: reason, since: since)
+    }
+    try await store.change(.drain(drain("sim.b", "leak", 7)), .drain(drain("qpu.a", "", 1 << 60)))
+    try await store.change(.drain(drain("sim.b", "two leaks", 8)))
+    #expect(
+      try store.snapshot().drains == [drain("qpu.a", "", 1 << 60), drain("sim.b", "two leaks", 8)])
+    try await store.change(.endDrain(device: "qpu.a"))
+    try await store.change(.endDrain(device: "nothing"))
+    #expect(try store.snapshot().drains == [drain("sim.b", "two leaks", 8)])
+  }
+
   @Test(
     "scopes and policies that do not exist, and limits that are none, are refused without a trace",
     arguments: StoreKind.allCases)

@@ -154,12 +154,12 @@ struct Expected {
     switch method {
     case .hello, .health, .version, .errorCatalogue, .whoAmI: .connect
     case .listDevices, .getDevice: .readDevices
-    case .submit, .submitBatch, .replayJob: .submitJobs
+    case .submit, .submitBatch, .replayJob, .resubmitJob: .submitJobs
     case .plan, .getJob, .listJobs, .watchJob, .explainJob: .readJobs
     // Under an export policy archiveJob takes exportResults besides.
     case .getResult, .archiveJob: .readResults
     case .restoreJob: .restoreResults
-    case .cancelJob, .pauseJob, .resumeJob: .cancelJobs
+    case .cancelJob, .cancelBatch, .changeJob, .pauseJob, .resumeJob: .cancelJobs
     case .holdJob, .releaseJob: .holdJobs
     case .annotateJob: .annotateJobs
     case .openSession, .resumeSession: .openSessions
@@ -177,10 +177,10 @@ struct Expected {
     case .listAudit, .verifyAudit, .exportAuditCheckpoint: .readAudit
     case .setPrice, .grantCredit: .manageCredit
     case .setBudget: .manageBudgets
-    case .dedicateDevice: .manageDevices
+    case .dedicateDevice, .drainDevice: .manageDevices
     case .listBudgets, .getUsage: .readJobs
     // One's own; those of others take readMembers besides.
-    case .getQuota: .connect
+    case .getQuota, .getQueuePolicy: .connect
     // Of a project manageProjects, of a tenant manageTenants besides.
     case .setQuota, .setWeight: .managePrincipals
     case .listQuotas, .listExportPolicies: .readMembers

@@ -57,6 +57,30 @@ struct QuotaRequestTests {
       refusal { _ = try decoder.tenancyChange(.setWeight, weight("", 1)) }?.code == .missingField)
   }
 
+  @Test("a drain names a device, and a reason that is told; an ended one needs none")
+  func drains() throws {
+    func body(_ device: String, _ reason: String, isEnded: Bool = false) -> [UInt8] {
+      let builder = MessageBuilder()
+      let message = builder.make(qubus__v1__drain_device_request__init)
+      message.pointee.device = builder.text(device)
+      message.pointee.reason = builder.text(reason)
+      message.pointee.is_ended = isEnded ? 1 : 0
+      return MessageBuilder.pack(message)
+    }
+    let drain = try decoder.tenancyChange(.drainDevice, body("sim.a", "leak"))
+    #expect(drain.order == .drainDevice("sim.a", reason: "leak") && drain.reason == "leak")
+    #expect(drain.order.method == "DrainDevice")
+    let end = try decoder.tenancyChange(.drainDevice, body("sim.a", "", isEnded: true))
+    #expect(end.order == .endDrain(device: "sim.a") && end.order.method == "DrainDevice")
+    let long = String(repeating: "x", count: 1025)
+    for (device, reason, code) in [
+      ("", "leak", ErrorCode.missingField), ("sim.a", long, .invalidRequest),
+    ] {
+      #expect(
+        refusal { _ = try decoder.tenancyChange(.drainDevice, body(device, reason)) }?.code == code)
+    }
+  }
+
   @Test("a limit of 0 is one, an unset one is none")
   func limits() throws {
     let zero = try decoder.tenancyChange(.setQuota, quota("lab/qc", "sessions", 0))

@@ -578,6 +578,18 @@ struct  Qubus__V1__Job
    * the result had expired and was restored from an archive
    */
   protobuf_c_boolean is_archived_copy;
+  /*
+   * among the waiting jobs of its principal and lane
+   */
+  int32_t priority;
+  /*
+   * of those that were submitted together; empty: none
+   */
+  char *batch_id;
+  /*
+   * the ended job whose request this one runs again
+   */
+  char *resubmit_of;
   Qubus__V1__Job__QueuePositionChoiceCase queue_position_choice_case;
   union {
     uint64_t queue_position;
@@ -625,7 +637,7 @@ struct  Qubus__V1__Job
 };
 #define QUBUS__V1__JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__job__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, QUBUS__V1__JOB__QUEUE_POSITION_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P90_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATE_CONFIDENCE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_HELD_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_DONE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB__QUEUE_POSITION_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P90_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATE_CONFIDENCE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_HELD_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_DONE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__NOT_SET, {0} }
 
 
 /*

@@ -42,6 +42,12 @@ typedef struct Qubus__V1__GetResultRequest Qubus__V1__GetResultRequest;
 typedef struct Qubus__V1__GetResultResponse Qubus__V1__GetResultResponse;
 typedef struct Qubus__V1__CancelJobRequest Qubus__V1__CancelJobRequest;
 typedef struct Qubus__V1__CancelJobResponse Qubus__V1__CancelJobResponse;
+typedef struct Qubus__V1__CancelBatchRequest Qubus__V1__CancelBatchRequest;
+typedef struct Qubus__V1__CancelBatchResponse Qubus__V1__CancelBatchResponse;
+typedef struct Qubus__V1__ChangeJobRequest Qubus__V1__ChangeJobRequest;
+typedef struct Qubus__V1__ChangeJobResponse Qubus__V1__ChangeJobResponse;
+typedef struct Qubus__V1__ResubmitJobRequest Qubus__V1__ResubmitJobRequest;
+typedef struct Qubus__V1__ResubmitJobResponse Qubus__V1__ResubmitJobResponse;
 typedef struct Qubus__V1__PauseJobRequest Qubus__V1__PauseJobRequest;
 typedef struct Qubus__V1__PauseJobResponse Qubus__V1__PauseJobResponse;
 typedef struct Qubus__V1__ResumeJobRequest Qubus__V1__ResumeJobRequest;
@@ -61,7 +67,13 @@ typedef struct Qubus__V1__ReplayJobResponse Qubus__V1__ReplayJobResponse;
 typedef struct Qubus__V1__WaitConstraint Qubus__V1__WaitConstraint;
 typedef struct Qubus__V1__ExplainJobRequest Qubus__V1__ExplainJobRequest;
 typedef struct Qubus__V1__ExplainJobResponse Qubus__V1__ExplainJobResponse;
+typedef struct Qubus__V1__LanePolicy Qubus__V1__LanePolicy;
+typedef struct Qubus__V1__AccountStanding Qubus__V1__AccountStanding;
+typedef struct Qubus__V1__GetQueuePolicyRequest Qubus__V1__GetQueuePolicyRequest;
+typedef struct Qubus__V1__GetQueuePolicyResponse Qubus__V1__GetQueuePolicyResponse;
 typedef struct Qubus__V1__Device Qubus__V1__Device;
+typedef struct Qubus__V1__DrainDeviceRequest Qubus__V1__DrainDeviceRequest;
+typedef struct Qubus__V1__DrainDeviceResponse Qubus__V1__DrainDeviceResponse;
 typedef struct Qubus__V1__CouplingEdge Qubus__V1__CouplingEdge;
 typedef struct Qubus__V1__ListDevicesRequest Qubus__V1__ListDevicesRequest;
 typedef struct Qubus__V1__ListDevicesResponse Qubus__V1__ListDevicesResponse;
@@ -214,10 +226,14 @@ struct  Qubus__V1__SubmitBatchResponse
   ProtobufCMessage base;
   size_t n_items;
   Qubus__V1__SubmitBatchItem **items;
+  /*
+   * of those that this call made
+   */
+  char *batch_id;
 };
 #define QUBUS__V1__SUBMIT_BATCH_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__submit_batch_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, (char *)protobuf_c_empty_string }
 
 
 struct  Qubus__V1__PlanRequest
@@ -439,10 +455,14 @@ struct  Qubus__V1__ListJobsRequest
   size_t n_tags;
   char **tags;
   char *name;
+  /*
+   * empty: of any batch, or none
+   */
+  char *batch_id;
 };
 #define QUBUS__V1__LIST_JOBS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__list_jobs_request__descriptor) \
-    , 0,NULL, 0, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string }
+    , 0,NULL, 0, (char *)protobuf_c_empty_string, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Qubus__V1__ListJobsResponse
@@ -585,6 +605,106 @@ struct  Qubus__V1__CancelJobResponse
 #define QUBUS__V1__CANCEL_JOB_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__cancel_job_response__descriptor) \
     , QUBUS__V1__CANCEL_OUTCOME__CANCEL_OUTCOME_UNSPECIFIED, 0, NULL }
+
+
+/*
+ * Cancels all jobs that one SubmitBatch made: those that wait first, so that none of them starts.
+ */
+struct  Qubus__V1__CancelBatchRequest
+{
+  ProtobufCMessage base;
+  char *batch_id;
+  char *reason;
+};
+#define QUBUS__V1__CANCEL_BATCH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__cancel_batch_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__CancelBatchResponse
+{
+  ProtobufCMessage base;
+  uint64_t before_start;
+  uint64_t during_run;
+  /*
+   * they had ended
+   */
+  uint64_t too_late;
+};
+#define QUBUS__V1__CANCEL_BATCH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__cancel_batch_response__descriptor) \
+    , 0, 0, 0 }
+
+
+typedef enum {
+  QUBUS__V1__CHANGE_JOB_REQUEST__PRIORITY_CHOICE__NOT_SET = 0,
+  QUBUS__V1__CHANGE_JOB_REQUEST__PRIORITY_CHOICE_PRIORITY = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__CHANGE_JOB_REQUEST__PRIORITY_CHOICE__CASE)
+} Qubus__V1__ChangeJobRequest__PriorityChoiceCase;
+
+/*
+ * Another lane, priority or device for a waiting job. What is not named stays.
+ */
+struct  Qubus__V1__ChangeJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  /*
+   * interactive (if it is small enough), batch or long
+   */
+  char *lane;
+  char *device;
+  /*
+   * at most 1,024 bytes; kept with the job
+   */
+  char *reason;
+  Qubus__V1__ChangeJobRequest__PriorityChoiceCase priority_choice_case;
+  union {
+    int32_t priority;
+  };
+};
+#define QUBUS__V1__CHANGE_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__change_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__CHANGE_JOB_REQUEST__PRIORITY_CHOICE__NOT_SET, {0} }
+
+
+struct  Qubus__V1__ChangeJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+};
+#define QUBUS__V1__CHANGE_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__change_job_response__descriptor) \
+    , NULL }
+
+
+/*
+ * Submits the request of an ended job anew, in the caller's name and project. Dependencies are left
+ * out, a seed that was not asked for is drawn anew.
+ */
+struct  Qubus__V1__ResubmitJobRequest
+{
+  ProtobufCMessage base;
+  char *job_id;
+  /*
+   * of the new job
+   */
+  char *idempotency_key;
+};
+#define QUBUS__V1__RESUBMIT_JOB_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__resubmit_job_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Qubus__V1__ResubmitJobResponse
+{
+  ProtobufCMessage base;
+  Qubus__V1__Job *job;
+  protobuf_c_boolean is_duplicate;
+};
+#define QUBUS__V1__RESUBMIT_JOB_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__resubmit_job_response__descriptor) \
+    , NULL, 0 }
 
 
 /*
@@ -908,6 +1028,158 @@ struct  Qubus__V1__ExplainJobResponse
     , NULL, 0,NULL }
 
 
+typedef enum {
+  QUBUS__V1__LANE_POLICY__OVERDUE_CHOICE__NOT_SET = 0,
+  QUBUS__V1__LANE_POLICY__OVERDUE_CHOICE_OVERDUE_AFTER_SECONDS = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__LANE_POLICY__OVERDUE_CHOICE__CASE)
+} Qubus__V1__LanePolicy__OverdueChoiceCase;
+
+/*
+ * The rules of the queue as they are in force. Of accounts the caller sees its own path only.
+ */
+struct  Qubus__V1__LanePolicy
+{
+  ProtobufCMessage base;
+  char *lane;
+  /*
+   * of the device while every lane has jobs waiting, 0 … 1
+   */
+  double share;
+  /*
+   * which jobs are put there
+   */
+  char *takes;
+  /*
+   * everybody's
+   */
+  uint64_t jobs_queued;
+  uint64_t jobs_queued_limit;
+  Qubus__V1__LanePolicy__OverdueChoiceCase overdue_choice_case;
+  union {
+    double overdue_after_seconds;
+  };
+};
+#define QUBUS__V1__LANE_POLICY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__lane_policy__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, QUBUS__V1__LANE_POLICY__OVERDUE_CHOICE__NOT_SET, {0} }
+
+
+struct  Qubus__V1__AccountStanding
+{
+  ProtobufCMessage base;
+  /*
+   * tenant, tenant/project or tenant/project/name
+   */
+  char *scope;
+  /*
+   * beside its siblings
+   */
+  double weight;
+  /*
+   * what the past multiplies the weight by now
+   */
+  double factor;
+  /*
+   * device-seconds, worth what their age left of them
+   */
+  double used_seconds;
+};
+#define QUBUS__V1__ACCOUNT_STANDING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__account_standing__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0 }
+
+
+struct  Qubus__V1__GetQueuePolicyRequest
+{
+  ProtobufCMessage base;
+};
+#define QUBUS__V1__GET_QUEUE_POLICY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__get_queue_policy_request__descriptor) \
+     }
+
+
+typedef enum {
+  QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__HALF_LIFE_CHOICE__NOT_SET = 0,
+  QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__HALF_LIFE_CHOICE_USAGE_HALF_LIFE_SECONDS = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__HALF_LIFE_CHOICE__CASE)
+} Qubus__V1__GetQueuePolicyResponse__HalfLifeChoiceCase;
+
+typedef enum {
+  QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__OVERDUE_STRETCH_CHOICE__NOT_SET = 0,
+  QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__OVERDUE_STRETCH_CHOICE_OVERDUE_STRETCH = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__OVERDUE_STRETCH_CHOICE__CASE)
+} Qubus__V1__GetQueuePolicyResponse__OverdueStretchChoiceCase;
+
+typedef enum {
+  QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__RUN_LIMIT_CHOICE__NOT_SET = 0,
+  QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__RUN_LIMIT_CHOICE_MAX_RUN_SECONDS = 14
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__RUN_LIMIT_CHOICE__CASE)
+} Qubus__V1__GetQueuePolicyResponse__RunLimitChoiceCase;
+
+struct  Qubus__V1__GetQueuePolicyResponse
+{
+  ProtobufCMessage base;
+  size_t n_lanes;
+  Qubus__V1__LanePolicy **lanes;
+  /*
+   * the caller's tenant, project and the caller itself
+   */
+  size_t n_standings;
+  Qubus__V1__AccountStanding **standings;
+  /*
+   * the past multiplies weights by 1 ÷ this to this
+   */
+  double largest_usage_factor;
+  /*
+   * a job is due this many times its expected time after its submit
+   */
+  double stretch;
+  /*
+   * which counts as this at least for that
+   */
+  double shortest_seconds;
+  uint32_t compute_slots;
+  /*
+   * of the interactive lane alone
+   */
+  uint32_t express_slots;
+  /*
+   * of the jobs in compute slots
+   */
+  uint64_t memory_bytes;
+  uint64_t express_memory_bytes;
+  /*
+   * in all lanes
+   */
+  uint64_t jobs_queued_limit;
+  /*
+   * predicted time from which a job takes every compute slot
+   */
+  double all_cores_seconds;
+  Qubus__V1__GetQueuePolicyResponse__HalfLifeChoiceCase half_life_choice_case;
+  union {
+    double usage_half_life_seconds;
+  };
+  Qubus__V1__GetQueuePolicyResponse__OverdueStretchChoiceCase overdue_stretch_choice_case;
+  union {
+    double overdue_stretch;
+  };
+  Qubus__V1__GetQueuePolicyResponse__RunLimitChoiceCase run_limit_choice_case;
+  union {
+    double max_run_seconds;
+  };
+};
+#define QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__get_queue_policy_response__descriptor) \
+    , 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__HALF_LIFE_CHOICE__NOT_SET, {0}, QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__OVERDUE_STRETCH_CHOICE__NOT_SET, {0}, QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__RUN_LIMIT_CHOICE__NOT_SET, {0} }
+
+
+typedef enum {
+  QUBUS__V1__DEVICE__DRAIN_CHOICE__NOT_SET = 0,
+  QUBUS__V1__DEVICE__DRAIN_CHOICE_DRAINED_SINCE = 18
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__DEVICE__DRAIN_CHOICE__CASE)
+} Qubus__V1__Device__DrainChoiceCase;
+
 struct  Qubus__V1__Device
 {
   ProtobufCMessage base;
@@ -938,10 +1210,64 @@ struct  Qubus__V1__Device
    * whose it is alone; empty: everybody's
    */
   char *tenant;
+  /*
+   * tenant/project/name; empty: it is not drained
+   */
+  char *drained_by;
+  char *drain_reason;
+  Qubus__V1__Device__DrainChoiceCase drain_choice_case;
+  union {
+    int64_t drained_since;
+  };
 };
 #define QUBUS__V1__DEVICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__device__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DEVICE_STATE__DEVICE_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DEVICE_STATE__DEVICE_STATE_UNSPECIFIED, 0, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DEVICE__DRAIN_CHOICE__NOT_SET, {0} }
+
+
+/*
+ * Nothing starts on a drained device: its jobs wait, what runs there goes on. It stays drained over
+ * restarts of the daemon, until an operator ends it.
+ */
+struct  Qubus__V1__DrainDeviceRequest
+{
+  ProtobufCMessage base;
+  char *device;
+  /*
+   * jobs start there again
+   */
+  protobuf_c_boolean is_ended;
+  /*
+   * at most 1,024 bytes; needed, unless the drain is ended
+   */
+  char *reason;
+};
+#define QUBUS__V1__DRAIN_DEVICE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__drain_device_request__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+
+
+typedef enum {
+  QUBUS__V1__DRAIN_DEVICE_RESPONSE__DRAIN_CHOICE__NOT_SET = 0,
+  QUBUS__V1__DRAIN_DEVICE_RESPONSE__DRAIN_CHOICE_DRAINED_SINCE = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__DRAIN_DEVICE_RESPONSE__DRAIN_CHOICE__CASE)
+} Qubus__V1__DrainDeviceResponse__DrainChoiceCase;
+
+struct  Qubus__V1__DrainDeviceResponse
+{
+  ProtobufCMessage base;
+  char *device;
+  protobuf_c_boolean is_drained;
+  char *drained_by;
+  char *drain_reason;
+  Qubus__V1__DrainDeviceResponse__DrainChoiceCase drain_choice_case;
+  union {
+    int64_t drained_since;
+  };
+};
+#define QUBUS__V1__DRAIN_DEVICE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__drain_device_response__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__DRAIN_DEVICE_RESPONSE__DRAIN_CHOICE__NOT_SET, {0} }
 
 
 struct  Qubus__V1__CouplingEdge
@@ -1606,6 +1932,120 @@ Qubus__V1__CancelJobResponse *
 void   qubus__v1__cancel_job_response__free_unpacked
                      (Qubus__V1__CancelJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__CancelBatchRequest methods */
+void   qubus__v1__cancel_batch_request__init
+                     (Qubus__V1__CancelBatchRequest         *message);
+size_t qubus__v1__cancel_batch_request__get_packed_size
+                     (const Qubus__V1__CancelBatchRequest   *message);
+size_t qubus__v1__cancel_batch_request__pack
+                     (const Qubus__V1__CancelBatchRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__cancel_batch_request__pack_to_buffer
+                     (const Qubus__V1__CancelBatchRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__CancelBatchRequest *
+       qubus__v1__cancel_batch_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__cancel_batch_request__free_unpacked
+                     (Qubus__V1__CancelBatchRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__CancelBatchResponse methods */
+void   qubus__v1__cancel_batch_response__init
+                     (Qubus__V1__CancelBatchResponse         *message);
+size_t qubus__v1__cancel_batch_response__get_packed_size
+                     (const Qubus__V1__CancelBatchResponse   *message);
+size_t qubus__v1__cancel_batch_response__pack
+                     (const Qubus__V1__CancelBatchResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__cancel_batch_response__pack_to_buffer
+                     (const Qubus__V1__CancelBatchResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__CancelBatchResponse *
+       qubus__v1__cancel_batch_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__cancel_batch_response__free_unpacked
+                     (Qubus__V1__CancelBatchResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ChangeJobRequest methods */
+void   qubus__v1__change_job_request__init
+                     (Qubus__V1__ChangeJobRequest         *message);
+size_t qubus__v1__change_job_request__get_packed_size
+                     (const Qubus__V1__ChangeJobRequest   *message);
+size_t qubus__v1__change_job_request__pack
+                     (const Qubus__V1__ChangeJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__change_job_request__pack_to_buffer
+                     (const Qubus__V1__ChangeJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ChangeJobRequest *
+       qubus__v1__change_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__change_job_request__free_unpacked
+                     (Qubus__V1__ChangeJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ChangeJobResponse methods */
+void   qubus__v1__change_job_response__init
+                     (Qubus__V1__ChangeJobResponse         *message);
+size_t qubus__v1__change_job_response__get_packed_size
+                     (const Qubus__V1__ChangeJobResponse   *message);
+size_t qubus__v1__change_job_response__pack
+                     (const Qubus__V1__ChangeJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__change_job_response__pack_to_buffer
+                     (const Qubus__V1__ChangeJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ChangeJobResponse *
+       qubus__v1__change_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__change_job_response__free_unpacked
+                     (Qubus__V1__ChangeJobResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ResubmitJobRequest methods */
+void   qubus__v1__resubmit_job_request__init
+                     (Qubus__V1__ResubmitJobRequest         *message);
+size_t qubus__v1__resubmit_job_request__get_packed_size
+                     (const Qubus__V1__ResubmitJobRequest   *message);
+size_t qubus__v1__resubmit_job_request__pack
+                     (const Qubus__V1__ResubmitJobRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__resubmit_job_request__pack_to_buffer
+                     (const Qubus__V1__ResubmitJobRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ResubmitJobRequest *
+       qubus__v1__resubmit_job_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__resubmit_job_request__free_unpacked
+                     (Qubus__V1__ResubmitJobRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__ResubmitJobResponse methods */
+void   qubus__v1__resubmit_job_response__init
+                     (Qubus__V1__ResubmitJobResponse         *message);
+size_t qubus__v1__resubmit_job_response__get_packed_size
+                     (const Qubus__V1__ResubmitJobResponse   *message);
+size_t qubus__v1__resubmit_job_response__pack
+                     (const Qubus__V1__ResubmitJobResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__resubmit_job_response__pack_to_buffer
+                     (const Qubus__V1__ResubmitJobResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__ResubmitJobResponse *
+       qubus__v1__resubmit_job_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__resubmit_job_response__free_unpacked
+                     (Qubus__V1__ResubmitJobResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__PauseJobRequest methods */
 void   qubus__v1__pause_job_request__init
                      (Qubus__V1__PauseJobRequest         *message);
@@ -1967,6 +2407,82 @@ Qubus__V1__ExplainJobResponse *
 void   qubus__v1__explain_job_response__free_unpacked
                      (Qubus__V1__ExplainJobResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__LanePolicy methods */
+void   qubus__v1__lane_policy__init
+                     (Qubus__V1__LanePolicy         *message);
+size_t qubus__v1__lane_policy__get_packed_size
+                     (const Qubus__V1__LanePolicy   *message);
+size_t qubus__v1__lane_policy__pack
+                     (const Qubus__V1__LanePolicy   *message,
+                      uint8_t             *out);
+size_t qubus__v1__lane_policy__pack_to_buffer
+                     (const Qubus__V1__LanePolicy   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__LanePolicy *
+       qubus__v1__lane_policy__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__lane_policy__free_unpacked
+                     (Qubus__V1__LanePolicy *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__AccountStanding methods */
+void   qubus__v1__account_standing__init
+                     (Qubus__V1__AccountStanding         *message);
+size_t qubus__v1__account_standing__get_packed_size
+                     (const Qubus__V1__AccountStanding   *message);
+size_t qubus__v1__account_standing__pack
+                     (const Qubus__V1__AccountStanding   *message,
+                      uint8_t             *out);
+size_t qubus__v1__account_standing__pack_to_buffer
+                     (const Qubus__V1__AccountStanding   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__AccountStanding *
+       qubus__v1__account_standing__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__account_standing__free_unpacked
+                     (Qubus__V1__AccountStanding *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__GetQueuePolicyRequest methods */
+void   qubus__v1__get_queue_policy_request__init
+                     (Qubus__V1__GetQueuePolicyRequest         *message);
+size_t qubus__v1__get_queue_policy_request__get_packed_size
+                     (const Qubus__V1__GetQueuePolicyRequest   *message);
+size_t qubus__v1__get_queue_policy_request__pack
+                     (const Qubus__V1__GetQueuePolicyRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__get_queue_policy_request__pack_to_buffer
+                     (const Qubus__V1__GetQueuePolicyRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__GetQueuePolicyRequest *
+       qubus__v1__get_queue_policy_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__get_queue_policy_request__free_unpacked
+                     (Qubus__V1__GetQueuePolicyRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__GetQueuePolicyResponse methods */
+void   qubus__v1__get_queue_policy_response__init
+                     (Qubus__V1__GetQueuePolicyResponse         *message);
+size_t qubus__v1__get_queue_policy_response__get_packed_size
+                     (const Qubus__V1__GetQueuePolicyResponse   *message);
+size_t qubus__v1__get_queue_policy_response__pack
+                     (const Qubus__V1__GetQueuePolicyResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__get_queue_policy_response__pack_to_buffer
+                     (const Qubus__V1__GetQueuePolicyResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__GetQueuePolicyResponse *
+       qubus__v1__get_queue_policy_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__get_queue_policy_response__free_unpacked
+                     (Qubus__V1__GetQueuePolicyResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__Device methods */
 void   qubus__v1__device__init
                      (Qubus__V1__Device         *message);
@@ -1985,6 +2501,44 @@ Qubus__V1__Device *
                       const uint8_t       *data);
 void   qubus__v1__device__free_unpacked
                      (Qubus__V1__Device *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__DrainDeviceRequest methods */
+void   qubus__v1__drain_device_request__init
+                     (Qubus__V1__DrainDeviceRequest         *message);
+size_t qubus__v1__drain_device_request__get_packed_size
+                     (const Qubus__V1__DrainDeviceRequest   *message);
+size_t qubus__v1__drain_device_request__pack
+                     (const Qubus__V1__DrainDeviceRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__drain_device_request__pack_to_buffer
+                     (const Qubus__V1__DrainDeviceRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__DrainDeviceRequest *
+       qubus__v1__drain_device_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__drain_device_request__free_unpacked
+                     (Qubus__V1__DrainDeviceRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__DrainDeviceResponse methods */
+void   qubus__v1__drain_device_response__init
+                     (Qubus__V1__DrainDeviceResponse         *message);
+size_t qubus__v1__drain_device_response__get_packed_size
+                     (const Qubus__V1__DrainDeviceResponse   *message);
+size_t qubus__v1__drain_device_response__pack
+                     (const Qubus__V1__DrainDeviceResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__drain_device_response__pack_to_buffer
+                     (const Qubus__V1__DrainDeviceResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__DrainDeviceResponse *
+       qubus__v1__drain_device_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__drain_device_response__free_unpacked
+                     (Qubus__V1__DrainDeviceResponse *message,
                       ProtobufCAllocator *allocator);
 /* Qubus__V1__CouplingEdge methods */
 void   qubus__v1__coupling_edge__init
@@ -2329,6 +2883,24 @@ typedef void (*Qubus__V1__CancelJobRequest_Closure)
 typedef void (*Qubus__V1__CancelJobResponse_Closure)
                  (const Qubus__V1__CancelJobResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__CancelBatchRequest_Closure)
+                 (const Qubus__V1__CancelBatchRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__CancelBatchResponse_Closure)
+                 (const Qubus__V1__CancelBatchResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ChangeJobRequest_Closure)
+                 (const Qubus__V1__ChangeJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ChangeJobResponse_Closure)
+                 (const Qubus__V1__ChangeJobResponse *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ResubmitJobRequest_Closure)
+                 (const Qubus__V1__ResubmitJobRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__ResubmitJobResponse_Closure)
+                 (const Qubus__V1__ResubmitJobResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__PauseJobRequest_Closure)
                  (const Qubus__V1__PauseJobRequest *message,
                   void *closure_data);
@@ -2386,8 +2958,26 @@ typedef void (*Qubus__V1__ExplainJobRequest_Closure)
 typedef void (*Qubus__V1__ExplainJobResponse_Closure)
                  (const Qubus__V1__ExplainJobResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__LanePolicy_Closure)
+                 (const Qubus__V1__LanePolicy *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__AccountStanding_Closure)
+                 (const Qubus__V1__AccountStanding *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__GetQueuePolicyRequest_Closure)
+                 (const Qubus__V1__GetQueuePolicyRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__GetQueuePolicyResponse_Closure)
+                 (const Qubus__V1__GetQueuePolicyResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__Device_Closure)
                  (const Qubus__V1__Device *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__DrainDeviceRequest_Closure)
+                 (const Qubus__V1__DrainDeviceRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__DrainDeviceResponse_Closure)
+                 (const Qubus__V1__DrainDeviceResponse *message,
                   void *closure_data);
 typedef void (*Qubus__V1__CouplingEdge_Closure)
                  (const Qubus__V1__CouplingEdge *message,
@@ -2466,6 +3056,12 @@ extern const ProtobufCMessageDescriptor qubus__v1__get_result_request__descripto
 extern const ProtobufCMessageDescriptor qubus__v1__get_result_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__cancel_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__cancel_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__cancel_batch_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__cancel_batch_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__change_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__change_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__resubmit_job_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__resubmit_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__pause_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__pause_job_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__resume_job_request__descriptor;
@@ -2485,7 +3081,13 @@ extern const ProtobufCMessageDescriptor qubus__v1__replay_job_response__descript
 extern const ProtobufCMessageDescriptor qubus__v1__wait_constraint__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__explain_job_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__explain_job_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__lane_policy__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__account_standing__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__get_queue_policy_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__get_queue_policy_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__device__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__drain_device_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__drain_device_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__coupling_edge__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_devices_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__list_devices_response__descriptor;

@@ -48,6 +48,7 @@ extension SessionEngine {
       let plan = try preparation.prepare(spec, for: context.principal)
       let now = clock.now()
       try context.check(.openSessions, device: plan.device.name, now: now)
+      if let drain = drains[plan.device.name] { throw .deviceOffline(drain) }
       if let ledger, let price = ledger.price(of: plan.device.name) {
         try ledger.check(price.perJob, class: "", for: context.principal, now: now)
       }

@@ -37,6 +37,7 @@ package final class SessionEngine: Sendable {
   /// Nil: everything is free.
   let ledger: LedgerBook?
   let quotas: QuotaKeeper
+  let drains: DeviceDrains
   let surroundings: SessionSurroundings
   let table = Monitor(Table())
   let room: StepRoom
@@ -73,6 +74,7 @@ package final class SessionEngine: Sendable {
     configuration: EngineConfiguration, store: any SessionStore, codec: any SessionCodec,
     preparation: SessionPreparation, clock: any Clock, identifiers: IdentifierSource,
     logger: Logger, audit: (any AuditLog)?, ledger: LedgerBook?, quotas: QuotaKeeper,
+    drains: DeviceDrains,
     surroundings: SessionSurroundings
   ) {
     self.configuration = configuration
@@ -85,6 +87,7 @@ package final class SessionEngine: Sendable {
     self.audit = audit
     self.ledger = ledger
     self.quotas = quotas
+    self.drains = drains
     self.surroundings = surroundings
     let sessions = configuration.sessions
     room = StepRoom(

@@ -1,5 +1,6 @@
 internal import QubusCore
 internal import QubusJobs
+internal import QubusTenancy
 internal import Synchronization
 
 extension QubusError {
@@ -12,6 +13,12 @@ extension QubusError {
         : "another connection steps session \(session.id): resume it with its secret to take it "
           + "over",
       details: ["session_id": "\(session.id)"])
+  }
+
+  static func deviceOffline(_ drain: DeviceDrain) -> QubusError {
+    QubusError(
+      .deviceOffline, drain.text,
+      details: ["device": drain.device, "since": String(drain.since)])
   }
 
   static func outOfOrder(

@@ -16,10 +16,7 @@ package struct LedgerSurroundings: Sendable {
   }
 
   fileprivate func check(_ device: String, _ field: String) throws(QubusError) {
-    guard !devices.contains(device) else { return }
-    throw .field(
-      .unknownDevice, field, "there is no device \"\(device)\"",
-      limit: "one of: \(devices.joined(separator: ", "))")
+    try devices.checkDevice(device, field)
   }
 }
 

@@ -10,12 +10,16 @@ package struct TenancySurroundings: Sendable {
   package var serverKey: @Sendable () -> String
   /// Ends the sessions of those principals.
   package var endSessions: @Sendable (@escaping @Sendable (Principal) -> Bool) -> Void
+  /// Names of those that can be drained.
+  package var devices: [String]
 
   package init(
     makeKeyPair: @escaping @Sendable () throws(QubusError) -> ClientKeyPair,
     serverKey: @escaping @Sendable () -> String,
-    endSessions: @escaping @Sendable (@escaping @Sendable (Principal) -> Bool) -> Void
+    endSessions: @escaping @Sendable (@escaping @Sendable (Principal) -> Bool) -> Void,
+    devices: [String]
   ) {
+    self.devices = devices
     self.makeKeyPair = makeKeyPair
     self.serverKey = serverKey
     self.endSessions = endSessions
@@ -35,6 +39,7 @@ package final class TenancyEngine: TenancyService {
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
+  let drains: DeviceDrains
   private let queue = ChangeQueue()
 
   package init(
@@ -43,7 +48,7 @@ package final class TenancyEngine: TenancyService {
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
-    exportPolicies: ExportPolicies = ExportPolicies()
+    exportPolicies: ExportPolicies = ExportPolicies(), drains: DeviceDrains = DeviceDrains()
   ) {
     self.directory = directory
     self.store = store
@@ -54,6 +59,7 @@ package final class TenancyEngine: TenancyService {
     self.approvalPolicies = approvalPolicies
     self.weights = weights
     self.exportPolicies = exportPolicies
+    self.drains = drains
   }
 
   package func perform(
@@ -83,6 +89,7 @@ package final class TenancyEngine: TenancyService {
           approvalPolicies.apply(plan.changes)
           weights.apply(plan.changes)
           exportPolicies.apply(plan.changes)
+          drains.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -146,6 +153,9 @@ package final class TenancyEngine: TenancyService {
     case .removeExportPolicy(let key):
       return try planExports(
         ExportPolicy(key: key, destinations: []), .removeExportPolicy(key), context)
+    case .drainDevice(let device, let reason):
+      return try planDrain(of: device, reason: reason, context)
+    case .endDrain(let device): return try planEndOfDrain(of: device, context)
     }
   }
 

@@ -71,6 +71,8 @@ package enum TenancyAnswer: Sendable, Hashable {
   case approvalPolicy(ApprovalPolicy)
   /// Of a change: the one that was set or removed.
   case exportPolicies([ExportPolicy], next: String)
+  /// Nil: jobs start there.
+  case drain(device: String, DeviceDrain?)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:

@@ -48,6 +48,10 @@ package struct FairOrder: SchedulingPolicy {
 
   package mutating func restore(_ use: [AccountPath: Double]) { queue.restore(use) }
 
+  package var rules: FairPolicy? { queue.policy }
+
+  package func standing(of account: AccountPath) -> AccountStanding? { queue.standing(of: account) }
+
   package mutating func advance(to now: Microseconds) { queue.advance(to: now) }
 
   package mutating func insert(_ job: SchedulerJob) {
@@ -123,7 +127,8 @@ package struct FairOrder: SchedulingPolicy {
         job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
       expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, cores: UInt32(cores),
-      leaf: queue.leaf(of: job.account, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
+      leaf: queue.leaf(of: job.account, in: job.lane), lane: job.lane, takesAll: job.cores == .all,
+      device: job.device, priority: job.priority)
   }
 
   private func described(_ place: UInt32) -> SchedulerJob {
@@ -135,7 +140,8 @@ package struct FairOrder: SchedulingPolicy {
       principal: path.principal ?? "", lane: job.lane, cores: job.takesAll ? .all : .one,
       memoryBytes: job.memoryBytes, predictedMicroseconds: job.expected,
       expiresAt: expiresAt == .max ? nil : expiresAt,
-      runLimitMicroseconds: runLimit == .max ? nil : runLimit)
+      runLimitMicroseconds: runLimit == .max ? nil : runLimit, device: job.device,
+      priority: job.priority)
   }
 }
 

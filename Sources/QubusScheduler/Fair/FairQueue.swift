@@ -126,6 +126,20 @@ struct FairQueue: Sendable {
   /// Device-seconds that an account used, worth what they are by now; 0 for one that is not known.
   func used(by path: AccountPath) -> Double { accounts[path].map { history.used(by: $0) } ?? 0 }
 
+  /// One that is not known yet used nothing: the past speaks for it as far as it can, once anybody
+  /// used anything.
+  func standing(of path: AccountPath) -> AccountStanding {
+    let factor =
+      accounts[path].map { history.factor(of: $0) } ?? history.factorOfUnused(in: parent(of: path))
+    return AccountStanding(
+      account: path, weight: policy.weights[path] ?? 1, factor: factor, used: used(by: path))
+  }
+
+  /// Nil where nobody is known.
+  private func parent(of path: AccountPath) -> Int? {
+    path.parent.map { accounts[$0] } ?? 0
+  }
+
   /// The same of all principals.
   var use: [AccountPath: Double] {
     var use: [AccountPath: Double] = [:]
@@ -144,9 +158,9 @@ struct FairQueue: Sendable {
 
   // MARK: - Jobs
 
-  /// The order of a job in its principal's tree: its submit, and `stretch` times what is expected
-  /// of it, but `longestDue` at most. One that ran past its estimate is expected to run as long
-  /// again.
+  /// The order of a job in its principal's tree: its priority, then its submit, and `stretch` times
+  /// what is expected of it, but `longestDue` at most. One that ran past its estimate is expected
+  /// to run as long again.
   func due(_ job: QueuedJob) -> Microseconds {
     if job.isOverdue { return job.overdueAt }
     let first = policy.firstSlice[job.lane] ?? policy.defaultFirstSlice
@@ -154,7 +168,9 @@ struct FairQueue: Sendable {
     let left = known > job.attained ? known - job.attained : job.attained
     let patience = min(policy.stretch * Double(left), Double(policy.longestDue))
     let later = Double(job.submittedAt) + patience
-    return later < 0x1p62 ? Microseconds(later) : 1 << 62
+    let time = later < 0x1p57 ? Microseconds(later) : 1 << 57
+    // Times of one priority lie below those of the next lower one.
+    return time - Microseconds(job.priority) << 58
   }
 
   /// When a job is overdue; `.max`: never.
@@ -247,7 +263,7 @@ struct FairQueue: Sendable {
 
 extension AccountPath {
   /// The tenant, its project, the principal: as far as they are named.
-  var levels: [AccountPath] {
+  package var levels: [AccountPath] {
     var all = [AccountPath(tenant: tenant)]
     if let project { all.append(AccountPath(tenant: tenant, project: project)) }
     if project != nil, principal != nil { all.append(self) }

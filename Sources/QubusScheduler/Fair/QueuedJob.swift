@@ -21,6 +21,9 @@ struct QueuedJob: Sendable {
   var isOverdue = false
   /// It was submitted for all cores, however many there are.
   var takesAll = false
+  /// Number of the device that it is to run on.
+  var device: UInt16 = 0
+  var priority: Int8 = 0
 
   /// Core-microseconds that are left, as far as is known; cut at 1,200 core-hours, so that sums
   /// over a million jobs hold.

@@ -98,6 +98,12 @@ struct UsageHistory: Sendable {
     guard own > usual / largestFactor else { return largestFactor }
     return max(1 / largestFactor, usual / own)
   }
+
+  /// The same of a child of `parent` that used nothing.
+  func factorOfUnused(in parent: Int?) -> Double {
+    guard halfLife != nil, let parent, accounts[parent].childSquares > 0 else { return 1 }
+    return largestFactor
+  }
 }
 
 extension FairPolicy {

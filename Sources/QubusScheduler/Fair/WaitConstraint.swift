@@ -49,4 +49,9 @@ extension WaitConstraint {
       kind: .deviceOffline, since: since, detail: "the device is drained and starts nothing",
       remedy: "the end of the drain, by an operator")
   }
+
+  static func deviceOffline(_ outage: DeviceOutage) -> WaitConstraint {
+    WaitConstraint(
+      kind: .deviceOffline, since: outage.since, detail: outage.detail, remedy: outage.remedy)
+  }
 }

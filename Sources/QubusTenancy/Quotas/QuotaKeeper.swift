@@ -131,6 +131,48 @@ package final class QuotaKeeper: Sendable {
     }
   }
 
+  /// A waiting job is to run on a device of another family, where it counts from now on.
+  /// - Returns: nil when nothing changes.
+  /// - Throws: `quota_exceeded`; it counts where it did.
+  package func move(
+    _ id: Identifier, _ demand: JobDemand, of principal: Principal, acceptedAt: Microseconds
+  ) throws(QubusError) -> QuotaMove? {
+    try state.withLock { (state) throws(QubusError) -> QuotaMove? in
+      guard let waiting = state.queued[id], waiting.deviceFamily != demand.deviceFamily else {
+        return nil
+      }
+      let monotonic = clock.monotonic()
+      var book = state.book
+      book.leaveQueue(principal, on: waiting.deviceFamily, monotonic: monotonic)
+      book.giveBack(
+        shots: demand.shots, of: principal, on: waiting.deviceFamily,
+        day: QuotaBook.day(of: acceptedAt), time)
+      _ = try book.admit(demand, of: principal, time)
+      state.book = book
+      state.queued[id] = Waiting(principal: principal, deviceFamily: demand.deviceFamily)
+      var old = demand
+      old.deviceFamily = waiting.deviceFamily
+      return QuotaMove(keeper: self, job: id, principal: principal, old: old, new: demand)
+    }
+  }
+
+  fileprivate func takeBack(_ move: QuotaMove) {
+    state.withLock { state in
+      let monotonic = clock.monotonic()
+      guard state.queued.removeValue(forKey: move.job) != nil else { return }
+      state.book.leaveQueue(move.principal, on: move.new.deviceFamily, monotonic: monotonic)
+      state.book.giveBack(
+        shots: move.new.shots, of: move.principal, on: move.new.deviceFamily,
+        day: QuotaBook.day(of: clock.now()), time)
+      state.queued[move.job] = Waiting(
+        principal: move.principal, deviceFamily: move.old.deviceFamily)
+      state.book.restoreQueued(move.principal, on: move.old.deviceFamily, monotonic: monotonic)
+      state.book.charge(
+        shots: move.old.shots, deviceNanoseconds: 0, to: move.principal,
+        on: move.old.deviceFamily, time)
+    }
+  }
+
   package func began(_ id: Identifier, of principal: Principal, memoryBytes: UInt64) {
     let monotonic = clock.monotonic()
     state.withLock { state in
@@ -237,6 +279,18 @@ package final class QuotaKeeper: Sendable {
     guard hasStreamRates.load(ordering: .relaxed) else { return 0 }
     return state.withLock { $0.book.streamWait(of: principal, monotonic: clock.monotonic()) }
   }
+}
+
+/// A job that counts on another family of devices than before.
+package struct QuotaMove: Sendable {
+  fileprivate let keeper: QuotaKeeper
+  fileprivate let job: Identifier
+  fileprivate let principal: Principal
+  fileprivate let old: JobDemand
+  fileprivate let new: JobDemand
+
+  /// It was not changed after all.
+  package func takeBack() { keeper.takeBack(self) }
 }
 
 /// What a job took when it was admitted.

@@ -42,42 +42,6 @@ struct ResultCommand: ParsableCommand {
   }
 }
 
-struct CancelCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "cancel", abstract: "Cancel a job; harmless when repeated.")
-
-  @OptionGroup var job: JobArgument
-  @Option(help: "Why; kept with the job.")
-  var reason: String?
-  @OptionGroup var output: OutputOptions
-  @OptionGroup var connection: ConnectionOptions
-
-  func run() throws {
-    try Failure.reporting(output.format) {
-      let job = try connection.connect().job(self.job.jobID)
-      let cancellation = try job.cancel(reason: reason)
-      switch output.format {
-      case .json, .jsonl:
-        Console.print(
-          Document.versioned([
-            .init("job_id", .text(job.id)), .init("outcome", .text(cancellation.outcome.rawValue)),
-            .init("shots_done", .integer(cancellation.shotsDone)),
-          ]), format: output.format)
-      case .csv:
-        Console.print("job_id,outcome,shots_done")
-        Console.print("\(job.id),\(cancellation.outcome.rawValue),\(cancellation.shotsDone)")
-      case .table:
-        switch cancellation.outcome {
-        case .beforeStart: Console.print("Canceled before it started.")
-        case .duringRun:
-          Console.print("Canceled while running; \(cancellation.shotsDone) shots were done.")
-        case .tooLate: Console.print("Too late: the job had ended.")
-        }
-      }
-    }
-  }
-}
-
 struct AnnotateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "annotate", abstract: "Attach keys and values to a job.",

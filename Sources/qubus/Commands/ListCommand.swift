@@ -19,6 +19,9 @@ struct ListCommand: ParsableCommand {
   @Option(help: "Only jobs of this name.")
   var name: String?
 
+  @Option(help: "Only jobs that were submitted together, by the id of their batch.")
+  var batch: String?
+
   @Option(help: ArgumentHelp("At most this many.", valueName: "count"))
   var limit: Int = 100
 
@@ -40,7 +43,7 @@ struct ListCommand: ParsableCommand {
       var pageToken = ""
       repeat {
         let page = try client.jobs(
-          statuses: status, tags: tags, name: name,
+          statuses: status, tags: tags, name: name, batch: batch,
           pageSize: min(limit - jobs.count, Self.pageLimit), pageToken: pageToken)
         jobs += page["jobs"]?.elements ?? []
         pageToken = page["next_page_token"]?.string ?? ""

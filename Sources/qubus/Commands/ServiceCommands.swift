@@ -26,10 +26,16 @@ struct DevicesCommand: ParsableCommand {
           ("device", .left), ("state", .left), ("qubits", .right), ("queued", .right),
           ("running", .right), ("", .left),
         ])
-        for device in devices { table.append(cells(device) + [device["summary"]?.string ?? ""]) }
+        for device in devices { table.append(cells(device) + [Self.remark(device)]) }
         Console.print(table.text)
       }
     }
+  }
+
+  private static func remark(_ device: JSONValue) -> String {
+    let summary = device["summary"]?.string ?? ""
+    guard let reason = device["drain_reason"]?.string, !reason.isEmpty else { return summary }
+    return "\(summary); drained by \(device["drained_by"]?.string ?? ""): \(reason)"
   }
 
   private func cells(_ device: JSONValue) -> [String] {

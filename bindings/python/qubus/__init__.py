@@ -22,8 +22,8 @@ from .errors import (
     ResultNotReadyError, SessionNotFoundError, ValidationError)
 from .job import Job
 from .records import (
-    CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes, SessionInfo,
-    WaitConstraint)
+    BatchCancelResult, CancelResult, Event, JobInfo, Provenance, QueuePolicy, Record, Replay,
+    ReplayHashes, SessionInfo, WaitConstraint)
 from .result import Estimate, PubResult, Result
 from .spec import JobSpec, Pub
 from .version import __version__
@@ -52,11 +52,12 @@ _LATER = {
 
 __all__ = [
     "AsyncClient", "AsyncJob", "AsyncOptimization", "AsyncSession", "AuthError", "BackendError",
-    "CancelResult", "Client", "ClientError", "ConflictError", "ConnectionFailedError",
+    "BatchCancelResult", "CancelResult", "Client", "ClientError", "ConflictError",
+    "ConnectionFailedError",
     "ConnectionLostError", "DeadlineExceededError", "Estimate", "Event", "ExecutionError",
     "InternalError", "Iteration", "Job", "JobInfo", "JobNotFoundError", "JobSpec", "Optimization",
     "OptimizationNotFoundError", "Optimum", "PostProcessingError", "ProgramError", "Provenance",
-    "Pub", "PubResult", "QubusError", "QuotaError", "Record", "Replay", "ReplayHashes", "Result",
+    "Pub", "PubResult", "QubusError", "QueuePolicy", "QuotaError", "Record", "Replay", "ReplayHashes", "Result",
     "ResultNotReadyError", "Session", "SessionInfo", "SessionNotFoundError", "StepResult",
     "ValidationError", "WaitConstraint", "__version__", "connect", "generate_key", "load_bundle",
 ]

@@ -127,7 +127,10 @@ class AsyncClient:
     async def submit_batch(
         self, specs: Iterable[Any], *, return_exceptions: bool = False
     ) -> list[Any]:
-        """Submits many jobs, pipelined; see `Client.submit_batch`."""
+        """Submits many jobs, pipelined, each by itself: they are no batch for `cancel_batch`.
+
+        See `Client.submit_batch`.
+        """
         jobs = as_specs(specs)
         outcomes = await asyncio.gather(
             *(self._perform(operations.submit(job)) for job in jobs), return_exceptions=True)
@@ -140,6 +143,11 @@ class AsyncClient:
             else:
                 made.append(AsyncJob(self, outcome, spec))
         return batch_outcomes(made, return_exceptions)
+
+    async def cancel_batch(self, batch_id: str, reason: str = "") -> records.BatchCancelResult:
+        """See `Client.cancel_batch`."""
+        return records.canceled_batch(
+            await self.call("CancelBatch", {"batch_id": batch_id, "reason": reason}))
 
     async def plan(self, source: Any, **options: Unpack[SubmitOptions]) -> records.Record:
         """See `Client.plan`."""
@@ -159,13 +167,15 @@ class AsyncClient:
 
     async def jobs(
         self, status: str | Iterable[str] | None = None, *, tags: str | Iterable[str] = (),
-        name: str | None = None, limit: int | None = None, page_size: int = 100,
+        name: str | None = None, batch: str | None = None, limit: int | None = None,
+        page_size: int = 100,
     ) -> AsyncIterator[AsyncJob]:
         """See `Client.jobs`."""
         token, found = "", 0
         while limit is None or found < limit:
             page = await self._perform(operations.list_jobs(
-                status_filter(status), tag_filter(tags), name or "", page_size, token))
+                status_filter(status), tag_filter(tags), name or "", batch or "", page_size,
+                token))
             for entry in page.get("jobs", ()):
                 if limit is not None and found >= limit:
                     return
@@ -245,6 +255,10 @@ class AsyncClient:
 
     async def device(self, name: str) -> records.Record:
         return await self._perform(operations.device(name))
+
+    async def queue_policy(self) -> records.QueuePolicy:
+        """See `Client.queue_policy`."""
+        return records.QueuePolicy(await self.call("GetQueuePolicy"))
 
     async def health(self) -> records.Record:
         return await self._perform(operations.health())
@@ -365,6 +379,20 @@ class AsyncJob:
         """See `Job.annotate`."""
         return await self._client._perform(
             operations.annotate(self.id, annotation_texts(annotations)))
+
+    async def change(
+        self, *, lane: str | None = None, priority: int | None = None, device: str | None = None,
+        reason: str = "",
+    ) -> records.JobInfo:
+        """See `Job.change`."""
+        return records.job_of(await self._client.call(
+            "ChangeJob", records.change_request(self.id, lane, priority, device, reason)))
+
+    async def resubmit(self, idempotency_key: str = "") -> AsyncJob:
+        """See `Job.resubmit`."""
+        info = records.job_of(await self._client.call(
+            "ResubmitJob", {"job_id": self.id, "idempotency_key": idempotency_key}))
+        return self._client.job(info.job_id)
 
     async def pause(self, reason: str = "") -> records.JobInfo:
         """See `Job.pause`."""

@@ -202,6 +202,8 @@ class Client:
     ) -> list[Job] | list[Job | QubusError]:
         """Submits many jobs in one message; each is accepted or refused by itself.
 
+        Those that are accepted are a batch: `info().batch_id` of each, which `cancel_batch` takes.
+
         Args:
             specs: `JobSpec`s, or mappings with the arguments of `submit` (and `source`).
             return_exceptions: True puts the exception of a refused job in its place; else the
@@ -232,6 +234,11 @@ class Client:
                 outcomes.append(exception_from(errors[number].code, errors[number]))
         return batch_outcomes(outcomes, return_exceptions)
 
+    def cancel_batch(self, batch_id: str, reason: str = "") -> records.BatchCancelResult:
+        """Cancels all jobs of a batch, those that wait first; idempotent."""
+        return records.canceled_batch(
+            self.call("CancelBatch", {"batch_id": batch_id, "reason": reason}))
+
     def plan(self, source: Any, **options: Unpack[SubmitOptions]) -> records.Record:
         """Dry run: device, lane, memory, time and cost of a job (message PlanResponse)."""
         return self._perform(operations.plan(JobSpec(source, **options)))
@@ -254,7 +261,8 @@ class Client:
 
     def jobs(
         self, status: str | Iterable[str] | None = None, *, tags: str | Iterable[str] = (),
-        name: str | None = None, limit: int | None = None, page_size: int = 100,
+        name: str | None = None, batch: str | None = None, limit: int | None = None,
+        page_size: int = 100,
     ) -> Iterator[Job]:
         """Jobs that the caller may see, newest first; pages are fetched as they are needed.
 
@@ -263,7 +271,8 @@ class Client:
         token, found = "", 0
         while limit is None or found < limit:
             page = self._perform(operations.list_jobs(
-                status_filter(status), tag_filter(tags), name or "", page_size, token))
+                status_filter(status), tag_filter(tags), name or "", batch or "", page_size,
+                token))
             for entry in page.get("jobs", ()):
                 if limit is not None and found >= limit:
                     return
@@ -367,6 +376,10 @@ class Client:
 
     def device(self, name: str) -> records.Record:
         return self._perform(operations.device(name))
+
+    def queue_policy(self) -> records.QueuePolicy:
+        """Lanes, weights and rules by which the daemon orders its queue; of weights one's own."""
+        return records.QueuePolicy(self.call("GetQueuePolicy"))
 
     def health(self) -> records.Record:
         """Message HealthResponse: state ("serving", …), jobs_queued, jobs_running, …"""

@@ -212,6 +212,27 @@ class Job:
         """Sets annotations; None removes one. Gives the job as it is then."""
         return self._client._perform(operations.annotate(self.id, annotation_texts(annotations)))
 
+    def change(
+        self, *, lane: str | None = None, priority: int | None = None, device: str | None = None,
+        reason: str = "",
+    ) -> records.JobInfo:
+        """Gives a waiting job another lane, priority or device; what is None stays.
+
+        Args:
+            lane: "interactive" (if it is small enough), "batch" or "long".
+            priority: -10 to 10 among the jobs of its principal and lane; higher ones go first.
+            device: its name.
+            reason: kept with the job.
+        """
+        return records.job_of(self._client.call(
+            "ChangeJob", records.change_request(self.id, lane, priority, device, reason)))
+
+    def resubmit(self, idempotency_key: str = "") -> Job:
+        """Submits the request of an ended job again; the new job's `resubmit_of` names this one."""
+        info = records.job_of(self._client.call(
+            "ResubmitJob", {"job_id": self.id, "idempotency_key": idempotency_key}))
+        return self._client.job(info.job_id)
+
     def pause(self, reason: str = "") -> records.JobInfo:
         """Keeps a waiting job from its start until it is resumed; gives the job as it is then."""
         return records.job_of(self._client.call("PauseJob", {"job_id": self.id, "reason": reason}))

@@ -136,9 +136,11 @@ def get_job(job_id: str) -> Operation[records.JobInfo]:
 
 
 def list_jobs(
-    statuses: str, tags: str, name: str, page_size: int, page_token: str
+    statuses: str, tags: str, name: str, batch: str, page_size: int, page_token: str
 ) -> Operation[records.Record]:
-    arguments = {"statuses": statuses, "tags": tags, "name": name, "page_token": page_token}
+    arguments = {
+        "statuses": statuses, "tags": tags, "name": name, "batch_id": batch,
+        "page_token": page_token}
     arguments = {key: value for key, value in arguments.items() if value}
     arguments["page_size"] = str(page_size)
     return _request(lib.QUBUS_METHOD_LIST_JOBS, None, arguments, _record)

@@ -47,6 +47,15 @@ class WaitConstraint(Record):
         return f"{self.get('detail', '')} ({self.get('kind', '')}); what ends that: {self.get('remedy', '')}"
 
 
+class QueuePolicy(Record):
+    """The message GetQueuePolicyResponse: lanes, the caller's own standings, slots and rules.
+
+    `usage_half_life_seconds`, `overdue_stretch` and `max_run_seconds` are None where there is none.
+    """
+
+    _optional = frozenset({"usage_half_life_seconds", "overdue_stretch", "max_run_seconds"})
+
+
 class SessionInfo(Record):
     """The message Session: state, limits in force, steps, device_microseconds, memory_bytes, …"""
 
@@ -75,6 +84,21 @@ def constraints(answer: Record) -> list[WaitConstraint]:
     return [WaitConstraint(each) for each in answer.get("constraints") or ()]
 
 
+def change_request(
+    job_id: str, lane: str | None, priority: int | None, device: str | None, reason: str,
+) -> dict[str, Any]:
+    """A ChangeJobRequest; what is None stays as it is."""
+    changes = {"lane": lane, "priority": priority, "device": device}
+    return {
+        "job_id": job_id, "reason": reason,
+        **{name: value for name, value in changes.items() if value is not None}}
+
+
+def canceled_batch(answer: Record) -> BatchCancelResult:
+    """Of a CancelBatchResponse."""
+    return BatchCancelResult(*(answer.get(name, 0) for name in BatchCancelResult._fields))
+
+
 def key_values(entries: Any) -> dict[str, str]:
     """A list of KeyValue messages as a dictionary."""
     return {entry["key"]: entry.get("value", "") for entry in entries or ()}
@@ -85,6 +109,14 @@ class CancelResult(NamedTuple):
 
     outcome: str
     shots_done: int
+
+
+class BatchCancelResult(NamedTuple):
+    """How many jobs of a batch were canceled before their start, during their run, or too late."""
+
+    before_start: int
+    during_run: int
+    too_late: int
 
 
 class ReplayHashes(NamedTuple):
