@@ -62,6 +62,9 @@ extension Transport {
     case .getResult: try getResult(call, try decoder.getResult(body))
     case .replayJob: try replay(call, try decoder.replayJob(body))
     case .explainJob: try explainJob(call, try decoder.explainJob(body))
+    case .getEtaReport:
+      try decoder.empty(body, call.method)
+      try getEtaReport(call)
     case .archiveJob: try archive(call, try decoder.archiveJob(body))
     case .restoreJob: restore(call, try decoder.restoreJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
@@ -180,7 +183,7 @@ extension Transport {
   }
 
   private func getJob(_ call: Call, _ id: Identifier) throws(QubusError) {
-    if isInMemory(id, call.context) {
+    if isInMemory(id, call.context), !service.isForecastDue(id) {
       let view = try service.job(id, context: call.context)
       finish(call, Answer { Responses.job(view) })
       return
@@ -201,6 +204,16 @@ extension Transport {
         Answer(Result { () throws(QubusError) in try service.explain(id, context: context) }) {
           Responses.explanation($0)
         })
+    }
+  }
+
+  private func getEtaReport(_ call: Call) throws(QubusError) {
+    try read(call) { [key = call.key] service, context in
+      .answered(
+        key,
+        Answer(
+          Result { () throws(QubusError) in try service.startQuoteScores(context: context) }
+        ) { Responses.etaReport($0.level, $0.scores) })
     }
   }
 

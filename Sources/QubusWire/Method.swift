@@ -19,6 +19,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case annotateJob = "AnnotateJob"
   case replayJob = "ReplayJob"
   case explainJob = "ExplainJob"
+  case getEtaReport = "GetEtaReport"
   case archiveJob = "ArchiveJob"
   case restoreJob = "RestoreJob"
   case openSession = "OpenSession"
@@ -125,6 +126,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .annotateJob: row(.annotateJobs, .engine)
     case .replayJob: row(.submitJobs, .engine, idempotent: false)
     case .explainJob: row(.readJobs, .reader)
+    // Sums alone.
+    case .getEtaReport: row(.readJobs, .reader)
     // Under an export policy it takes results.export besides.
     case .archiveJob: row(.readResults, .reader)
     case .restoreJob: row(.restoreResults, .engine)

@@ -27,6 +27,7 @@ final class EngineHarness: Sendable {
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(), useStore: (any UsedServiceStore)? = nil,
+    quoteStore: (any StartQuoteStore)? = nil,
     moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
@@ -44,7 +45,8 @@ final class EngineHarness: Sendable {
       devices: [device] + moreDevices,
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      useStore: useStore, audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
+      useStore: useStore, quoteStore: quoteStore, audit: self.store.memory.audit, ledger: ledger,
+      quotas: quotas,
       approvalPolicies: approvalPolicies, weights: weights)
     if start { try engine.start() }
   }

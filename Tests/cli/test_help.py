@@ -12,7 +12,7 @@ COMMANDS = [
     "run", "submit", "watch", "get", "explain", "list", "result", "cancel", "pause", "resume", "replay", "annotate", "plan",
     "usage", "archive", "restore",
     "devices", "errors", "health", "version", "keygen", "completion",
-    "whoami", "admin", "audit", "quota", "approvals",
+    "whoami", "admin", "audit", "quota", "approvals", "eta-report",
 ]
 NESTED = [
     "admin tenants", "admin tenants list", "admin tenants create", "admin tenants disable",

@@ -211,6 +211,7 @@ int32_t qubus_json_read(
   X(set_weight_request) X(set_weight_response) X(pause_job_request) X(pause_job_response)         \
   X(resume_job_request) X(resume_job_response) X(hold_job_request) X(hold_job_response)           \
   X(release_job_request) X(release_job_response)                                                  \
+  X(eta_score) X(get_eta_report_request) X(get_eta_report_response)                               \
   X(archive_job_request) X(archive_job_response) X(restore_job_request) X(restore_job_response)   \
   X(export_policy) X(set_export_policy_request) X(set_export_policy_response)                     \
   X(list_export_policies_request) X(list_export_policies_response)

@@ -246,6 +246,10 @@ class AsyncClient:
     async def device(self, name: str) -> records.Record:
         return await self._perform(operations.device(name))
 
+    async def eta_report(self) -> records.Record:
+        """See `Client.eta_report`."""
+        return await self.call("GetEtaReport", {})
+
     async def health(self) -> records.Record:
         return await self._perform(operations.health())
 
