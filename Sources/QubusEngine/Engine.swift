@@ -30,6 +30,11 @@ package final class Engine: Sendable {
   let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
   let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
+  let runTimes = LearnedRunTimes()
+  /// What was told of the starts of waiting jobs.
+  let startQuotes = QuoteBook()
+  /// Nil: what was told is forgotten with the service.
+  let quoteStore: (any StartQuoteStore)?
   /// Jobs that wait for others to end.
   let dependencyBook = Monitor(DependencyBook())
   let preparation: JobPreparation
@@ -78,6 +83,7 @@ package final class Engine: Sendable {
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
   ///   - retentionStore: makes what the configuration lets expire go.
   ///   - useStore: keeps what principals used, for their turns after a restart.
+  ///   - quoteStore: keeps what was told of the starts of waiting jobs, and how it held.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
   ///   - ledger: holds and settles what jobs and sessions cost.
@@ -92,8 +98,8 @@ package final class Engine: Sendable {
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, retentionStore: (any RetentionStore)? = nil,
-    useStore: (any UsedServiceStore)? = nil, audit: (any AuditLog)? = nil,
-    ledger: LedgerBook? = nil,
+    useStore: (any UsedServiceStore)? = nil, quoteStore: (any StartQuoteStore)? = nil,
+    audit: (any AuditLog)? = nil, ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
     exportPolicies: ExportPolicies = ExportPolicies(), drains: DeviceDrains = DeviceDrains(),
@@ -109,6 +115,7 @@ package final class Engine: Sendable {
     self.logger = logger
     self.audit = audit
     self.useStore = useStore
+    self.quoteStore = quoteStore
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
@@ -167,6 +174,8 @@ package final class Engine: Sendable {
     watchWeights()
     watchDrains()
     try restoreUse()
+    restoreRunTimes()
+    try restoreQuotes()
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }
@@ -199,6 +208,7 @@ package final class Engine: Sendable {
     computePool.stop()
     expressPool.stop()
     noteUse()
+    saveQuotes()
     flush()
     logger.info("engine stopped", metadata: ["jobs_abandoned": "\(idle == nil ? "some" : "none")"])
   }

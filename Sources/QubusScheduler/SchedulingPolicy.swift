@@ -31,6 +31,8 @@ package protocol SchedulingPolicy: Sendable {
   func waiting(_ id: Identifier) -> SchedulerJob?
   func position(of id: Identifier) -> QueuePosition?
   func count(in lane: Lane) -> Int
+  /// Places of waiting jobs, taken or not: what a copy of the policy costs.
+  var size: Int { get }
   /// Why it is not a waiting job's turn; of others only sums are told.
   func constraints(on id: Identifier) -> [WaitConstraint]
   /// Weights of accounts from now on, each above 0 and finite; all others have 1.
@@ -49,6 +51,7 @@ package protocol SchedulingPolicy: Sendable {
 /// For orders that look neither at time nor at use.
 extension SchedulingPolicy {
   package mutating func advance(to now: Microseconds) {}
+  package var size: Int { Lane.allCases.reduce(0) { $0 + count(in: $1) } }
   package mutating func finished(_ id: Identifier) {}
   package func constraints(on id: Identifier) -> [WaitConstraint] { [] }
   package mutating func setWeights(_ weights: [AccountPath: Double]) {}

@@ -180,7 +180,7 @@ final class StoreWriter: Sendable {
         case .accept: FaultPoint.acceptedUncommitted.reached()
         case .update(let work) where work.update.moves.last?.isTerminal == true:
           FaultPoint.terminalUncommitted.reached()
-        case .update, .flush, .session, .tenancy, .cut, .use, .control: break
+        case .update, .flush, .session, .tenancy, .cut, .use, .quotes, .control: break
         }
       }
     }

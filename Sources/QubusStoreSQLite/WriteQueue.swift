@@ -85,7 +85,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .flush: !state.isPreparationEmpty
       case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
-      case .accept, .session, .tenancy, .cut, .use, .control: false
+      case .accept, .session, .tenancy, .cut, .use, .quotes, .control: false
       }
     if task.needsPreparation || follows {
       state.preparing.append(task)
@@ -123,7 +123,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .accept: (capacity, task.bytes)
       case .session(.open): (capacity, task.bytes)
-      case .tenancy, .cut, .use: (capacity, 0)
+      case .tenancy, .cut, .use, .quotes: (capacity, 0)
       case .update, .session: (2 * capacity, 0)
       case .flush, .control: (.max, 0)
       }

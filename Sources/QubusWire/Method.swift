@@ -23,6 +23,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case replayJob = "ReplayJob"
   case explainJob = "ExplainJob"
   case getQueuePolicy = "GetQueuePolicy"
+  case getEtaReport = "GetEtaReport"
   case archiveJob = "ArchiveJob"
   case restoreJob = "RestoreJob"
   case openSession = "OpenSession"
@@ -133,6 +134,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .explainJob: row(.readJobs, .reader)
     // The rules are everybody's to know.
     case .getQueuePolicy: row(.connect, .reader)
+    // Sums alone.
+    case .getEtaReport: row(.readJobs, .reader)
     // Under an export policy it takes results.export besides.
     case .archiveJob: row(.readResults, .reader)
     case .restoreJob: row(.restoreResults, .engine)

@@ -89,7 +89,7 @@ final class Daemon: Sendable {
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
       logger: logger, sessionStore: store, sessionCodec: codec,
-      retentionStore: store, useStore: store, audit: store,
+      retentionStore: store, useStore: store, quoteStore: store, audit: store,
       ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies,
       weights: tenancy.weights, exportPolicies: tenancy.exportPolicies,
       drains: tenancy.drains)

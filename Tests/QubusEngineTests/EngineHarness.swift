@@ -28,6 +28,7 @@ final class EngineHarness: Sendable {
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(), drains: DeviceDrains = DeviceDrains(),
     useStore: (any UsedServiceStore)? = nil,
+    quoteStore: (any StartQuoteStore)? = nil,
     moreDevices: [FakeDevice] = [],
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
@@ -45,7 +46,8 @@ final class EngineHarness: Sendable {
       devices: [device] + moreDevices,
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      useStore: useStore, audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
+      useStore: useStore, quoteStore: quoteStore, audit: self.store.memory.audit, ledger: ledger,
+      quotas: quotas,
       approvalPolicies: approvalPolicies, weights: weights, drains: drains)
     if start { try engine.start() }
   }

@@ -71,6 +71,7 @@ struct MigrationTests {
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
     #expect(snapshot.weights.map(\.weight) == (version >= 9 ? [1.5] : []))
     #expect(try store.usedService() == (version >= 9 ? [Self.use] : []))
+    #expect(try store.startQuotes(limit: 9) == (version >= Self.quotesSince ? [Self.quote] : []))
     #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
     #expect(snapshot.drains.map(\.reason) == (version >= 11 ? ["leak"] : []))
     let fresh = try StoreFixture(.sqlite)
@@ -114,6 +115,11 @@ struct MigrationTests {
 
   private static let use = UsedService(
     principal: .init(tenant: "t", project: "p", name: "alice"), deviceSeconds: 2.5, at: 17)
+
+  /// The first schema that has them.
+  private static let quotesSince =
+    Schema.migrations.prefix { $0 != Schema.version12 }.count + 1
+  private static let quote = StartQuoteTests.quote(3, at: 1000, startedAt: 2_000_000)
 
   private static let bounds: [TenancyChange] = {
     var policy = ApprovalPolicy(
@@ -173,6 +179,7 @@ struct MigrationTests {
       all: TenancyFixture.lab + Self.money.map { .ledger($0) } + Self.bounds,
       audit: .sample("tenant lab"))
     fixture.sqlite.keep([Self.use]) { _ in }
+    fixture.sqlite.keep([Self.quote]) { _ in }
     try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(

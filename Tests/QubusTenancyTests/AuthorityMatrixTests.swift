@@ -155,7 +155,7 @@ struct Expected {
     case .hello, .health, .version, .errorCatalogue, .whoAmI: .connect
     case .listDevices, .getDevice: .readDevices
     case .submit, .submitBatch, .replayJob, .resubmitJob: .submitJobs
-    case .plan, .getJob, .listJobs, .watchJob, .explainJob: .readJobs
+    case .plan, .getJob, .listJobs, .watchJob, .explainJob, .getEtaReport: .readJobs
     // Under an export policy archiveJob takes exportResults besides.
     case .getResult, .archiveJob: .readResults
     case .restoreJob: .restoreResults

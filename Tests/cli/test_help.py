@@ -12,7 +12,7 @@ COMMANDS = [
     "run", "submit", "watch", "get", "explain", "list", "result", "cancel", "change", "resubmit", "pause", "resume", "replay", "annotate", "plan",
     "usage", "archive", "restore",
     "devices", "errors", "health", "version", "keygen", "completion",
-    "whoami", "admin", "audit", "quota", "approvals", "queue-policy",
+    "whoami", "admin", "audit", "quota", "approvals", "queue-policy", "eta-report",
 ]
 NESTED = [
     "admin tenants", "admin tenants list", "admin tenants create", "admin tenants disable",

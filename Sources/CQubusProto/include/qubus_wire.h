@@ -211,6 +211,7 @@ int32_t qubus_json_read(
   X(set_weight_request) X(set_weight_response) X(pause_job_request) X(pause_job_response)         \
   X(resume_job_request) X(resume_job_response) X(hold_job_request) X(hold_job_response)           \
   X(release_job_request) X(release_job_response)                                                  \
+  X(eta_score) X(get_eta_report_request) X(get_eta_report_response)                               \
   X(get_queue_policy_request) X(get_queue_policy_response)                                        \
   X(drain_device_request) X(drain_device_response) X(change_job_request) X(change_job_response)   \
   X(cancel_batch_request) X(cancel_batch_response)                                                \

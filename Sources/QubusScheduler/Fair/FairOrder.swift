@@ -9,10 +9,11 @@ package struct FairOrder: SchedulingPolicy {
     var charge: Charge
     var at: Microseconds
   }
-  /// Times that the scheduler minds and this order does not; `.max` for none.
+  /// Times of a job that the queue itself does not keep; `.max` for none.
   private struct Limits: Sendable {
     var expiresAt: Microseconds = .max
     var runLimit: Microseconds = .max
+    var deadline: Microseconds = .max
   }
   private var queue: FairQueue
   /// By the job's place.
@@ -58,7 +59,8 @@ package struct FairOrder: SchedulingPolicy {
     let place = Int(queue.add(queued(job)))
     while limits.count <= place { limits.append(Limits()) }
     limits[place] = Limits(
-      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max)
+      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max,
+      deadline: job.deadline ?? .max)
   }
 
   package mutating func remove(_ id: Identifier) -> SchedulerJob? {
@@ -113,6 +115,8 @@ package struct FairOrder: SchedulingPolicy {
 
   package func count(in lane: Lane) -> Int { queue.count(in: lane) }
 
+  package var size: Int { queue.jobs.slots.count }
+
   package func constraints(on id: Identifier) -> [WaitConstraint] {
     guard let place = queue.jobs.place(of: id) else { return [] }
     return queue.turn(of: place).map { [$0] } ?? []
@@ -124,8 +128,9 @@ package struct FairOrder: SchedulingPolicy {
     return QueuedJob(
       id: job.id, submittedAt: submittedAt,
       overdueAt: queue.overdueTime(
-        job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
-      expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
+        job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt,
+        deadline: job.deadline, left: job.longMicroseconds),
+      expected: job.predictedMicroseconds, long: job.longMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, cores: UInt32(cores),
       leaf: queue.leaf(of: job.account, in: job.lane), lane: job.lane, takesAll: job.cores == .all,
       device: job.device, priority: job.priority)
@@ -133,14 +138,15 @@ package struct FairOrder: SchedulingPolicy {
 
   private func described(_ place: UInt32) -> SchedulerJob {
     let job = queue.jobs[place]
-    let (expiresAt, runLimit) = (limits[Int(place)].expiresAt, limits[Int(place)].runLimit)
+    let limits = limits[Int(place)]
     let path = queue.path(of: job.leaf)
     return SchedulerJob(
       id: job.id, tenant: path.tenant, project: path.project ?? "",
       principal: path.principal ?? "", lane: job.lane, cores: job.takesAll ? .all : .one,
       memoryBytes: job.memoryBytes, predictedMicroseconds: job.expected,
-      expiresAt: expiresAt == .max ? nil : expiresAt,
-      runLimitMicroseconds: runLimit == .max ? nil : runLimit, device: job.device,
+      longMicroseconds: job.long, deadline: limits.deadline == .max ? nil : limits.deadline,
+      expiresAt: limits.expiresAt == .max ? nil : limits.expiresAt,
+      runLimitMicroseconds: limits.runLimit == .max ? nil : limits.runLimit, device: job.device,
       priority: job.priority)
   }
 }

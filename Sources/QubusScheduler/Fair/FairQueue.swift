@@ -173,12 +173,17 @@ struct FairQueue: Sendable {
     return time - Microseconds(job.priority) << 58
   }
 
-  /// When a job is overdue; `.max`: never.
+  /// When a job is overdue; `.max`: never. One with a deadline is at the latest when it must start
+  /// to keep it, as far as nine of ten such runs go.
+  /// - Parameter left: of the run time that those do not exceed.
   func overdueTime(
-    _ lane: Lane, expected: Microseconds, submittedAt: Microseconds
+    _ lane: Lane, expected: Microseconds, submittedAt: Microseconds,
+    deadline: Microseconds? = nil, left: Microseconds = 0
   ) -> Microseconds {
     let time = submittedAt.addingReportingOverflow(policy.patience(expected, in: lane) ?? .max)
-    return time.overflow ? .max : time.partialValue
+    let byLane = time.overflow ? .max : time.partialValue
+    guard let deadline else { return byLane }
+    return min(byLane, max(submittedAt, deadline - max(0, left)))
   }
 
   /// Lets a job wait whose `leaf` is set; everything else of its place is made here.

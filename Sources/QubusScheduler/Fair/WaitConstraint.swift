@@ -23,6 +23,8 @@ package struct WaitConstraint: Sendable, Hashable {
     case dependency = "DEPENDENCY"
     /// Somebody has to allow it first.
     case approval = "APPROVAL"
+    /// It will hardly end by its deadline.
+    case deadline = "DEADLINE"
   }
   package var kind: Kind
   package var since: Microseconds

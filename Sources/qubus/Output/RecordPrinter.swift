@@ -105,6 +105,19 @@ extension RecordPrinter {
       .init("detail"), .init("remedy"),
     ])
 
+  static let etaScores = RecordPrinter(
+    "scores",
+    [
+      .init("lane"), .init("quotes"), .init("scored"),
+      .init("covered_percent") { score in
+        guard let scored = score["scored"]?.integer, scored > 0 else { return "" }
+        let covered = Double(score["covered"]?.integer ?? 0)
+        return "\((1000 * covered / Double(scored)).rounded() / 10)"
+      },
+      .init("mean_width") { Summary.duration(seconds: $0["mean_width_seconds"]?.real ?? 0) },
+      .init("mean_error") { Summary.duration(seconds: $0["mean_error_seconds"]?.real ?? 0) },
+    ])
+
   static let approvals = RecordPrinter(
     "approvals",
     [

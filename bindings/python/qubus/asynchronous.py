@@ -260,6 +260,10 @@ class AsyncClient:
         """See `Client.queue_policy`."""
         return records.QueuePolicy(await self.call("GetQueuePolicy"))
 
+    async def eta_report(self) -> records.Record:
+        """See `Client.eta_report`."""
+        return await self.call("GetEtaReport", {})
+
     async def health(self) -> records.Record:
         return await self._perform(operations.health())
 

@@ -381,6 +381,15 @@ class Client:
         """Lanes, weights and rules by which the daemon orders its queue; of weights one's own."""
         return records.QueuePolicy(self.call("GetQueuePolicy"))
 
+    def eta_report(self) -> records.Record:
+        """Message GetEtaReportResponse: how the start times held that waiting jobs were told.
+
+        `confidence` is the part of the starts that bands are to hold; `scores` has a record of all
+        lanes together, then one of each: lane, quotes, scored, covered, mean_width_seconds,
+        mean_error_seconds.
+        """
+        return self.call("GetEtaReport", {})
+
     def health(self) -> records.Record:
         """Message HealthResponse: state ("serving", …), jobs_queued, jobs_running, …"""
         return self._perform(operations.health())

@@ -31,7 +31,8 @@ class JobInfo(Record):
 
     _optional = frozenset({
         "queue_position", "estimated_start_at", "estimated_start_p10_at", "estimated_start_p90_at",
-        "estimate_confidence", "cost_held", "cost", "phases", "error", "shots_done", "shots_total",
+        "estimate_confidence", "estimated_end_p10_at", "estimated_end_at", "estimated_end_p90_at",
+        "cost_held", "cost", "phases", "error", "shots_done", "shots_total",
         "results_expire_at", "events_expire_at"})
 
 
