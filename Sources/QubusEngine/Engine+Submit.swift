@@ -263,7 +263,8 @@ extension Engine {
       memoryBytes: prepared.memoryBytes,
       predictedMicroseconds: Microseconds(min(prepared.estimatedSeconds, 1e9) * 1e6),
       expiresAt: execution.lifetimeMicroseconds.map { start + $0 },
-      runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) })
+      runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) },
+      device: deviceNumbers[prepared.device.name] ?? 0)
   }
 
   /// How the pub's first row would be evolved.

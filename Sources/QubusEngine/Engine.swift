@@ -25,6 +25,9 @@ package final class Engine: Sendable {
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
+  let reservations: ReservationBook
+  /// As the scheduler's calendar names them.
+  let deviceNumbers: [String: UInt16]
   /// Results that come back from archives and are not whole yet.
   let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
@@ -84,6 +87,7 @@ package final class Engine: Sendable {
   ///   - approvalPolicies: which jobs wait for somebody's word; none by default.
   ///   - weights: of accounts in the fair queue, before those of the configuration.
   ///   - exportPolicies: who may archive, and where to; everybody who may read by default.
+  ///   - reservations: the calendars of devices; empty ones by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -95,6 +99,7 @@ package final class Engine: Sendable {
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
     exportPolicies: ExportPolicies = ExportPolicies(),
+    reservations: ReservationBook = ReservationBook(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -112,6 +117,9 @@ package final class Engine: Sendable {
     self.approvalPolicies = approvalPolicies
     self.weights = weights
     self.exportPolicies = exportPolicies
+    self.reservations = reservations
+    deviceNumbers = Dictionary(
+      uniqueKeysWithValues: devices.enumerated().map { ($1.name, UInt16($0)) })
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs, ledger: ledger)
@@ -162,6 +170,7 @@ package final class Engine: Sendable {
     precondition(isFirst, "an engine starts once")
     watchQuotas()
     watchWeights()
+    watchCalendar()
     try restoreUse()
     try recover()
     try sessions?.start()

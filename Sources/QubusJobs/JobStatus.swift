@@ -69,6 +69,10 @@ package enum JobReason {
   package static let capacity = "CAPACITY"
   /// Waits while others of its tenant, project or principal run.
   package static let quota = "QUOTA"
+  /// The device is somebody else's, or will be before it would end. Of a notice: it is its owner's.
+  package static let reserved = "RESERVED"
+  package static let maintenance = "MAINTENANCE"
+  package static let calibration = "CALIBRATION"
   /// Waits for somebody's word, or ended because nobody gave it.
   package static let approval = "APPROVAL"
   package static let approvalRefused = "APPROVAL_REFUSED"

@@ -33,6 +33,8 @@ struct ParkedJobs: Sendable {
   func count(in lane: Lane) -> Int { counts[lane, default: 0] }
   func job(_ id: Identifier) -> SchedulerJob? { entries[id]?.job }
 
+  var all: some Sequence<SchedulerJob> { entries.values.lazy.map(\.job) }
+
   func since(_ id: Identifier) -> Microseconds? { entries[id]?.since }
 
   mutating func add(_ job: SchedulerJob, now: Microseconds) {

@@ -13,7 +13,7 @@ package struct Scheduler: Sendable {
     var wasStopped = false
   }
   package let capacity: SchedulerCapacity
-  package private(set) var policy: any SchedulingPolicy
+  package internal(set) var policy: any SchedulingPolicy
   private(set) var running: [Identifier: Running] = [:]
   private(set) var freeSlots: [SlotClass: Int]
   private(set) var freeMemory: [SlotClass: UInt64]
@@ -24,8 +24,12 @@ package struct Scheduler: Sendable {
   private var deadlines = DeadlineHeap()
   private var drainRate = DrainRate()
   private(set) var caps = RunningCaps()
-  private(set) var parked = ParkedJobs()
+  var parked = ParkedJobs()
   private(set) var withheld = WithheldJobs()
+  var calendar = Calendar()
+  var setAside = SetAsideJobs()
+  /// Since when jobs wait to be looked at that one call had no time for; nil: none do.
+  private var unfinishedSince: Microseconds?
   /// Since when nothing starts; nil while jobs do.
   package private(set) var drainedSince: Microseconds?
   package var isDrained: Bool { drainedSince != nil }
@@ -45,10 +49,17 @@ package struct Scheduler: Sendable {
   package var promisedCount: Int { promised.values.reduce(0, +) }
   package func queuedCount(in lane: Lane) -> Int {
     policy.count(in: lane) + parked.count(in: lane) + withheld.count(in: lane)
+      + setAside.count(in: lane)
   }
 
   /// When `decide` must be called even if nothing happens before.
-  package var nextDeadline: Microseconds? { deadlines.next }
+  package var nextDeadline: Microseconds? {
+    var next = deadlines.next ?? .max
+    if !calendar.isEmpty { next = min(next, calendar.nextBorder ?? .max) }
+    if !setAside.isEmpty { next = min(next, setAside.next ?? .max) }
+    if let unfinishedSince { next = min(next, unfinishedSince) }
+    return next == .max ? nil : next
+  }
 
   package func position(of id: Identifier) -> QueuePosition? { policy.position(of: id) }
 
@@ -105,16 +116,17 @@ package struct Scheduler: Sendable {
     case .canceled(let id):
       returning[id] = nil
       let noted = withheld.remove(id)
-      if noted ?? policy.remove(id) ?? parked.remove(id) != nil {
+      if noted ?? policy.remove(id) ?? parked.remove(id) ?? setAside.remove(id) != nil {
         drainRate.record(now)
         tidyDeadlines()
       }
     case .withheld(let id, let cause, let since): withhold(id, cause, since: since)
     case .released(let id, let cause):
-      if let job = withheld.release(id, cause) { policy.insert(job) }
+      if let job = withheld.release(id, cause) { insert(job) }
     case .finished(let id): release(id)
     case .drained(let drained): drainedSince = drained ? drainedSince ?? now : nil
     case .weighted(let weights): policy.setWeights(weights)
+    case .scheduled(let windows): setCalendar(windows, now: now)
     case .capped(let caps): self.caps.set(caps, running: running.values.map(\.job))
     }
   }
@@ -122,7 +134,9 @@ package struct Scheduler: Sendable {
   /// Carries time on and answers everything that is due, in order.
   package mutating func decide(now: Microseconds) -> [SchedulerDecision] {
     policy.advance(to: now)
+    unfinishedSince = nil
     var decisions: [SchedulerDecision] = []
+    passBorders(now, &decisions)
     while let entry = deadlines.popDue(now) {
       if let decision = passDeadline(entry, now: now) { decisions.append(decision) }
     }
@@ -144,10 +158,11 @@ package struct Scheduler: Sendable {
       nextDeadline.map({ $0 > now }) ?? true
     else { return nil }
     guard !isDrained, running[job.id] == nil, job.expiresAt.map({ $0 > now }) ?? true,
-      caps.allows(job)
+      caps.allows(job), calendar.isEmpty || calendar.delay(of: job, at: now) == nil
     else { return nil }
     // In place: a copy of the policy would cost more than all the rest.
     policy.advance(to: now)
+    let job = laned(job)
     policy.insert(job)
     for slot in [SlotClass.express, .compute] {
       guard policy.next(for: slot)?.id == job.id, fits(job, slot), !isParkedOneDue(slot) else {
@@ -171,20 +186,27 @@ package struct Scheduler: Sendable {
   private mutating func next(
     for slot: SlotClass, _ decisions: inout [SchedulerDecision], now: Microseconds
   ) -> SchedulerJob? {
-    let caps = self.caps
-    if let job = parked.first(for: slot, where: { caps.allows($0) }) { return job }
-    while let job = policy.next(for: slot) {
+    let before = decisions.count
+    while decisions.count - before < Self.movesPerCall {
+      if let job = parked.first(for: slot, where: { caps.allows($0) && !isBehindHolder($0) }) {
+        if putAside(job, now: now, &decisions) { continue }
+        return laned(job)
+      }
+      guard let turn = policy.next(for: slot) else { return nil }
+      let job = first(insteadOf: turn, slot)
+      if putAside(job, now: now, &decisions) { continue }
       if caps.allows(job) { return job }
       _ = policy.remove(job.id)
       parked.add(job, now: now)
       decisions.append(.hold(job.id))
     }
+    unfinishedSince = now
     return nil
   }
 
   private mutating func enqueue(_ job: SchedulerJob) {
     guard waiting(job.id) == nil, running[job.id] == nil else { return }
-    if withheld.isNoted(job.id) { withheld.add(job) } else { policy.insert(job) }
+    if withheld.isNoted(job.id) { withheld.add(job) } else { insert(job) }
     watchExpiry(of: job)
   }
 
@@ -192,7 +214,7 @@ package struct Scheduler: Sendable {
     _ id: Identifier, _ cause: WithholdCause, since: Microseconds
   ) {
     withheld.note(id, cause, since: since)
-    if let job = policy.remove(id) ?? parked.remove(id) {
+    if let job = policy.remove(id) ?? parked.remove(id) ?? setAside.remove(id) {
       withheld.add(job)
     } else if let entry = running[id] {
       returning[id] = entry.job
@@ -205,7 +227,7 @@ package struct Scheduler: Sendable {
   }
 
   func waiting(_ id: Identifier) -> SchedulerJob? {
-    policy.waiting(id) ?? parked.job(id) ?? withheld.job(id)
+    policy.waiting(id) ?? parked.job(id) ?? withheld.job(id) ?? setAside.job(id)
   }
 
   func slots(of job: SchedulerJob) -> Int {
@@ -252,7 +274,9 @@ package struct Scheduler: Sendable {
     _ entry: DeadlineHeap.Entry, now: Microseconds
   ) -> SchedulerDecision? {
     if entry.cause == .expired, waiting(entry.id)?.expiresAt == entry.time {
-      _ = withheld.remove(entry.id) ?? policy.remove(entry.id) ?? parked.remove(entry.id)
+      _ =
+        withheld.remove(entry.id) ?? policy.remove(entry.id) ?? parked.remove(entry.id)
+        ?? setAside.remove(entry.id)
       drainRate.record(now)
       return .expire(entry.id)
     }
@@ -275,9 +299,10 @@ package struct Scheduler: Sendable {
       return
     }
     let (policy, parked, withheld, running) = (self.policy, parked, withheld, running)
+    let setAside = setAside
     deadlines.keep {
       policy.waiting($0.id) != nil || parked.job($0.id) != nil || withheld.job($0.id) != nil
-        || running[$0.id] != nil
+        || setAside.job($0.id) != nil || running[$0.id] != nil
     }
   }
 }

@@ -40,9 +40,15 @@ package protocol SchedulingPolicy: Sendable {
   var use: [AccountPath: Double] { get }
   /// Takes over the use of an earlier life, already aged.
   mutating func restore(_ use: [AccountPath: Double])
+  /// Waiting jobs of an account, in order of their ids.
+  func waiting(of account: AccountPath) -> [Identifier]
+  /// Waiting jobs in the lane of reservations that are for one device.
+  func reservedCount(on device: UInt16) -> Int
+  /// The job of that lane whose turn it is there, if slots of this class take it.
+  func nextReserved(for slot: SlotClass) -> SchedulerJob?
 }
 
-/// For orders that look neither at time nor at use.
+/// For orders that look neither at time nor at use, and know no reservations.
 extension SchedulingPolicy {
   package mutating func advance(to now: Microseconds) {}
   package mutating func finished(_ id: Identifier) {}
@@ -50,4 +56,7 @@ extension SchedulingPolicy {
   package mutating func setWeights(_ weights: [AccountPath: Double]) {}
   package var use: [AccountPath: Double] { [:] }
   package mutating func restore(_ use: [AccountPath: Double]) {}
+  package func waiting(of account: AccountPath) -> [Identifier] { [] }
+  package func reservedCount(on device: UInt16) -> Int { 0 }
+  package func nextReserved(for slot: SlotClass) -> SchedulerJob? { nil }
 }

@@ -55,6 +55,8 @@ extension Responses {
     case .weight(let scope, let weight): self.weight(scope, weight)
     case .approvalPolicy(let policy): approvalPolicy(policy)
     case .exportPolicies(let policies, let next): exportPolicies(policies, next: next)
+    case .reservation(let reservation): self.reservation(reservation)
+    case .reservations(let reports, let next): reservations(reports, next: next)
     }
   }
 

@@ -73,7 +73,8 @@ extension Transport {
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
       .dedicateDevice, .listBudgets,
       .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy,
-      .setExportPolicy, .listExportPolicies:
+      .setExportPolicy, .listExportPolicies, .createReservation, .listReservations,
+      .extendReservation, .cancelReservation:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
     case .approveJob:

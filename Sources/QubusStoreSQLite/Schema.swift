@@ -13,7 +13,7 @@ enum Schema {
   /// Migration `i` leads from version `i` to `i + 1`.
   static let migrations = [
     version1, version2, version3, version4, version5, version6, version7, version8, version9,
-    version10,
+    version10, version11,
   ]
 
   private static let owner = """

@@ -61,6 +61,12 @@ struct TenancyRows {
       snapshot.exportPolicies = try all(
         "SELECT tenant,project,destinations FROM export_policies ORDER BY tenant,project",
         Self.exportPolicy)
+      snapshot.reservations = try all(
+        """
+        SELECT \(Self.reservationColumns) FROM reservations WHERE ends_at > ?
+        ORDER BY starts_at,id
+        """,
+        bind: { $0.add(now) }, Self.reservation)
       return .commit
     }
     return snapshot
@@ -186,7 +192,7 @@ extension TenancyRows: TenancyLookup {
     try first(sql, bind) { _ in true }
   }
 
-  private func first<Value>(
+  func first<Value>(
     _ sql: String, _ bind: (SQLStatement) -> Void, read: (inout SQLRow) -> Value
   ) throws(SQLiteFailure) -> Value? {
     let select: SQLStatement

@@ -45,9 +45,9 @@ struct DirectoryState: Sendable {
     case .spendToken: break
     case .ledger: break
     // Kept by those who judge by them (`QuotaKeeper`, `ShareWeights`, `ApprovalPolicies`,
-    // `ExportPolicies`).
+    // `ExportPolicies`, `ReservationBook`).
     case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
-      .removeExportPolicy:
+      .removeExportPolicy, .calendar:
       break
     }
   }

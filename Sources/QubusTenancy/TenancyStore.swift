@@ -31,6 +31,7 @@ package enum TenancyChange: Sendable, Hashable {
   case removeApprovalPolicy(ApprovalPolicy.Key)
   case setExportPolicy(ExportPolicy)
   case removeExportPolicy(ExportPolicy.Key)
+  case calendar(CalendarChange)
 }
 
 /// Everything at once, as it is read at start.
@@ -46,6 +47,8 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var weights: [ShareWeight] = []
   package var approvalPolicies: [ApprovalPolicy] = []
   package var exportPolicies: [ExportPolicy] = []
+  /// Those that have not ended, in order of times.
+  package var reservations: [Reservation] = []
 
   package init() {}
 }

@@ -17,6 +17,7 @@ package struct TenancyTables: Sendable {
   private var weights: [QuotaScope: Double] = [:]
   private var policies: [ApprovalPolicy.Key: ApprovalPolicy] = [:]
   private var exportPolicies: [ExportPolicy.Key: ExportPolicy] = [:]
+  private var reservations: [Identifier: Reservation] = [:]
 
   /// A service nobody has used: the tenant `default` with the project `default`.
   package init(createdAt: Microseconds) {
@@ -74,6 +75,9 @@ package struct TenancyTables: Sendable {
     case .removeApprovalPolicy(let key): policies[key] = nil
     case .setExportPolicy(let policy): exportPolicies[policy.key] = policy
     case .removeExportPolicy(let key): exportPolicies[key] = nil
+    case .calendar(.create(let reservation)): reservations[reservation.id] = reservation
+    case .calendar(.extend(let id, let endsAt)): reservations[id]?.endsAt = endsAt
+    case .calendar(.cancel(let id)): reservations[id] = nil
     }
   }
 
@@ -93,6 +97,8 @@ package struct TenancyTables: Sendable {
       .sorted { $0.scope.text < $1.scope.text }
     snapshot.approvalPolicies = policies.values.sorted { $0.key.text < $1.key.text }
     snapshot.exportPolicies = exportPolicies.values.sorted { $0.key.text < $1.key.text }
+    snapshot.reservations = reservations.values.filter { $0.endsAt > now }
+      .sorted { ($0.startsAt, $0.id) < ($1.startsAt, $1.id) }
     return snapshot
   }
 
@@ -126,4 +132,12 @@ extension TenancyTables: TenancyLookup {
   package func token(_ id: String) -> TokenRecord? { tokens[id] }
   package func hasApprovalPolicy(_ key: ApprovalPolicy.Key) -> Bool { policies[key] != nil }
   package func hasExportPolicy(_ key: ExportPolicy.Key) -> Bool { exportPolicies[key] != nil }
+  package func reservation(_ id: Identifier) -> Reservation? { reservations[id] }
+  package func reservation(
+    overlapping time: Range<Microseconds>, of device: String, besides id: Identifier
+  ) -> Reservation? {
+    reservations.values.filter {
+      $0.device == device && $0.id != id && $0.overlaps(time.lowerBound, time.upperBound)
+    }.min { $0.startsAt < $1.startsAt }
+  }
 }

@@ -24,7 +24,8 @@ struct Qubus: ParsableCommand {
       CommandGroup(
         name: "The service:",
         subcommands: [
-          DevicesCommand.self, QuotaCommand.self, ErrorsCommand.self, HealthCommand.self,
+          DevicesCommand.self, ReservationCommand.self, QuotaCommand.self, ErrorsCommand.self,
+          HealthCommand.self,
           VersionCommand.self,
           KeygenCommand.self, CompletionCommand.self,
         ]),

@@ -87,7 +87,8 @@ final class Daemon: Sendable {
       logger: logger, sessionStore: store, sessionCodec: codec,
       retentionStore: store, useStore: store, audit: store,
       ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies,
-      weights: tenancy.weights, exportPolicies: tenancy.exportPolicies)
+      weights: tenancy.weights, exportPolicies: tenancy.exportPolicies,
+      reservations: tenancy.reservations)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup

@@ -17,9 +17,11 @@ final class Tenancy: Sendable {
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
+  let reservations: ReservationBook
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
+  private let identifiers: IdentifierSource
   private let logger: Logger
   private let serverKey = Lock("")
 
@@ -45,6 +47,8 @@ final class Tenancy: Sendable {
     approvalPolicies = ApprovalPolicies(snapshot.approvalPolicies)
     weights = ShareWeights(snapshot.weights)
     exportPolicies = ExportPolicies(snapshot.exportPolicies)
+    reservations = ReservationBook(snapshot.reservations)
+    self.identifiers = identifiers
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
     tokens = TokenIssuer(
@@ -90,7 +94,9 @@ final class Tenancy: Sendable {
       ledger: LedgerSurroundings(
         book: ledger, store: store, devices: engine.deviceNames),
       quotas: quotas, approvalPolicies: approvalPolicies, weights: weights,
-      exportPolicies: exportPolicies)
+      exportPolicies: exportPolicies,
+      calendar: CalendarSurroundings(
+        book: reservations, devices: engine.deviceNames, identifiers: identifiers))
   }
 
   /// Credit that expired and subscriptions that were renewed, behind the submit that found it.

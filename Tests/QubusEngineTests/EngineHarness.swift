@@ -27,7 +27,7 @@ final class EngineHarness: Sendable {
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(), useStore: (any UsedServiceStore)? = nil,
-    moreDevices: [FakeDevice] = [],
+    moreDevices: [FakeDevice] = [], reservations: ReservationBook = ReservationBook(),
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -45,7 +45,7 @@ final class EngineHarness: Sendable {
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       useStore: useStore, audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
-      approvalPolicies: approvalPolicies, weights: weights)
+      approvalPolicies: approvalPolicies, weights: weights, reservations: reservations)
     if start { try engine.start() }
   }
 

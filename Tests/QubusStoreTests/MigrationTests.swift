@@ -72,6 +72,7 @@ struct MigrationTests {
     #expect(snapshot.weights.map(\.weight) == (version >= 9 ? [1.5] : []))
     #expect(try store.usedService() == (version >= 9 ? [Self.use] : []))
     #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
+    #expect(snapshot.reservations == (version >= 11 ? [Self.window] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
     fresh.close()
@@ -124,8 +125,15 @@ struct MigrationTests {
       .setExportPolicy(
         ExportPolicy(
           key: .init(tenant: "default", project: "default"), destinations: ["vault"])),
+      .calendar(.create(window)),
     ]
   }()
+
+  private static let window = Reservation(
+    id: Identifier(high: 7, low: 9), device: "sim.statevector", isShared: true,
+    holder: .project(tenant: "default", "default"), startsAt: 4_000_000_000_000_000,
+    endsAt: 4_000_000_060_000_000,
+    createdBy: Principal(tenant: "lab", project: "qc", name: "ada"), createdAt: 17)
 
   private static let money: [LedgerChange] = [
     .setPrice(

@@ -35,6 +35,8 @@ package final class TenancyEngine: TenancyService {
   let approvalPolicies: ApprovalPolicies
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
+  /// Nil: devices have no calendar.
+  let calendar: CalendarSurroundings?
   private let queue = ChangeQueue()
 
   package init(
@@ -43,7 +45,8 @@ package final class TenancyEngine: TenancyService {
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
-    exportPolicies: ExportPolicies = ExportPolicies()
+    exportPolicies: ExportPolicies = ExportPolicies(),
+    calendar: CalendarSurroundings? = nil
   ) {
     self.directory = directory
     self.store = store
@@ -54,6 +57,7 @@ package final class TenancyEngine: TenancyService {
     self.approvalPolicies = approvalPolicies
     self.weights = weights
     self.exportPolicies = exportPolicies
+    self.calendar = calendar
   }
 
   package func perform(
@@ -83,6 +87,7 @@ package final class TenancyEngine: TenancyService {
           approvalPolicies.apply(plan.changes)
           weights.apply(plan.changes)
           exportPolicies.apply(plan.changes)
+          calendar?.book.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -134,6 +139,7 @@ package final class TenancyEngine: TenancyService {
     case .revokeToken(let id): return try planRevocation(ofToken: id, context)
     case .rotateTokenKey: return try planTokenKey(context)
     case .ledger(let order): return try planLedger(order, context)
+    case .calendar(let order): return try planCalendar(order, context)
     case .setQuota(let scope, let quota, let limit):
       return try planQuota(scope, quota, limit, context)
     case .setWeight(let scope, let weight): return try planWeight(scope, weight, context)

@@ -13,11 +13,15 @@ package struct FairOrder: SchedulingPolicy {
   private struct Limits: Sendable {
     var expiresAt: Microseconds = .max
     var runLimit: Microseconds = .max
+    var device: UInt16 = 0
+    var isReserved = false
   }
   private var queue: FairQueue
   /// By the job's place.
   private var limits: [Limits] = []
   private var running: [Identifier: Started] = [:]
+  /// Waiting jobs in the lane of reservations, by device.
+  private var reserved: [UInt16: Int] = [:]
 
   /// - Throws: `invalid_configuration` for rules that cannot be, naming the field.
   package init(_ policy: FairPolicy = FairPolicy(), capacity: SchedulerCapacity) throws(QubusError)
@@ -54,14 +58,24 @@ package struct FairOrder: SchedulingPolicy {
     let place = Int(queue.add(queued(job)))
     while limits.count <= place { limits.append(Limits()) }
     limits[place] = Limits(
-      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max)
+      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max,
+      device: job.device, isReserved: job.isReserved)
+    if job.isReserved { reserved[job.device, default: 0] += 1 }
   }
 
   package mutating func remove(_ id: Identifier) -> SchedulerJob? {
     guard let place = queue.jobs.place(of: id) else { return nil }
     let job = described(place)
     _ = queue.take(place)
+    leave(place)
     return job
+  }
+
+  /// One that waited here does no more.
+  private mutating func leave(_ place: UInt32) {
+    let entry = limits[Int(place)]
+    guard entry.isReserved, let count = reserved[entry.device] else { return }
+    reserved[entry.device] = count > 1 ? count - 1 : nil
   }
 
   package func next(for slot: SlotClass) -> SchedulerJob? {
@@ -71,6 +85,7 @@ package struct FairOrder: SchedulingPolicy {
       if let due = queue.head(in: .overdue), queue.jobs[due].lane == .interactive {
         return described(due)
       }
+      if let first = nextReserved(for: slot) { return first }
       return queue.head(in: .interactive).map { described($0) }
     }
   }
@@ -82,6 +97,7 @@ package struct FairOrder: SchedulingPolicy {
     let (entry, charge): (QueuedJob, Charge)
     if let place = queue.jobs.place(of: job.id) {
       (entry, charge) = queue.serve(place, for: time)
+      leave(place)
     } else {
       // One that waited elsewhere, after its turn.
       entry = queued(job)
@@ -98,6 +114,19 @@ package struct FairOrder: SchedulingPolicy {
 
   package func waiting(_ id: Identifier) -> SchedulerJob? {
     queue.jobs.place(of: id).map { described($0) }
+  }
+
+  package func waiting(of account: AccountPath) -> [Identifier] {
+    queue.waiting(of: account).map { queue.jobs[$0].id }.sorted()
+  }
+
+  package func reservedCount(on device: UInt16) -> Int { reserved[device] ?? 0 }
+
+  package func nextReserved(for slot: SlotClass) -> SchedulerJob? {
+    guard !reserved.isEmpty, let first = queue.head(in: .reserved),
+      slot == .compute || queue.jobs[first].lane == .interactive
+    else { return nil }
+    return described(first)
   }
 
   package func position(of id: Identifier) -> QueuePosition? {
@@ -119,23 +148,29 @@ package struct FairOrder: SchedulingPolicy {
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
       id: job.id, submittedAt: submittedAt,
-      overdueAt: queue.overdueTime(
-        job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
+      // In its own window it goes first anyway.
+      overdueAt: job.isReserved
+        ? .max
+        : queue.overdueTime(
+          job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
       expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, cores: UInt32(cores),
-      leaf: queue.leaf(of: job.account, in: job.lane), lane: job.lane, takesAll: job.cores == .all)
+      leaf: queue.leaf(of: job.account, in: job.isReserved ? .reserved : job.lane),
+      lane: job.lane, takesAll: job.cores == .all)
   }
 
   private func described(_ place: UInt32) -> SchedulerJob {
     let job = queue.jobs[place]
-    let (expiresAt, runLimit) = (limits[Int(place)].expiresAt, limits[Int(place)].runLimit)
+    let entry = limits[Int(place)]
     let path = queue.path(of: job.leaf)
-    return SchedulerJob(
+    var described = SchedulerJob(
       id: job.id, tenant: path.tenant, project: path.project ?? "",
       principal: path.principal ?? "", lane: job.lane, cores: job.takesAll ? .all : .one,
       memoryBytes: job.memoryBytes, predictedMicroseconds: job.expected,
-      expiresAt: expiresAt == .max ? nil : expiresAt,
-      runLimitMicroseconds: runLimit == .max ? nil : runLimit)
+      expiresAt: entry.expiresAt == .max ? nil : entry.expiresAt,
+      runLimitMicroseconds: entry.runLimit == .max ? nil : entry.runLimit, device: entry.device)
+    described.isReserved = entry.isReserved
+    return described
   }
 }
 

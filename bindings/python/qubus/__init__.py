@@ -22,8 +22,8 @@ from .errors import (
     ResultNotReadyError, SessionNotFoundError, ValidationError)
 from .job import Job
 from .records import (
-    CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes, SessionInfo,
-    WaitConstraint)
+    CancelResult, Event, JobInfo, Provenance, Record, Replay, ReplayHashes, Reservation,
+    SessionInfo, WaitConstraint)
 from .result import Estimate, PubResult, Result
 from .spec import JobSpec, Pub
 from .version import __version__
@@ -56,7 +56,8 @@ __all__ = [
     "ConnectionLostError", "DeadlineExceededError", "Estimate", "Event", "ExecutionError",
     "InternalError", "Iteration", "Job", "JobInfo", "JobNotFoundError", "JobSpec", "Optimization",
     "OptimizationNotFoundError", "Optimum", "PostProcessingError", "ProgramError", "Provenance",
-    "Pub", "PubResult", "QubusError", "QuotaError", "Record", "Replay", "ReplayHashes", "Result",
+    "Pub", "PubResult", "QubusError", "QuotaError", "Record", "Replay", "ReplayHashes",
+    "Reservation", "Result",
     "ResultNotReadyError", "Session", "SessionInfo", "SessionNotFoundError", "StepResult",
     "ValidationError", "WaitConstraint", "__version__", "connect", "generate_key", "load_bundle",
 ]

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import datetime
 
 
 class Record(dict[str, Any]):
@@ -47,6 +50,15 @@ class WaitConstraint(Record):
         return f"{self.get('detail', '')} ({self.get('kind', '')}); what ends that: {self.get('remedy', '')}"
 
 
+class Reservation(Record):
+    """A window of a device's calendar: device, kind, starts_at and ends_at in microseconds UTC, …
+
+    `reservation_id`, `holder` and who made it are None for reservations of others.
+    """
+
+    _optional = frozenset({"reservation_id", "holder", "created_by", "created_at", "is_shared"})
+
+
 class SessionInfo(Record):
     """The message Session: state, limits in force, steps, device_microseconds, memory_bytes, …"""
 
@@ -73,6 +85,29 @@ def job_of(answer: Record) -> JobInfo:
 def constraints(answer: Record) -> list[WaitConstraint]:
     """Those of an ExplainJobResponse."""
     return [WaitConstraint(each) for each in answer.get("constraints") or ()]
+
+
+def reservation_of(answer: Record) -> Reservation:
+    """The reservation of an answer that has one."""
+    return Reservation(answer["reservation"])
+
+
+def window(
+    device: str, seconds: float, start: datetime.datetime | None, shared: bool, holder: str,
+    reason: str,
+) -> dict[str, Any]:
+    """The fields of a CreateReservationRequest."""
+    microseconds = 0
+    if start is not None:
+        import datetime
+
+        utc = datetime.timezone.utc
+        start = start if start.tzinfo else start.replace(tzinfo=utc)
+        epoch = datetime.datetime(1970, 1, 1, tzinfo=utc)
+        microseconds = (start - epoch) // datetime.timedelta(microseconds=1)
+    return {
+        "device": device, "seconds": seconds, "starts_at": microseconds, "is_shared": shared,
+        "holder": holder, "reason": reason}
 
 
 def key_values(entries: Any) -> dict[str, str]:

@@ -5,8 +5,8 @@ struct AdminCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "admin",
     abstract: """
-      Tenants, projects, principals, keys, roles, tokens, prices, budgets, quotas, policies and \
-      holds.
+      Tenants, projects, principals, keys, roles, tokens, prices, budgets, quotas, policies, \
+      maintenance and holds.
       """,
     discussion: """
       A principal is named tenant/project/name. Whoever started the daemon first is its operator; \
@@ -17,7 +17,7 @@ struct AdminCommand: ParsableCommand {
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
       PriceCommand.self, CreditCommand.self, BudgetCommand.self, DedicateCommand.self,
       AdminQuotaCommand.self, WeightCommand.self, HoldCommand.self, ReleaseCommand.self,
-      ApprovalPolicyCommand.self, ExportPolicyCommand.self,
+      MaintenanceCommand.self, ApprovalPolicyCommand.self, ExportPolicyCommand.self,
     ])
 }
 
