@@ -277,7 +277,7 @@ extension Engine {
       deadline: execution.deadlineSeconds.map { start + Microseconds($0 * 1e6) },
       expiresAt: execution.lifetimeMicroseconds.map { start + $0 },
       runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) },
-      device: number(ofDevice: prepared.device.name) ?? 0,
+      device: deviceNumbers[prepared.device.name] ?? 0,
       priority: Int8(clamping: record.priority))
   }
 

@@ -26,6 +26,9 @@ package final class Engine: Sendable {
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
   let drains: DeviceDrains
+  let reservations: ReservationBook
+  /// As the scheduler names them.
+  let deviceNumbers: [String: UInt16]
   /// Results that come back from archives and are not whole yet.
   let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
@@ -92,6 +95,7 @@ package final class Engine: Sendable {
   ///   - weights: of accounts in the fair queue, before those of the configuration.
   ///   - exportPolicies: who may archive, and where to; everybody who may read by default.
   ///   - drains: devices on which nothing starts; none by default.
+  ///   - reservations: the calendars of devices; empty ones by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
@@ -103,6 +107,7 @@ package final class Engine: Sendable {
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
     exportPolicies: ExportPolicies = ExportPolicies(), drains: DeviceDrains = DeviceDrains(),
+    reservations: ReservationBook = ReservationBook(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -122,6 +127,9 @@ package final class Engine: Sendable {
     self.weights = weights
     self.exportPolicies = exportPolicies
     self.drains = drains
+    self.reservations = reservations
+    deviceNumbers = Dictionary(
+      uniqueKeysWithValues: devices.enumerated().map { ($1.name, UInt16($0)) })
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs, ledger: ledger)
@@ -173,6 +181,7 @@ package final class Engine: Sendable {
     watchQuotas()
     watchWeights()
     watchDrains()
+    watchCalendar()
     try restoreUse()
     restoreRunTimes()
     try restoreQuotes()

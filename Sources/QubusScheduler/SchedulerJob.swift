@@ -45,6 +45,8 @@ package struct SchedulerJob: Sendable, Hashable {
   package var priority: Int8
 
   package static let priorities = -10...10
+  /// It stands in the lane of reservations for now, as its device is its own.
+  var isReserved = false
 
   package init(
     id: Identifier, tenant: String = "", project: String = "", principal: String = "",

@@ -83,7 +83,8 @@ extension Transport {
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
       .dedicateDevice, .drainDevice, .listBudgets,
       .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy,
-      .setExportPolicy, .listExportPolicies:
+      .setExportPolicy, .listExportPolicies, .createReservation, .listReservations,
+      .extendReservation, .cancelReservation:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
     case .approveJob:

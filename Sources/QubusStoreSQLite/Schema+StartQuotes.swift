@@ -1,6 +1,6 @@
 extension Schema {
   /// What was told of the starts of waiting jobs.
-  static let version12 = """
+  static let startQuotes = """
     -- Times in microseconds UTC; raw: before experience corrected it; started_at: NULL until then.
     CREATE TABLE start_quotes (
       job BLOB NOT NULL CHECK (length(job) = 16),

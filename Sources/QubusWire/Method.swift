@@ -78,6 +78,10 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case setApprovalPolicy = "SetApprovalPolicy"
   case setExportPolicy = "SetExportPolicy"
   case listExportPolicies = "ListExportPolicies"
+  case createReservation = "CreateReservation"
+  case listReservations = "ListReservations"
+  case extendReservation = "ExtendReservation"
+  case cancelReservation = "CancelReservation"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -193,6 +197,10 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .approveJob: row(.approveJobs, .engine)
     case .setApprovalPolicy, .setExportPolicy: row(.manageProjects, .engine)
     case .listExportPolicies: row(.readMembers, .reader)
+    // Maintenance and calibration take devices.manage.
+    case .createReservation, .extendReservation: row(.reserveDevices, .engine, idempotent: false)
+    case .cancelReservation: row(.reserveDevices, .engine)
+    case .listReservations: row(.readDevices, .reader)
     }
   }
 

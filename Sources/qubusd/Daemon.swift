@@ -92,7 +92,7 @@ final class Daemon: Sendable {
       retentionStore: store, useStore: store, quoteStore: store, audit: store,
       ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies,
       weights: tenancy.weights, exportPolicies: tenancy.exportPolicies,
-      drains: tenancy.drains)
+      drains: tenancy.drains, reservations: tenancy.reservations)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup

@@ -29,7 +29,7 @@ final class EngineHarness: Sendable {
     weights: ShareWeights = ShareWeights(), drains: DeviceDrains = DeviceDrains(),
     useStore: (any UsedServiceStore)? = nil,
     quoteStore: (any StartQuoteStore)? = nil,
-    moreDevices: [FakeDevice] = [],
+    moreDevices: [FakeDevice] = [], reservations: ReservationBook = ReservationBook(),
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -48,7 +48,8 @@ final class EngineHarness: Sendable {
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       useStore: useStore, quoteStore: quoteStore, audit: self.store.memory.audit, ledger: ledger,
       quotas: quotas,
-      approvalPolicies: approvalPolicies, weights: weights, drains: drains)
+      approvalPolicies: approvalPolicies, weights: weights, drains: drains,
+      reservations: reservations)
     if start { try engine.start() }
   }
 

@@ -71,9 +71,10 @@ struct MigrationTests {
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
     #expect(snapshot.weights.map(\.weight) == (version >= 9 ? [1.5] : []))
     #expect(try store.usedService() == (version >= 9 ? [Self.use] : []))
-    #expect(try store.startQuotes(limit: 9) == (version >= Self.quotesSince ? [Self.quote] : []))
+    #expect(try store.startQuotes(limit: 9) == (version >= 11 ? [Self.quote] : []))
     #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
     #expect(snapshot.drains.map(\.reason) == (version >= 11 ? ["leak"] : []))
+    #expect(snapshot.reservations == (version >= 11 ? [Self.window] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
     fresh.close()
@@ -116,9 +117,6 @@ struct MigrationTests {
   private static let use = UsedService(
     principal: .init(tenant: "t", project: "p", name: "alice"), deviceSeconds: 2.5, at: 17)
 
-  /// The first schema that has them.
-  private static let quotesSince =
-    Schema.migrations.prefix { $0 != Schema.version12 }.count + 1
   private static let quote = StartQuoteTests.quote(3, at: 1000, startedAt: 2_000_000)
 
   private static let bounds: [TenancyChange] = {
@@ -135,8 +133,15 @@ struct MigrationTests {
         DeviceDrain(
           device: "sim.statevector", by: .init(tenant: "t", project: "p", name: "root"),
           reason: "leak", since: 19)),
+      .calendar(.create(window)),
     ]
   }()
+
+  private static let window = Reservation(
+    id: Identifier(high: 7, low: 9), device: "sim.statevector", isShared: true,
+    holder: .project(tenant: "default", "default"), startsAt: 4_000_000_000_000_000,
+    endsAt: 4_000_000_060_000_000,
+    createdBy: Principal(tenant: "lab", project: "qc", name: "ada"), createdAt: 17)
 
   private static let money: [LedgerChange] = [
     .setPrice(

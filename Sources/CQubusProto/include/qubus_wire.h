@@ -15,6 +15,7 @@
 #include "job.pb-c.h"
 #include "ledger.pb-c.h"
 #include "quota.pb-c.h"
+#include "calendar.pb-c.h"
 #include "service.pb-c.h"
 #include "session.pb-c.h"
 #include "tenancy.pb-c.h"
@@ -218,7 +219,10 @@ int32_t qubus_json_read(
   X(resubmit_job_request) X(resubmit_job_response)                                                \
   X(archive_job_request) X(archive_job_response) X(restore_job_request) X(restore_job_response)   \
   X(export_policy) X(set_export_policy_request) X(set_export_policy_response)                     \
-  X(list_export_policies_request) X(list_export_policies_response)
+  X(list_export_policies_request) X(list_export_policies_response)                                \
+  X(reservation) X(create_reservation_request) X(create_reservation_response)                     \
+  X(list_reservations_request) X(list_reservations_response) X(extend_reservation_request)        \
+  X(extend_reservation_response) X(cancel_reservation_request) X(cancel_reservation_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

@@ -212,6 +212,19 @@ struct FairQueue: Sendable {
     return job
   }
 
+  /// Places of an account's waiting jobs, in no order.
+  /// - Complexity: these, the principals that ever waited, and the overdue jobs of all.
+  func waiting(of account: AccountPath) -> [UInt32] {
+    var found: [UInt32] = []
+    for (key, leaf) in leaves where account.contains(key.path) {
+      jobs.walk(tree[leaf].jobs) { found.append($0) }
+    }
+    jobs.walk(tree[node(of: .overdue)].jobs) { place in
+      if account.contains(path(of: jobs[place].leaf)) { found.append(place) }
+    }
+    return found
+  }
+
   func home(_ job: QueuedJob) -> UInt32 { job.isOverdue ? node(of: .overdue) : job.leaf }
 
   private mutating func hang(_ place: UInt32) {

@@ -7,8 +7,12 @@ package struct WaitConstraint: Sendable, Hashable {
     case shareTurn = "SHARE_TURN"
     /// It needs more than is free.
     case tooLarge = "TOO_LARGE"
-    /// What is free is kept for one whose turn is earlier.
+    /// What is free is kept for one whose turn is earlier, or for whom the device is reserved.
     case reserved = "RESERVED"
+    /// Operators work on the device, or will.
+    case maintenance = "MAINTENANCE"
+    /// The device is calibrated, or will be.
+    case calibration = "CALIBRATION"
     /// The device is drained.
     case deviceOffline = "DEVICE_OFFLINE"
     /// It ran and made room.

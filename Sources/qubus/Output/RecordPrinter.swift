@@ -98,6 +98,18 @@ extension RecordPrinter {
     "weights",
     [.init("scope"), .init("weight") { $0["weight"]?.string ?? "as configured" }])
 
+  static let reservations = RecordPrinter(
+    "reservations",
+    [
+      .init("reservation_id"), .init("device"),
+      .init("kind") { window in
+        let kind = window["kind"]?.string ?? ""
+        return window["is_shared"]?.isTrue == true ? "shared \(kind)" : kind
+      },
+      .init("starts_at") { Summary.time($0["starts_at"]) },
+      .init("ends_at") { Summary.time($0["ends_at"]) }, .init("holder"),
+    ])
+
   static let constraints = RecordPrinter(
     "constraints",
     [
