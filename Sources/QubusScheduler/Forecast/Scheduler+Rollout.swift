@@ -5,14 +5,17 @@ extension Scheduler: RolloutScheduler {
     running.values.map { RolloutJob($0.job, startedAt: $0.startedAt) }
   }
 
-  /// Only what waits for its turn, or for others of its account: nobody knows when a pause ends.
+  /// Only what waits for its turn, for others of its account, or for a gap in the calendar: nobody
+  /// knows when a pause or a drain ends.
   package func rolloutWaiting(_ id: Identifier) -> RolloutJob? {
-    guard !isDrained else { return nil }
-    return (policy.waiting(id) ?? parked.job(id)).map { RolloutJob($0, startedAt: 0) }
+    guard !isDrained, let job = policy.waiting(id) ?? parked.job(id) ?? setAside.job(id),
+      outages[job.device] == nil
+    else { return nil }
+    return RolloutJob(job, startedAt: 0)
   }
 
   package func rolloutRoughWait(_ id: Identifier) -> Microseconds? {
-    if parked.job(id) != nil { return 0 }
+    if parked.job(id) != nil || setAside.job(id) != nil { return 0 }
     return policy.position(of: id).map {
       $0.microsecondsAhead / Microseconds(capacity.computeSlots)
     }
@@ -34,7 +37,7 @@ extension Scheduler: RolloutScheduler {
         case .stop(let id, _):
           apply(.finished(id), now: now)
           mustGoOn = true
-        case .expire, .hold: break
+        case .expire, .hold, .postpone, .announce: break
         }
       }
     }
