@@ -63,6 +63,13 @@ let package = Package(
       name: "CProcess",
       cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2"])]),
     .target(
+      name: "CThreads",
+      cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2"])]),
+    .target(
+      name: "CLogFile",
+      cSettings: [.unsafeFlags(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2"])],
+      linkerSettings: [.linkedLibrary("sqlite3")]),
+    .target(
       name: "CQubusKernels",
       exclude: [
         "gates.inc", "gates_builder.inc", "gates_dense_2.inc", "gates_diagonal.inc",
@@ -100,7 +107,7 @@ let package = Package(
           ] + (sanitizing ? [] : ["-Xlinker", "-z", "-Xlinker", "defs"]))
       ]),
 
-    module("QubusCore"),
+    module("QubusCore", ["CThreads"]),
     module("QubusOptimizers", ["QubusCore"]),
     module("QubusCircuit", ["QubusCore"]),
     module("QubusQASM", ["QubusCore", "QubusCircuit"]),
@@ -108,7 +115,8 @@ let package = Package(
       "QubusCompiler",
       ["QubusCore", "QubusCircuit", .product(name: "Crypto", package: "swift-crypto")]),
     module(
-      "QubusSimulator", ["QubusCore", "QubusCircuit", "QubusCompiler", "CQubusKernels"]),
+      "QubusSimulator",
+      ["QubusCore", "QubusCircuit", "QubusCompiler", "CQubusKernels", "CThreads"]),
     module(
       "QubusDevices",
       [
@@ -127,7 +135,7 @@ let package = Package(
     module(
       "QubusStoreSQLite",
       [
-        "QubusCore", "QubusJobs", "QubusTenancy", "CZlib",
+        "QubusCore", "QubusJobs", "QubusTenancy", "CLogFile", "CZlib",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
         .product(name: "Crypto", package: "swift-crypto"),
@@ -165,7 +173,7 @@ let package = Package(
         "QubusCore", "QubusCompiler", "QubusJobs", "QubusTenancy", "QubusSimulator",
         "QubusScheduler", "QubusEngine", "QubusWire",
         "QubusDevices", "CZeroMQ",
-        "CAccept", "CQubusProto", "CProtobufC",
+        "CAccept", "CThreads", "CQubusProto", "CProtobufC",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "DequeModule", package: "swift-collections"),
       ]),
@@ -230,8 +238,9 @@ let package = Package(
     .testTarget(
       name: "QubusStoreTests",
       dependencies: [
-        "QubusCore", "QubusJobs", "QubusTenancy", "QubusStoreSQLite",
+        "QubusCore", "QubusJobs", "QubusTenancy", "QubusStoreSQLite", "CLogFile",
         .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
       exclude: ["Fixtures"], swiftSettings: plainSettings),
     plainTests(

@@ -218,6 +218,13 @@
 /** The name of a tenant, project or principal is not allowed. */
 #define QUBUS_E_INVALID_NAME 1045
 
+/**
+ * A window in the calendar of a device that cannot be: it lies in the past or too far ahead,
+ * is too long or no time at all, ends before it begins, or has a holder that its kind does not
+ * take.
+ */
+#define QUBUS_E_INVALID_RESERVATION 1050
+
 /* auth: 2000 to 2999 */
 
 /** The call carries no credentials, or credentials that the server does not accept. */
@@ -261,6 +268,12 @@
 
 /** The bearer token has expired, is not valid yet, was revoked, or its shots are used up. */
 #define QUBUS_E_TOKEN_EXPIRED 2011
+
+/**
+ * No reservation of this id is visible to you: it has ended, it was canceled, or it belongs to
+ * another tenant, which answers the same.
+ */
+#define QUBUS_E_RESERVATION_NOT_FOUND 2015
 
 /* quota: 3000 to 3999 */
 
@@ -386,6 +399,12 @@
 
 /** The job was to run after others had succeeded (`after_ok`), and one of them did not. */
 #define QUBUS_E_DEPENDENCY_FAILED 4023
+
+/**
+ * The device is reserved, in maintenance or calibrated in a part of that time, or its calendar
+ * is full.
+ */
+#define QUBUS_E_RESERVATION_CONFLICT 4030
 
 /* backend: 5000 to 5999 */
 

@@ -90,7 +90,13 @@ int32_t connection_is_open(const qubus_client *client) {
 /// 0, or errno of why there is no connection.
 static int open_connection(qubus_client *client) {
   client->connection_number++;
-  if (direct_serves(client->endpoint)) return direct_connect(&client->direct, client->endpoint);
+  if (direct_serves(client->endpoint)) {
+    direct_keys keys = {0};
+    if (client->has_keys) {
+      keys = (direct_keys){client->server_key, client->public_key, client->secret_key};
+    }
+    return direct_connect(&client->direct, client->endpoint, keys);
+  }
   return open_sockets(client) ? 0 : zmq_errno();
 }
 

@@ -41,6 +41,24 @@ static int32_t is_loopback(const char *host) {
   return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+int32_t endpoint_loopback(
+    const char *endpoint, struct sockaddr_storage *out, size_t *length) {
+  char host[host_maximum + 1];
+  const char *address = strstr(endpoint, "://") + 3;
+  struct sockaddr_in v4 = {.sin_family = AF_INET};
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+  if (!split_address(address, host) || !is_loopback(host)) return 0;
+  uint16_t port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
+  v4.sin_port = v6.sin6_port = port;
+  if (inet_pton(AF_INET, host, &v4.sin_addr) == 1) {
+    memcpy(out, &v4, *length = sizeof v4);
+    return 1;
+  }
+  if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1) return 0;
+  memcpy(out, &v6, *length = sizeof v6);
+  return 1;
+}
+
 /// Judges tcp:// and curve://.
 static int32_t check_address(const char *endpoint, qubus_error *error) {
   char host[host_maximum + 1];

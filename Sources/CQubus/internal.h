@@ -276,6 +276,10 @@ void client_destroy(qubus_client *client);
 char *client_resolve_endpoint(const char *given, int32_t *code, qubus_error *error);
 /// Whether the endpoint is encrypted and needs keys.
 int32_t endpoint_is_curve(const char *endpoint);
+/// The address of HOST:PORT where HOST is a number of this machine's own; 0 for any other, and for names.
+struct sockaddr_storage;
+int32_t endpoint_loopback(
+    const char *endpoint, struct sockaddr_storage *out, size_t *length);
 
 // ------------------------------------------------------------------------------- credentials.c
 

@@ -1795,7 +1795,7 @@ const ProtobufCMessageDescriptor qubus__v1__link__descriptor =
   (ProtobufCMessageInit) qubus__v1__link__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[42] =
+static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[45] =
 {
   {
     "job_id",
@@ -2301,6 +2301,42 @@ static const ProtobufCFieldDescriptor qubus__v1__job__field_descriptors[42] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "estimated_end_p10_at",
+    50,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__Job, estimated_end_p10_choice_case),
+    offsetof(Qubus__V1__Job, estimated_end_p10_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_end_at",
+    51,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__Job, estimated_end_choice_case),
+    offsetof(Qubus__V1__Job, estimated_end_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_end_p90_at",
+    52,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__Job, estimated_end_p90_choice_case),
+    offsetof(Qubus__V1__Job, estimated_end_p90_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__job__field_indices_by_name[] = {
   30,   /* field[30] = annotations */
@@ -2312,6 +2348,9 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
   12,   /* field[12] = device */
   18,   /* field[18] = error */
   10,   /* field[10] = estimate_confidence */
+  43,   /* field[43] = estimated_end_at */
+  42,   /* field[42] = estimated_end_p10_at */
+  44,   /* field[44] = estimated_end_p90_at */
   7,   /* field[7] = estimated_start_at */
   8,   /* field[8] = estimated_start_p10_at */
   9,   /* field[9] = estimated_start_p90_at */
@@ -2346,10 +2385,11 @@ static const unsigned qubus__v1__job__field_indices_by_name[] = {
   23,   /* field[23] = tags */
   19,   /* field[19] = tenant */
 };
-static const ProtobufCIntRange qubus__v1__job__number_ranges[1 + 1] =
+static const ProtobufCIntRange qubus__v1__job__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 42 }
+  { 50, 42 },
+  { 0, 45 }
 };
 const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
 {
@@ -2359,10 +2399,10 @@ const ProtobufCMessageDescriptor qubus__v1__job__descriptor =
   "Qubus__V1__Job",
   "qubus.v1",
   sizeof(Qubus__V1__Job),
-  42,
+  45,
   qubus__v1__job__field_descriptors,
   qubus__v1__job__field_indices_by_name,
-  1,  qubus__v1__job__number_ranges,
+  2,  qubus__v1__job__number_ranges,
   (ProtobufCMessageInit) qubus__v1__job__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -2437,6 +2437,141 @@ void   qubus__v1__get_queue_policy_response__free_unpacked
   assert(message->base.descriptor == &qubus__v1__get_queue_policy_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   qubus__v1__eta_score__init
+                     (Qubus__V1__EtaScore         *message)
+{
+  static const Qubus__V1__EtaScore init_value = QUBUS__V1__ETA_SCORE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__eta_score__get_packed_size
+                     (const Qubus__V1__EtaScore *message)
+{
+  assert(message->base.descriptor == &qubus__v1__eta_score__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__eta_score__pack
+                     (const Qubus__V1__EtaScore *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__eta_score__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__eta_score__pack_to_buffer
+                     (const Qubus__V1__EtaScore *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__eta_score__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__EtaScore *
+       qubus__v1__eta_score__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__EtaScore *)
+     protobuf_c_message_unpack (&qubus__v1__eta_score__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__eta_score__free_unpacked
+                     (Qubus__V1__EtaScore *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__eta_score__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__get_eta_report_request__init
+                     (Qubus__V1__GetEtaReportRequest         *message)
+{
+  static const Qubus__V1__GetEtaReportRequest init_value = QUBUS__V1__GET_ETA_REPORT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__get_eta_report_request__get_packed_size
+                     (const Qubus__V1__GetEtaReportRequest *message)
+{
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__get_eta_report_request__pack
+                     (const Qubus__V1__GetEtaReportRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__get_eta_report_request__pack_to_buffer
+                     (const Qubus__V1__GetEtaReportRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__GetEtaReportRequest *
+       qubus__v1__get_eta_report_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__GetEtaReportRequest *)
+     protobuf_c_message_unpack (&qubus__v1__get_eta_report_request__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__get_eta_report_request__free_unpacked
+                     (Qubus__V1__GetEtaReportRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   qubus__v1__get_eta_report_response__init
+                     (Qubus__V1__GetEtaReportResponse         *message)
+{
+  static const Qubus__V1__GetEtaReportResponse init_value = QUBUS__V1__GET_ETA_REPORT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t qubus__v1__get_eta_report_response__get_packed_size
+                     (const Qubus__V1__GetEtaReportResponse *message)
+{
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t qubus__v1__get_eta_report_response__pack
+                     (const Qubus__V1__GetEtaReportResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t qubus__v1__get_eta_report_response__pack_to_buffer
+                     (const Qubus__V1__GetEtaReportResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Qubus__V1__GetEtaReportResponse *
+       qubus__v1__get_eta_report_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Qubus__V1__GetEtaReportResponse *)
+     protobuf_c_message_unpack (&qubus__v1__get_eta_report_response__descriptor,
+                                allocator, len, data);
+}
+void   qubus__v1__get_eta_report_response__free_unpacked
+                     (Qubus__V1__GetEtaReportResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &qubus__v1__get_eta_report_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   qubus__v1__device__init
                      (Qubus__V1__Device         *message)
 {
@@ -6988,6 +7123,191 @@ const ProtobufCMessageDescriptor qubus__v1__get_queue_policy_response__descripto
   qubus__v1__get_queue_policy_response__field_indices_by_name,
   1,  qubus__v1__get_queue_policy_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__get_queue_policy_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__eta_score__field_descriptors[6] =
+{
+  {
+    "lane",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__EtaScore, lane),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "quotes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__EtaScore, quotes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scored",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__EtaScore, scored),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "covered",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__EtaScore, covered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mean_width_seconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__EtaScore, mean_width_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mean_error_seconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__EtaScore, mean_error_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__eta_score__field_indices_by_name[] = {
+  3,   /* field[3] = covered */
+  0,   /* field[0] = lane */
+  5,   /* field[5] = mean_error_seconds */
+  4,   /* field[4] = mean_width_seconds */
+  1,   /* field[1] = quotes */
+  2,   /* field[2] = scored */
+};
+static const ProtobufCIntRange qubus__v1__eta_score__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor qubus__v1__eta_score__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.EtaScore",
+  "EtaScore",
+  "Qubus__V1__EtaScore",
+  "qubus.v1",
+  sizeof(Qubus__V1__EtaScore),
+  6,
+  qubus__v1__eta_score__field_descriptors,
+  qubus__v1__eta_score__field_indices_by_name,
+  1,  qubus__v1__eta_score__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__eta_score__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define qubus__v1__get_eta_report_request__field_descriptors NULL
+#define qubus__v1__get_eta_report_request__field_indices_by_name NULL
+#define qubus__v1__get_eta_report_request__number_ranges NULL
+const ProtobufCMessageDescriptor qubus__v1__get_eta_report_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.GetEtaReportRequest",
+  "GetEtaReportRequest",
+  "Qubus__V1__GetEtaReportRequest",
+  "qubus.v1",
+  sizeof(Qubus__V1__GetEtaReportRequest),
+  0,
+  qubus__v1__get_eta_report_request__field_descriptors,
+  qubus__v1__get_eta_report_request__field_indices_by_name,
+  0,  qubus__v1__get_eta_report_request__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__get_eta_report_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor qubus__v1__get_eta_report_response__field_descriptors[3] =
+{
+  {
+    "confidence",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Qubus__V1__GetEtaReportResponse, confidence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scores",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Qubus__V1__GetEtaReportResponse, n_scores),
+    offsetof(Qubus__V1__GetEtaReportResponse, scores),
+    &qubus__v1__eta_score__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__GetEtaReportResponse, since_choice_case),
+    offsetof(Qubus__V1__GetEtaReportResponse, since),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned qubus__v1__get_eta_report_response__field_indices_by_name[] = {
+  0,   /* field[0] = confidence */
+  1,   /* field[1] = scores */
+  2,   /* field[2] = since */
+};
+static const ProtobufCIntRange qubus__v1__get_eta_report_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor qubus__v1__get_eta_report_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "qubus.v1.GetEtaReportResponse",
+  "GetEtaReportResponse",
+  "Qubus__V1__GetEtaReportResponse",
+  "qubus.v1",
+  sizeof(Qubus__V1__GetEtaReportResponse),
+  3,
+  qubus__v1__get_eta_report_response__field_descriptors,
+  qubus__v1__get_eta_report_response__field_indices_by_name,
+  1,  qubus__v1__get_eta_report_response__number_ranges,
+  (ProtobufCMessageInit) qubus__v1__get_eta_report_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor qubus__v1__device__field_descriptors[18] =

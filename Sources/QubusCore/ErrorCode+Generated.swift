@@ -114,6 +114,10 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case invalidKey = 1044
   /// The name of a tenant, project or principal is not allowed.
   case invalidName = 1045
+  /// A window in the calendar of a device that cannot be: it lies in the past or too far ahead,
+  /// is too long or no time at all, ends before it begins, or has a holder that its kind does not
+  /// take.
+  case invalidReservation = 1050
 
   /// The call carries no credentials, or credentials that the server does not accept.
   case unauthenticated = 2001
@@ -140,6 +144,9 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case tokenInvalid = 2010
   /// The bearer token has expired, is not valid yet, was revoked, or its shots are used up.
   case tokenExpired = 2011
+  /// No reservation of this id is visible to you: it has ended, it was canceled, or it belongs to
+  /// another tenant, which answers the same.
+  case reservationNotFound = 2015
 
   /// The queue holds as many jobs as it may, so this job was not accepted.
   case queueCapacityExceeded = 3001
@@ -213,6 +220,9 @@ package enum ErrorCode: Int32, CaseIterable, Sendable, Hashable, Codable {
   case approvalNotPending = 4022
   /// The job was to run after others had succeeded (`after_ok`), and one of them did not.
   case dependencyFailed = 4023
+  /// The device is reserved, in maintenance or calibrated in a part of that time, or its calendar
+  /// is full.
+  case reservationConflict = 4030
 
   /// The device is switched off, in maintenance or unreachable, and the job asked for no other.
   case deviceOffline = 5001
@@ -381,93 +391,96 @@ extension ErrorCode {
     case .invalidOptimizer: 42
     case .invalidKey: 43
     case .invalidName: 44
-    case .unauthenticated: 45
-    case .permissionDenied: 46
-    case .jobNotFound: 47
-    case .sessionNotFound: 48
-    case .optimizationNotFound: 49
-    case .tenantNotFound: 50
-    case .projectNotFound: 51
-    case .principalNotFound: 52
-    case .keyNotFound: 53
-    case .tokenInvalid: 54
-    case .tokenExpired: 55
-    case .queueCapacityExceeded: 56
-    case .quotaExceeded: 57
-    case .rateLimited: 58
-    case .tooManyConnections: 59
-    case .tooManyStreams: 60
-    case .streamCreditViolation: 61
-    case .tooManyCallsInFlight: 62
-    case .sessionLimitExceeded: 63
-    case .tooManySessions: 64
-    case .budgetExceeded: 65
-    case .insufficientCredit: 66
-    case .costLimitExceeded: 67
-    case .idempotencyConflict: 68
-    case .jobAlreadyFinished: 69
-    case .illegalTransition: 70
-    case .resultNotReady: 71
-    case .jobNotReplayable: 72
-    case .replayNotComparable: 73
-    case .duplicateCallID: 74
-    case .endpointInUse: 75
-    case .dataDirectoryLocked: 76
-    case .stepOutOfOrder: 77
-    case .sessionHeldElsewhere: 78
-    case .sessionBusy: 79
-    case .nameTaken: 80
-    case .projectDisabled: 81
-    case .approvalRefused: 82
-    case .approvalExpired: 83
-    case .approvalNotPending: 84
-    case .dependencyFailed: 85
-    case .deviceOffline: 86
-    case .backendRecalibrating: 87
-    case .noAcceptableDevice: 88
-    case .serverShuttingDown: 89
-    case .serverOverloaded: 90
-    case .storageUnavailable: 91
-    case .diskFull: 92
-    case .dataDirectoryNotWritable: 93
-    case .dataDirectoryNewerVersion: 94
-    case .dataDirectoryCorrupt: 95
-    case .auditCorrupt: 96
-    case .tenantErased: 97
-    case .tenantKeyCorrupt: 98
-    case .masterKeyRequired: 99
-    case .wrongMasterKey: 100
-    case .backupInvalid: 101
-    case .archiveDamaged: 102
-    case .archiveConflict: 103
-    case .executionFailed: 104
-    case .executionCanceled: 105
-    case .executionTimedOut: 106
-    case .jobExpired: 107
-    case .loopLimitExceeded: 108
-    case .simulatorNormDrift: 109
-    case .divisionByZero: 110
-    case .optimizerDiverged: 111
-    case .resultCorrupt: 112
-    case .resultTooLarge: 113
-    case .resultExpired: 114
-    case .eventsExpired: 115
-    case .internalError: 116
-    case .notImplemented: 117
-    case .invariantViolated: 118
-    case .connectionFailed: 119
-    case .connectionLost: 120
-    case .deadlineExceeded: 121
-    case .callCanceled: 122
-    case .clientClosed: 123
-    case .usedAfterFork: 124
-    case .invalidArgument: 125
-    case .outOfMemory: 126
-    case .abiMismatch: 127
-    case .protocolError: 128
-    case .bufferTooSmall: 129
-    case .notSupported: 130
-    case .endOfStream: 131
+    case .invalidReservation: 45
+    case .unauthenticated: 46
+    case .permissionDenied: 47
+    case .jobNotFound: 48
+    case .sessionNotFound: 49
+    case .optimizationNotFound: 50
+    case .tenantNotFound: 51
+    case .projectNotFound: 52
+    case .principalNotFound: 53
+    case .keyNotFound: 54
+    case .tokenInvalid: 55
+    case .tokenExpired: 56
+    case .reservationNotFound: 57
+    case .queueCapacityExceeded: 58
+    case .quotaExceeded: 59
+    case .rateLimited: 60
+    case .tooManyConnections: 61
+    case .tooManyStreams: 62
+    case .streamCreditViolation: 63
+    case .tooManyCallsInFlight: 64
+    case .sessionLimitExceeded: 65
+    case .tooManySessions: 66
+    case .budgetExceeded: 67
+    case .insufficientCredit: 68
+    case .costLimitExceeded: 69
+    case .idempotencyConflict: 70
+    case .jobAlreadyFinished: 71
+    case .illegalTransition: 72
+    case .resultNotReady: 73
+    case .jobNotReplayable: 74
+    case .replayNotComparable: 75
+    case .duplicateCallID: 76
+    case .endpointInUse: 77
+    case .dataDirectoryLocked: 78
+    case .stepOutOfOrder: 79
+    case .sessionHeldElsewhere: 80
+    case .sessionBusy: 81
+    case .nameTaken: 82
+    case .projectDisabled: 83
+    case .approvalRefused: 84
+    case .approvalExpired: 85
+    case .approvalNotPending: 86
+    case .dependencyFailed: 87
+    case .reservationConflict: 88
+    case .deviceOffline: 89
+    case .backendRecalibrating: 90
+    case .noAcceptableDevice: 91
+    case .serverShuttingDown: 92
+    case .serverOverloaded: 93
+    case .storageUnavailable: 94
+    case .diskFull: 95
+    case .dataDirectoryNotWritable: 96
+    case .dataDirectoryNewerVersion: 97
+    case .dataDirectoryCorrupt: 98
+    case .auditCorrupt: 99
+    case .tenantErased: 100
+    case .tenantKeyCorrupt: 101
+    case .masterKeyRequired: 102
+    case .wrongMasterKey: 103
+    case .backupInvalid: 104
+    case .archiveDamaged: 105
+    case .archiveConflict: 106
+    case .executionFailed: 107
+    case .executionCanceled: 108
+    case .executionTimedOut: 109
+    case .jobExpired: 110
+    case .loopLimitExceeded: 111
+    case .simulatorNormDrift: 112
+    case .divisionByZero: 113
+    case .optimizerDiverged: 114
+    case .resultCorrupt: 115
+    case .resultTooLarge: 116
+    case .resultExpired: 117
+    case .eventsExpired: 118
+    case .internalError: 119
+    case .notImplemented: 120
+    case .invariantViolated: 121
+    case .connectionFailed: 122
+    case .connectionLost: 123
+    case .deadlineExceeded: 124
+    case .callCanceled: 125
+    case .clientClosed: 126
+    case .usedAfterFork: 127
+    case .invalidArgument: 128
+    case .outOfMemory: 129
+    case .abiMismatch: 130
+    case .protocolError: 131
+    case .bufferTooSmall: 132
+    case .notSupported: 133
+    case .endOfStream: 134
     }
   }
 }
@@ -1046,6 +1059,20 @@ extension ErrorRegistry {
       explanation: "The name of a tenant, project or principal is not allowed."
     ),
     Entry(
+      code: .invalidReservation, name: "invalid_reservation",
+      errorClass: .validation, grpcStatus: .invalidArgument, httpStatus: 400,
+      recovery: .failFast,
+      action: """
+        Correct the field that the message names: when the window begins, how long it is, whose \
+        it is.
+        """,
+      explanation: """
+        A window in the calendar of a device that cannot be: it lies in the past or too far \
+        ahead, is too long or no time at all, ends before it begins, or has a holder that its \
+        kind does not take. Nothing was changed.
+        """
+    ),
+    Entry(
       code: .unauthenticated, name: "unauthenticated",
       errorClass: .auth, grpcStatus: .unauthenticated, httpStatus: 401,
       recovery: .failFast,
@@ -1159,6 +1186,16 @@ extension ErrorRegistry {
       action: "Ask for a new token; tokens last 15 minutes at most.",
       explanation: """
         The bearer token has expired, is not valid yet, was revoked, or its shots are used up.
+        """
+    ),
+    Entry(
+      code: .reservationNotFound, name: "reservation_not_found",
+      errorClass: .auth, grpcStatus: .notFound, httpStatus: 404,
+      recovery: .failFast,
+      action: "Look for it with `qubus reservation list`.",
+      explanation: """
+        No reservation of this id is visible to you: it has ended, it was canceled, or it \
+        belongs to another tenant, which answers the same.
         """
     ),
     Entry(
@@ -1502,6 +1539,19 @@ extension ErrorRegistry {
       explanation: """
         The job was to run after others had succeeded (`after_ok`), and one of them did not. It \
         ended as canceled and nothing was run.
+        """
+    ),
+    Entry(
+      code: .reservationConflict, name: "reservation_conflict",
+      errorClass: .conflict, grpcStatus: .alreadyExists, httpStatus: 409,
+      recovery: .failFast,
+      action: """
+        Choose a time that is free; the message tells when the device is taken, `qubus \
+        reservation list` tells the rest.
+        """,
+      explanation: """
+        The device is reserved, in maintenance or calibrated in a part of that time, or its \
+        calendar is full. Windows of one device never overlap. Nothing was changed.
         """
     ),
     Entry(

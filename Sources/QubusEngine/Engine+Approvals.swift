@@ -207,7 +207,7 @@ extension Engine {
         if job.record.status == .queued { putBack(job.id, decision.waiting) }
         completion(.failure(error))
       case .success:
-        scheduler.post(.restored(schedulerJob(job.record, prepared)))
+        scheduler.post(.restored(waitingJob(job.record, prepared)))
         completion(.success(view(job.record)))
       }
     }

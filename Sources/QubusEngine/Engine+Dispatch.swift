@@ -10,6 +10,8 @@ extension Engine {
     case .expire(let id): expire(id)
     case .stop(let id, let cause): stop(id, cause)
     case .hold(let id): hold(id)
+    case .postpone(let id, let delay): postpone(id, delay)
+    case .announce(let id, let window): announce(window, to: id)
     }
   }
 

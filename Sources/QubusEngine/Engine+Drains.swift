@@ -12,7 +12,7 @@ extension Engine {
       guard let self else { return }
       var outages: [UInt16: DeviceOutage] = [:]
       for drain in drains.values {
-        guard let number = number(ofDevice: drain.device) else { continue }
+        guard let number = deviceNumbers[drain.device] else { continue }
         outages[number] = DeviceOutage(
           since: drain.since, detail: drain.text,
           remedy: "an operator ends the drain")
@@ -20,11 +20,6 @@ extension Engine {
       scheduler.post(.offline(outages))
       tellWatched(drains)
     }
-  }
-
-  /// As the scheduler knows it; nil for a device that is not here, or not any more.
-  func number(ofDevice name: String) -> UInt16? {
-    installedDevices.firstIndex { $0.name == name }.map { UInt16(clamping: $0) }
   }
 
   /// Only those that somebody watches: of all others it shows whenever they are looked at.

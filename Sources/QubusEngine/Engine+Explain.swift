@@ -8,7 +8,10 @@ extension Engine {
     _ id: Identifier, context: CallContext
   ) throws(QubusError) -> JobExplanation {
     let record = try record(id, .readJobs, context)
-    return JobExplanation(job: view(record), constraints: constraints(on: record, context))
+    let forecast = forecast(record)
+    let late = deadlineConstraint(on: record, forecast).map { [$0] } ?? []
+    return JobExplanation(
+      job: view(record, forecast: forecast), constraints: constraints(on: record, context) + late)
   }
 
   private func constraints(

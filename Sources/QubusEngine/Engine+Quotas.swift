@@ -19,7 +19,7 @@ extension Engine {
       case .memoryBytes:
         caps[account, default: SchedulerCap()].memoryBytes = UInt64(clamping: record.limit)
       case .jobsQueued, .shotsPerDay, .deviceSecondsPerDay, .sessions, .requestsPerSecond,
-        .streamBytesPerSecond:
+        .streamBytesPerSecond, .reservedSeconds:
         break
       }
     }
@@ -70,6 +70,6 @@ extension Engine {
     let family = Resource.family(ofDevice: device)
     return QuotaScope.all(of: principal).flatMap {
       quotas.status(of: $0) + quotas.status(of: $0.on(family))
-    }.filter { $0.limit != nil }
+    }.filter { $0.limit != nil && $0.quota != .reservedSeconds }
   }
 }

@@ -7,7 +7,8 @@ internal import QubusTenancy
 
 extension Engine {
   package func job(_ id: Identifier, context: CallContext) throws(QubusError) -> JobView {
-    view(try record(id, .readJobs, context))
+    let record = try record(id, .readJobs, context)
+    return view(record, forecast: forecast(record))
   }
 
   package func jobs(
@@ -145,7 +146,8 @@ extension Engine {
   }
 
   /// A record with what only the running service knows.
-  func view(_ record: JobRecord) -> JobView {
+  /// - Parameter forecast: nil: what was told last, as long as it holds.
+  func view(_ record: JobRecord, forecast: JobForecast? = nil) -> JobView {
     guard record.status == .queued else { return JobView(record: record) }
     var record = record
     // Of the device, not of the job: told while it holds, and stored with nothing.
@@ -156,7 +158,11 @@ extension Engine {
     let (position, start) = scheduler.withScheduler { scheduler in
       (scheduler.position(of: record.id), scheduler.estimatedStart(of: record.id, now: now))
     }
-    return JobView(record: record, queuePosition: position?.overall, estimatedStartAt: start)
+    let told = position == nil ? nil : startQuotes.known(record.id, now: now)
+    let forecast = forecast ?? told
+    return JobView(
+      record: record, queuePosition: position?.overall,
+      estimatedStartAt: forecast?.start.p50 ?? start, forecast: forecast)
   }
 
   func notReady(_ record: JobRecord) -> QubusError {

@@ -38,7 +38,7 @@ extension Engine {
       let update = JobUpdate.end(record, .failed, reason: "", error: error, at: now)
       return end(job, update.throughQueue(from: record))
     }
-    let entry = schedulerJob(record, prepared)
+    let entry = waitingJob(record, prepared)
     if let expiry = entry.expiresAt, expiry <= now {
       let reason = prepared.spec.execution.expiryReason
       let error = QubusError(.jobExpired, "the \(reason) of the job passed")

@@ -16,6 +16,7 @@ extension Engine {
       return retryLater(id, error)
     }
     guard begin(job) else { return }
+    scoreQuotes(of: id)
     runningJobs.begin()
     defer {
       runningJobs.end()

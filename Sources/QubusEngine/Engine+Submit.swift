@@ -77,6 +77,8 @@ extension Engine {
   private func isQuick(_ spec: JobSpec) -> Bool {
     // The store has to be asked for the jobs that are named.
     guard spec.pubs.count <= 4, !spec.hasDependencies else { return false }
+    // Whether a deadline can be kept is a forecast.
+    guard spec.execution.deadlineSeconds == nil else { return false }
     for pub in spec.pubs {
       let values = pub.parameters.reduce(0) { $0 + $1.values.count }
       let terms = pub.observables.reduce(0) { $0 + $1.terms.count }
@@ -111,6 +113,7 @@ extension Engine {
         throw error
       }
       if submission.isDependent, record.reason.isEmpty { record.reason = JobReason.dependency }
+      if let notice = deadlineNotice(record, prepared) { record.notices.append(notice) }
       let events = acceptEvents(record, submission)
       if mayRunAtOnce, submission.approvalCauses.isEmpty,
         runAtOnce(record, prepared, events, submission)
@@ -226,7 +229,7 @@ extension Engine {
       guard isScheduled else {
         return awaitApproval(record, submission.spec, submission.approvalCauses)
       }
-      scheduler.post(.queued(schedulerJob(record, prepared)))
+      scheduler.post(.queued(waitingJob(record, prepared)))
       logger(record).debug(
         "job accepted", metadata: ["lane": "\(record.lane)", "device": "\(record.device)"])
     }
@@ -271,9 +274,10 @@ extension Engine {
       principal: record.principal.name, lane: prepared.lane, cores: prepared.cores,
       memoryBytes: prepared.memoryBytes,
       predictedMicroseconds: Microseconds(min(prepared.estimatedSeconds, 1e9) * 1e6),
+      deadline: execution.deadlineSeconds.map { start + Microseconds($0 * 1e6) },
       expiresAt: execution.lifetimeMicroseconds.map { start + $0 },
       runLimitMicroseconds: runLimit.map { Microseconds($0 * 1e6) },
-      device: number(ofDevice: prepared.device.name) ?? 0,
+      device: deviceNumbers[prepared.device.name] ?? 0,
       priority: Int8(clamping: record.priority))
   }
 

@@ -56,19 +56,20 @@ extension Engine {
     _ numbers: [UInt64], _ update: JobUpdate, _ job: ActiveJob, _ events: [JobEvent]
   ) {
     let residentEvents = configuration.residentEvents
-    let (completions, waiters, retry, wasWithheld) = job.withLock { state in
+    let (completions, waiters, retry, wasWithheld, predicted) = job.withLock { state in
       state.writesInFlight -= 1
       let done = state.writes.filter { numbers.contains($0.number) }
       state.writes.removeAll { numbers.contains($0.number) }
       state.commit(update, events, residentEvents: residentEvents)
       let waiters = state.phase == .finished ? state.cancelWaiters : []
+      let predicted = state.prepared?.estimatedSeconds
       if state.phase == .finished {
         state.cancelWaiters = []
         state.prepared = nil
       }
       // What is left and not under way was refused, or came while others were.
       let retry = !state.writes.isEmpty && state.writesInFlight == 0
-      return (done.compactMap(\.completion), waiters, retry, !state.withheld.isEmpty)
+      return (done.compactMap(\.completion), waiters, retry, !state.withheld.isEmpty, predicted)
     }
     let (record, observers) = job.withLock { ($0.record, Array($0.observers.values)) }
     // A change of a job that had ended before is no other end of it.
@@ -85,11 +86,11 @@ extension Engine {
         job.id, of: record.principal, on: Resource.family(ofDevice: record.device),
         deviceMicroseconds: record.phases.deviceMicroseconds ?? 0)
       forgetApproval(job.id)
+      if record.phases.startedAt == nil { startQuotes.forget(job.id) }
       let wasDependent = noteEnd(of: record)
       // One that was withheld while it expired is noted there without being there.
       if wasWithheld || wasDependent { scheduler.post(.canceled(job.id)) }
       table.retire(job)
-      logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
     }
     for completion in completions { completion(.success(events)) }
     for waiter in waiters { waiter(record) }
@@ -97,6 +98,14 @@ extension Engine {
       for observer in observers { observer(record.lastSequence, record.status) }
     }
     if retry { self.retry(job) } else { clearTrouble(job) }
+    // Whoever waits for the end comes first.
+    if update.moves.last?.isTerminal == true, logger.logLevel <= .info {
+      logger(record).info("job ended", metadata: ["status": "\(record.status.word)"])
+    }
+    // Behind everything that somebody waits for.
+    if update.moves.last == .succeeded, let result = update.result {
+      learn(record, result.provenance, predicted: predicted)
+    }
   }
 
   private func refused(_ numbers: [UInt64], _ job: ActiveJob, _ error: QubusError) {

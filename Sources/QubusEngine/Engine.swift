@@ -26,10 +26,18 @@ package final class Engine: Sendable {
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
   let drains: DeviceDrains
+  let reservations: ReservationBook
+  /// As the scheduler names them.
+  let deviceNumbers: [String: UInt16]
   /// Results that come back from archives and are not whole yet.
   let restorations = RestorationDesk()
   /// Accepted jobs that the scheduler does not know of yet.
   let waitingApprovals = Monitor<[Identifier: WaitingApproval]>([:])
+  let runTimes = LearnedRunTimes()
+  /// What was told of the starts of waiting jobs.
+  let startQuotes = QuoteBook()
+  /// Nil: what was told is forgotten with the service.
+  let quoteStore: (any StartQuoteStore)?
   /// Jobs that wait for others to end.
   let dependencyBook = Monitor(DependencyBook())
   let preparation: JobPreparation
@@ -78,6 +86,7 @@ package final class Engine: Sendable {
   ///   - sessionStore: with `sessionCodec`, makes the engine hold sessions.
   ///   - retentionStore: makes what the configuration lets expire go.
   ///   - useStore: keeps what principals used, for their turns after a restart.
+  ///   - quoteStore: keeps what was told of the starts of waiting jobs, and how it held.
   ///   - audit: takes evidence of results that are read and sessions that are resumed; that of
   ///     changes goes with them to their store.
   ///   - ledger: holds and settles what jobs and sessions cost.
@@ -86,17 +95,19 @@ package final class Engine: Sendable {
   ///   - weights: of accounts in the fair queue, before those of the configuration.
   ///   - exportPolicies: who may archive, and where to; everybody who may read by default.
   ///   - drains: devices on which nothing starts; none by default.
+  ///   - reservations: the calendars of devices; empty ones by default.
   ///   - nanoseconds: a clock that never goes back, by which the device time of steps is taken.
   package init(
     configuration: EngineConfiguration, store: any JobStore, codec: any JobCodec,
     devices: [any Device], programs: ProgramCache, clock: any Clock,
     identifiers: IdentifierSource, logger: Logger, sessionStore: (any SessionStore)? = nil,
     sessionCodec: (any SessionCodec)? = nil, retentionStore: (any RetentionStore)? = nil,
-    useStore: (any UsedServiceStore)? = nil, audit: (any AuditLog)? = nil,
-    ledger: LedgerBook? = nil,
+    useStore: (any UsedServiceStore)? = nil, quoteStore: (any StartQuoteStore)? = nil,
+    audit: (any AuditLog)? = nil, ledger: LedgerBook? = nil,
     quotas: QuotaKeeper = QuotaKeeper(), approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
     exportPolicies: ExportPolicies = ExportPolicies(), drains: DeviceDrains = DeviceDrains(),
+    reservations: ReservationBook = ReservationBook(),
     nanoseconds: @escaping @Sendable () -> UInt64 = DeviceTime.nanoseconds
   ) {
     precondition(!devices.isEmpty, "an engine has a device")
@@ -109,12 +120,16 @@ package final class Engine: Sendable {
     self.logger = logger
     self.audit = audit
     self.useStore = useStore
+    self.quoteStore = quoteStore
     self.ledger = ledger
     self.quotas = quotas
     self.approvalPolicies = approvalPolicies
     self.weights = weights
     self.exportPolicies = exportPolicies
     self.drains = drains
+    self.reservations = reservations
+    deviceNumbers = Dictionary(
+      uniqueKeysWithValues: devices.enumerated().map { ($1.name, UInt16($0)) })
     self.programs = programs
     preparation = JobPreparation(
       configuration: configuration, devices: devices, programs: programs, ledger: ledger)
@@ -166,7 +181,10 @@ package final class Engine: Sendable {
     watchQuotas()
     watchWeights()
     watchDrains()
+    watchCalendar()
     try restoreUse()
+    restoreRunTimes()
+    try restoreQuotes()
     try recover()
     try sessions?.start()
     scheduler.start { [weak self] decision in self?.carryOut(decision) }
@@ -199,6 +217,7 @@ package final class Engine: Sendable {
     computePool.stop()
     expressPool.stop()
     noteUse()
+    saveQuotes()
     flush()
     logger.info("engine stopped", metadata: ["jobs_abandoned": "\(idle == nil ? "some" : "none")"])
   }

@@ -10,13 +10,16 @@ package struct JobView: Sendable {
   /// 1 is next; nil unless queued.
   package var queuePosition: UInt64?
   package var estimatedStartAt: Microseconds?
+  package var forecast: JobForecast?
 
   package init(
-    record: JobRecord, queuePosition: UInt64? = nil, estimatedStartAt: Microseconds? = nil
+    record: JobRecord, queuePosition: UInt64? = nil, estimatedStartAt: Microseconds? = nil,
+    forecast: JobForecast? = nil
   ) {
     self.record = record
     self.queuePosition = queuePosition
     self.estimatedStartAt = estimatedStartAt
+    self.forecast = forecast
   }
 }
 
@@ -388,6 +391,12 @@ package protocol JobService: Sendable {
   func explain(_ id: Identifier, context: CallContext) throws(QubusError) -> JobExplanation
   /// The rules of the queue, and what the caller's own accounts count in it.
   func queuePolicy(context: CallContext) -> QueuePolicyReport
+  /// Whether `job` would make a forecast, which may take milliseconds.
+  func isForecastDue(_ id: Identifier) -> Bool
+  /// How what was told of starts held, by lane; part of the starts that bands are to hold.
+  func startQuoteScores(
+    context: CallContext
+  ) throws(QubusError) -> (level: Double, scores: [StartQuoteScore])
   /// All of the caller's project, unless the filter names another one, or a principal.
   func jobs(_ filter: JobFilter, context: CallContext) throws(QubusError) -> [JobView]
   func result(

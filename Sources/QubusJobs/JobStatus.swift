@@ -71,6 +71,10 @@ package enum JobReason {
   package static let quota = "QUOTA"
   /// Waits while nothing starts on its device; told, not stored.
   package static let deviceOffline = "DEVICE_OFFLINE"
+  /// The device is somebody else's, or will be before it would end. Of a notice: it is its owner's.
+  package static let reserved = "RESERVED"
+  package static let maintenance = "MAINTENANCE"
+  package static let calibration = "CALIBRATION"
   /// Waits for somebody's word, or ended because nobody gave it.
   package static let approval = "APPROVAL"
   package static let approvalRefused = "APPROVAL_REFUSED"

@@ -9,7 +9,8 @@ extension Scheduler {
     let hasNoTurn = !found.isEmpty
     if let drainedSince { found.append(.deviceOffline(since: drainedSince)) }
     if let quota = quota(job, now: now) { found.append(quota) }
-    // Turn and room are of the moment.
+    // Turn and room are of the moment; one that is withheld has no turn.
+    if let window = calendarConstraint(on: job, now: now) { found.append(window) }
     if hasNoTurn { return found }
     found += policy.constraints(on: id)
     if let room = room(for: job, now: now) { found.append(room) }

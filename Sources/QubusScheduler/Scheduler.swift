@@ -13,7 +13,7 @@ package struct Scheduler: Sendable {
     var wasStopped = false
   }
   package let capacity: SchedulerCapacity
-  package private(set) var policy: any SchedulingPolicy
+  package internal(set) var policy: any SchedulingPolicy
   private(set) var running: [Identifier: Running] = [:]
   private(set) var freeSlots: [SlotClass: Int]
   private(set) var freeMemory: [SlotClass: UInt64]
@@ -24,16 +24,17 @@ package struct Scheduler: Sendable {
   private var deadlines = DeadlineHeap()
   private var drainRate = DrainRate()
   private(set) var caps = RunningCaps()
-  private(set) var parked = ParkedJobs()
+  var parked = ParkedJobs()
   private(set) var withheld = WithheldJobs()
   private(set) var outages: [UInt16: DeviceOutage] = [:]
   private(set) var offline = OfflineJobs()
-  /// Jobs that one call moves to or from the side of those whose device is offline; the next call
-  /// goes on at once, so that no call is long however many wait.
-  static let movesPerCall = 1024
   private var moves = 0
   /// When the moves that are left are due.
   private var movesOnAt: Microseconds?
+  var calendar = Calendar()
+  var setAside = SetAsideJobs()
+  /// Since when jobs wait to be looked at that one call had no time for; nil: none do.
+  private var unfinishedSince: Microseconds?
   /// Since when nothing starts; nil while jobs do.
   package private(set) var drainedSince: Microseconds?
   package var isDrained: Bool { drainedSince != nil }
@@ -53,12 +54,17 @@ package struct Scheduler: Sendable {
   package var promisedCount: Int { promised.values.reduce(0, +) }
   package func queuedCount(in lane: Lane) -> Int {
     policy.count(in: lane) + parked.count(in: lane) + withheld.count(in: lane)
-      + offline.count(in: lane)
+      + offline.count(in: lane) + setAside.count(in: lane)
   }
 
   /// When `decide` must be called even if nothing happens before.
   package var nextDeadline: Microseconds? {
-    movesOnAt.map { min($0, deadlines.next ?? $0) } ?? deadlines.next
+    var next = deadlines.next ?? .max
+    if !calendar.isEmpty { next = min(next, calendar.nextBorder ?? .max) }
+    if !setAside.isEmpty { next = min(next, setAside.next ?? .max) }
+    if let unfinishedSince { next = min(next, unfinishedSince) }
+    if let movesOnAt { next = min(next, movesOnAt) }
+    return next == .max ? nil : next
   }
 
   /// Nil for one that is not to have its turn.
@@ -105,7 +111,9 @@ package struct Scheduler: Sendable {
     _ id: Identifier, for lane: Lane, now: Microseconds
   ) throws(QubusError) -> SchedulerJob? {
     policy.advance(to: now)
-    let taken = policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) ?? withheld.take(id)
+    let taken =
+      policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) ?? setAside.remove(id)
+      ?? withheld.take(id)
     guard let job = taken else { return nil }
     do throws(QubusError) {
       try admit(lane: lane, now: now)
@@ -146,17 +154,20 @@ package struct Scheduler: Sendable {
     case .canceled(let id):
       returning[id] = nil
       let noted = withheld.remove(id)
-      if noted ?? policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) != nil {
+      if noted ?? policy.remove(id) ?? parked.remove(id) ?? offline.remove(id)
+        ?? setAside.remove(id) != nil
+      {
         drainRate.record(now)
         tidyDeadlines()
       }
     case .withheld(let id, let cause, let since): withhold(id, cause, since: since)
     case .released(let id, let cause):
-      if let job = withheld.release(id, cause) { policy.insert(job) }
+      if let job = withheld.release(id, cause) { insert(job) }
     case .finished(let id): release(id)
     case .drained(let drained): drainedSince = drained ? drainedSince ?? now : nil
     case .offline(let outages): setOutages(outages)
     case .weighted(let weights): policy.setWeights(weights)
+    case .scheduled(let windows): setCalendar(windows, now: now)
     case .capped(let caps): self.caps.set(caps, running: running.values.map(\.job))
     }
   }
@@ -164,7 +175,9 @@ package struct Scheduler: Sendable {
   /// Carries time on and answers everything that is due, in order.
   package mutating func decide(now: Microseconds) -> [SchedulerDecision] {
     policy.advance(to: now)
+    unfinishedSince = nil
     var decisions: [SchedulerDecision] = []
+    passBorders(now, &decisions)
     while let entry = deadlines.popDue(now) {
       if let decision = passDeadline(entry, now: now) { decisions.append(decision) }
     }
@@ -188,10 +201,12 @@ package struct Scheduler: Sendable {
       nextDeadline.map({ $0 > now }) ?? true
     else { return nil }
     guard !isDrained, running[job.id] == nil, job.expiresAt.map({ $0 > now }) ?? true,
-      caps.allows(job), outages.isEmpty || outages[job.device] == nil
+      caps.allows(job), outages.isEmpty || outages[job.device] == nil,
+      calendar.isEmpty || calendar.delay(of: job, at: now) == nil
     else { return nil }
     // In place: a copy of the policy would cost more than all the rest.
     policy.advance(to: now)
+    let job = laned(job)
     policy.insert(job)
     for slot in [SlotClass.express, .compute] {
       guard policy.next(for: slot)?.id == job.id, fits(job, slot), !isParkedOneDue(slot) else {
@@ -215,20 +230,27 @@ package struct Scheduler: Sendable {
   private mutating func next(
     for slot: SlotClass, _ decisions: inout [SchedulerDecision], now: Microseconds
   ) -> SchedulerJob? {
-    let caps = self.caps
-    if let job = parked.first(for: slot, where: { caps.allows($0) }) { return job }
-    while let job = policy.next(for: slot) {
+    let before = decisions.count
+    while decisions.count - before < Self.movesPerCall {
+      if let job = parked.first(for: slot, where: { caps.allows($0) && !isBehindHolder($0) }) {
+        if putAside(job, now: now, &decisions) { continue }
+        return laned(job)
+      }
+      guard let turn = policy.next(for: slot) else { return nil }
+      let job = first(insteadOf: turn, slot)
       if !outages.isEmpty, outages[job.device] != nil {
         guard mayMove(now: now) else { return nil }
         _ = policy.remove(job.id)
         offline.add(job)
         continue
       }
+      if putAside(job, now: now, &decisions) { continue }
       if caps.allows(job) { return job }
       _ = policy.remove(job.id)
       parked.add(job, now: now)
       decisions.append(.hold(job.id))
     }
+    unfinishedSince = now
     return nil
   }
 
@@ -246,7 +268,7 @@ package struct Scheduler: Sendable {
   private mutating func bringBack(now: Microseconds) {
     guard !offline.isEmpty else { return }
     while let job = offline.popFirst(notOn: outages) {
-      policy.insert(job)
+      insert(job)
       guard mayMove(now: now) else { return }
     }
   }
@@ -260,7 +282,7 @@ package struct Scheduler: Sendable {
 
   private mutating func enqueue(_ job: SchedulerJob) {
     guard waiting(job.id) == nil, running[job.id] == nil else { return }
-    if withheld.isNoted(job.id) { withheld.add(job) } else { policy.insert(job) }
+    if withheld.isNoted(job.id) { withheld.add(job) } else { insert(job) }
     watchExpiry(of: job)
   }
 
@@ -268,7 +290,9 @@ package struct Scheduler: Sendable {
     _ id: Identifier, _ cause: WithholdCause, since: Microseconds
   ) {
     withheld.note(id, cause, since: since)
-    if let job = policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) {
+    let taken =
+      policy.remove(id) ?? parked.remove(id) ?? offline.remove(id) ?? setAside.remove(id)
+    if let job = taken {
       withheld.add(job)
     } else if let entry = running[id] {
       returning[id] = entry.job
@@ -282,6 +306,7 @@ package struct Scheduler: Sendable {
 
   func waiting(_ id: Identifier) -> SchedulerJob? {
     policy.waiting(id) ?? parked.job(id) ?? withheld.job(id) ?? offline.job(id)
+      ?? setAside.job(id)
   }
 
   func slots(of job: SchedulerJob) -> Int {
@@ -330,7 +355,7 @@ package struct Scheduler: Sendable {
     if entry.cause == .expired, waiting(entry.id)?.expiresAt == entry.time {
       _ =
         withheld.remove(entry.id) ?? policy.remove(entry.id) ?? parked.remove(entry.id)
-        ?? offline.remove(entry.id)
+        ?? offline.remove(entry.id) ?? setAside.remove(entry.id)
       drainRate.record(now)
       return .expire(entry.id)
     }

@@ -26,6 +26,8 @@ package enum SchedulerEvent: Sendable, Hashable {
   case capped([AccountPath: SchedulerCap])
   /// Weights of accounts from now on; all others have 1.
   case weighted([AccountPath: Double])
+  /// All windows of all devices from now on.
+  case scheduled([CalendarWindow])
 }
 
 /// What is to be done, answered by the scheduler in order.
@@ -38,6 +40,11 @@ package enum SchedulerDecision: Sendable, Hashable {
   /// A waiting job's turn came, and its account has as much running as it may: it waits on, ahead
   /// of those behind it.
   case hold(Identifier)
+  /// A waiting job's turn came, and its run would reach into a window that is closed to it: it
+  /// waits on, and has its turn again when one is long enough.
+  case postpone(Identifier, CalendarDelay)
+  /// A window of the job's own device and owner begins soon.
+  case announce(Identifier, CalendarWindow)
 }
 
 /// Which kind of slot a job runs in.

@@ -28,8 +28,12 @@ package struct SchedulerJob: Sendable, Hashable {
   package var lane: Lane
   package var cores: CoreDemand
   package var memoryBytes: UInt64
-  /// Predicted run time.
+  /// Median of the predicted run time.
   package var predictedMicroseconds: Microseconds
+  /// Run time that nine of ten such jobs do not exceed; never below the median.
+  package var longMicroseconds: Microseconds
+  /// When it should have ended; it goes to the overdue lane in time for that.
+  package var deadline: Microseconds?
   /// The job leaves, queued or running, at this time.
   package var expiresAt: Microseconds?
   /// Longest run time of one attempt.
@@ -41,13 +45,16 @@ package struct SchedulerJob: Sendable, Hashable {
   package var priority: Int8
 
   package static let priorities = -10...10
+  /// It stands in the lane of reservations for now, as its device is its own.
+  var isReserved = false
 
   package init(
     id: Identifier, tenant: String = "", project: String = "", principal: String = "",
     lane: Lane, cores: CoreDemand = .one, memoryBytes: UInt64 = 0,
-    predictedMicroseconds: Microseconds = 0, expiresAt: Microseconds? = nil,
-    runLimitMicroseconds: Microseconds? = nil, device: UInt16 = 0,
-    priority: Int8 = 0
+    predictedMicroseconds: Microseconds = 0, longMicroseconds: Microseconds? = nil,
+    deadline: Microseconds? = nil, expiresAt: Microseconds? = nil,
+    runLimitMicroseconds: Microseconds? = nil,
+    device: UInt16 = 0, priority: Int8 = 0
   ) {
     self.id = id
     self.tenant = tenant
@@ -57,6 +64,8 @@ package struct SchedulerJob: Sendable, Hashable {
     self.cores = cores
     self.memoryBytes = memoryBytes
     self.predictedMicroseconds = predictedMicroseconds
+    self.longMicroseconds = max(longMicroseconds ?? predictedMicroseconds, predictedMicroseconds)
+    self.deadline = deadline
     self.expiresAt = expiresAt
     self.runLimitMicroseconds = runLimitMicroseconds
     self.device = device

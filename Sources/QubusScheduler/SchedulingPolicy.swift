@@ -31,6 +31,8 @@ package protocol SchedulingPolicy: Sendable {
   func waiting(_ id: Identifier) -> SchedulerJob?
   func position(of id: Identifier) -> QueuePosition?
   func count(in lane: Lane) -> Int
+  /// Places of waiting jobs, taken or not: what a copy of the policy costs.
+  var size: Int { get }
   /// Why it is not a waiting job's turn; of others only sums are told.
   func constraints(on id: Identifier) -> [WaitConstraint]
   /// Weights of accounts from now on, each above 0 and finite; all others have 1.
@@ -44,11 +46,18 @@ package protocol SchedulingPolicy: Sendable {
   var rules: FairPolicy? { get }
   /// What an account counts now; nil for an order without accounts.
   func standing(of account: AccountPath) -> AccountStanding?
+  /// Waiting jobs of an account, in order of their ids.
+  func waiting(of account: AccountPath) -> [Identifier]
+  /// Waiting jobs in the lane of reservations that are for one device.
+  func reservedCount(on device: UInt16) -> Int
+  /// The job of that lane whose turn it is there, if slots of this class take it.
+  func nextReserved(for slot: SlotClass) -> SchedulerJob?
 }
 
-/// For orders that look neither at time nor at use.
+/// For orders that look neither at time nor at use, and know no reservations.
 extension SchedulingPolicy {
   package mutating func advance(to now: Microseconds) {}
+  package var size: Int { Lane.allCases.reduce(0) { $0 + count(in: $1) } }
   package mutating func finished(_ id: Identifier) {}
   package func constraints(on id: Identifier) -> [WaitConstraint] { [] }
   package mutating func setWeights(_ weights: [AccountPath: Double]) {}
@@ -56,4 +65,7 @@ extension SchedulingPolicy {
   package mutating func restore(_ use: [AccountPath: Double]) {}
   package var rules: FairPolicy? { nil }
   package func standing(of account: AccountPath) -> AccountStanding? { nil }
+  package func waiting(of account: AccountPath) -> [Identifier] { [] }
+  package func reservedCount(on device: UInt16) -> Int { 0 }
+  package func nextReserved(for slot: SlotClass) -> SchedulerJob? { nil }
 }

@@ -21,6 +21,8 @@ struct WithheldJobs: Sendable {
   func job(_ id: Identifier) -> SchedulerJob? { jobs[id] }
   func isNoted(_ id: Identifier) -> Bool { causes[id] != nil }
 
+  var all: some Sequence<SchedulerJob> { jobs.values }
+
   /// Since when each cause holds.
   func causes(of id: Identifier) -> [(cause: WithholdCause, since: Microseconds)] {
     (causes[id] ?? [:]).map { ($0.key, $0.value) }

@@ -1,4 +1,4 @@
-internal import CZeroMQ
+internal import CThreads
 internal import Dispatch
 internal import QubusCore
 internal import Synchronization
@@ -30,7 +30,7 @@ final class CoreKeeper: Sendable {
 
   private let window: Microseconds
   private let clock: any Clock
-  private let processors: Int
+  private let processors: ProcessorSet
   private let seats: [Seat]
   private let lastHeard = Atomic<Microseconds>(-1 << 60)
   private let mustEnd = Atomic<Bool>(false)
@@ -40,8 +40,8 @@ final class CoreKeeper: Sendable {
   init(window: Microseconds, clock: any Clock) {
     self.window = window
     self.clock = clock
-    processors = Int(qubus_processors())
-    let count = window > 0 ? min(Self.seatLimit, processors) : 0
+    processors = ProcessorSet()
+    let count = window > 0 ? min(Self.seatLimit, max(1, processors.count)) : 0
     seats = (0..<count).map { _ in Seat() }
     threads = Lock([])
   }
@@ -49,7 +49,7 @@ final class CoreKeeper: Sendable {
   func start() {
     let started = seats.enumerated().compactMap { index, seat in
       ServerThread.start(name: "qubus-keeper") { [self] in
-        if processors <= seats.count { qubus_keep_on_processor(Int32(index)) }
+        if processors.count <= seats.count { processors.pin(to: index) }
         keep(seat)
       }
     }

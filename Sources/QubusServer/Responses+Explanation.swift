@@ -1,5 +1,6 @@
 internal import CQubusProto
 internal import QubusEngine
+internal import QubusJobs
 internal import QubusScheduler
 internal import QubusWire
 
@@ -13,9 +14,38 @@ extension Responses {
     ) { builder.constraint($0) }
     return MessageBuilder.pack(message)
   }
+
+  static func etaReport(_ level: Double, _ scores: [StartQuoteScore]) -> [UInt8] {
+    let builder = MessageBuilder()
+    let message = builder.make(qubus__v1__get_eta_report_response__init)
+    message.pointee.confidence = level
+    let all = StartQuoteScore.sum(scores, lane: "all")
+    (message.pointee.n_scores, message.pointee.scores) = builder.list([all] + scores) {
+      builder.score($0)
+    }
+    if all.quotes > 0 {
+      message.pointee.since_choice_case = QUBUS__V1__GET_ETA_REPORT_RESPONSE__SINCE_CHOICE_SINCE
+      message.pointee.since = all.since
+    }
+    return MessageBuilder.pack(message)
+  }
 }
 
 extension MessageBuilder {
+  fileprivate func score(
+    _ score: StartQuoteScore
+  ) -> UnsafeMutablePointer<Qubus__V1__EtaScore> {
+    let message = make(qubus__v1__eta_score__init)
+    message.pointee.lane = text(score.lane)
+    message.pointee.quotes = score.quotes
+    message.pointee.scored = score.scored
+    message.pointee.covered = score.covered
+    let scored = Double(max(1, score.scored))
+    message.pointee.mean_width_seconds = score.widthSeconds / scored
+    message.pointee.mean_error_seconds = score.errorSeconds / scored
+    return message
+  }
+
   fileprivate func constraint(
     _ constraint: WaitConstraint
   ) -> UnsafeMutablePointer<Qubus__V1__WaitConstraint> {

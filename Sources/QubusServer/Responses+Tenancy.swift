@@ -56,6 +56,8 @@ extension Responses {
     case .approvalPolicy(let policy): approvalPolicy(policy)
     case .exportPolicies(let policies, let next): exportPolicies(policies, next: next)
     case .drain(let device, let drain): self.drain(of: device, drain)
+    case .reservation(let reservation): self.reservation(reservation)
+    case .reservations(let reports, let next): reservations(reports, next: next)
     }
   }
 

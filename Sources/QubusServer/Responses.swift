@@ -195,7 +195,8 @@ enum Responses {
 extension MessageBuilder {
   func job(_ view: JobView) -> UnsafeMutablePointer<Qubus__V1__Job> {
     job(
-      view.record, queuePosition: view.queuePosition, estimatedStartAt: view.estimatedStartAt)
+      view.record, queuePosition: view.queuePosition, estimatedStartAt: view.estimatedStartAt,
+      forecast: view.forecast)
   }
 
   fileprivate func chunk(

@@ -43,7 +43,12 @@ final class RouterSocket {
   private static let sharedFrameBytes = 4 << 10
 
   init(configuration: ServerConfiguration) throws(QubusError) {
-    guard let context = zmq_ctx_new(), let router = zmq_socket(context, ZMQ_ROUTER),
+    guard let context = zmq_ctx_new() else { throw Self.failed("context") }
+    // Before the first socket, which starts the threads of ZeroMQ.
+    if let processor = configuration.messageProcessor {
+      zmq_ctx_set(context, ZMQ_THREAD_AFFINITY_CPU_ADD, Int32(processor))
+    }
+    guard let router = zmq_socket(context, ZMQ_ROUTER),
       let admission = zmq_socket(context, ZMQ_REP)
     else { throw Self.failed("socket") }
     self.context = context

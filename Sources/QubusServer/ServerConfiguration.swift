@@ -46,6 +46,8 @@ package struct ServerConfiguration: Sendable {
   /// How long after a message whose answer has to wait processors are kept from halting, when
   /// another came as shortly before; microseconds, 0: never.
   package var keepAwakeMicroseconds: Int64 = 500
+  /// Processor that the threads of the messages keep to; nil: any.
+  package var messageProcessor: Int?
   /// Of the store, for `Version`.
   package var storeSchemaVersion: UInt32 = 0
   package var instructionSet = ""

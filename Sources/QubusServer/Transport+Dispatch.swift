@@ -69,6 +69,9 @@ extension Transport {
         let policy = service.queuePolicy(context: context)
         return .answered(key, Answer { Responses.queuePolicy(policy) })
       }
+    case .getEtaReport:
+      try decoder.empty(body, call.method)
+      try getEtaReport(call)
     case .archiveJob: try archive(call, try decoder.archiveJob(body))
     case .restoreJob: restore(call, try decoder.restoreJob(body))
     case .openSession, .resumeSession, .closeSession, .getSession, .listSessions, .cancelOptimize:
@@ -80,7 +83,8 @@ extension Transport {
       .listAudit, .verifyAudit, .exportAuditCheckpoint, .setPrice, .grantCredit, .setBudget,
       .dedicateDevice, .drainDevice, .listBudgets,
       .getUsage, .getQuota, .setQuota, .listQuotas, .setWeight, .setApprovalPolicy,
-      .setExportPolicy, .listExportPolicies:
+      .setExportPolicy, .listExportPolicies, .createReservation, .listReservations,
+      .extendReservation, .cancelReservation:
       try dispatchTenancy(call, body)
     case .listApprovals: try listApprovals(call, try decoder.listApprovals(body))
     case .approveJob:
@@ -188,7 +192,7 @@ extension Transport {
   }
 
   private func getJob(_ call: Call, _ id: Identifier) throws(QubusError) {
-    if isInMemory(id, call.context) {
+    if isInMemory(id, call.context), !service.isForecastDue(id) {
       let view = try service.job(id, context: call.context)
       finish(call, Answer { Responses.job(view) })
       return
@@ -209,6 +213,16 @@ extension Transport {
         Answer(Result { () throws(QubusError) in try service.explain(id, context: context) }) {
           Responses.explanation($0)
         })
+    }
+  }
+
+  private func getEtaReport(_ call: Call) throws(QubusError) {
+    try read(call) { [key = call.key] service, context in
+      .answered(
+        key,
+        Answer(
+          Result { () throws(QubusError) in try service.startQuoteScores(context: context) }
+        ) { Responses.etaReport($0.level, $0.scores) })
     }
   }
 

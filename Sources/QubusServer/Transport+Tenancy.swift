@@ -13,7 +13,8 @@ extension Transport {
       let response = Responses.whoAmI(call.context.identity, now: clock.now())
       finish(call, Answer { response })
     case .listTenants, .listProjects, .listPrincipals, .listKeys, .listAudit, .verifyAudit,
-      .exportAuditCheckpoint, .listBudgets, .getUsage, .getQuota, .listQuotas, .listExportPolicies:
+      .exportAuditCheckpoint, .listBudgets, .getUsage, .getQuota, .listQuotas, .listExportPolicies,
+      .listReservations:
       let query = try decoder.tenancyQuery(call.method, body)
       try read(call) { [tenancy, key = call.key] _, context in
         .answered(

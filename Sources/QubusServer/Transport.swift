@@ -102,6 +102,7 @@ final class Transport {
     ]
     var hasDueSteps = false
     keeper.start()
+    if let processor = configuration.messageProcessor { ProcessorSet.keepThread(on: [processor]) }
     while !isDone {
       let isLooking = callsInFlight > 0 && clock.monotonic() < looksUntil
       if isLooking { sched_yield() }

@@ -1,4 +1,4 @@
-internal import CQubusKernels
+internal import CThreads
 internal import Glibc
 internal import QubusCore
 internal import Synchronization
@@ -286,7 +286,7 @@ private final class Sleeper: Sendable {
       repeat {
         for _ in 0..<128 {
           if isReady() { return }
-          qk_pause()
+          qubus_pause()
         }
       } while Self.nanoseconds() - start < spinNanoseconds()
     }

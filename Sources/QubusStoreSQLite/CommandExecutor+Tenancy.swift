@@ -130,6 +130,7 @@ extension CommandExecutor {
     case .issueToken(let record): try insert(record)
     case .revokeToken(let id, let time): try revoke("tokens", "id", id, time)
     case .ledger(let change): try ledger.apply(change, at: clock.now())
+    case .calendar(let change): try apply(change)
     case .eraseTenant(let name, let time): try erase(name, at: time)
     case .spendToken(let id, let shots):
       try write("UPDATE tokens SET shots_used = shots_used + ? WHERE id = ?") {

@@ -64,6 +64,7 @@ struct CommandExecutor {
     case .tenancy(let changes, let entry, _): .done(try change(changes, entry))
     case .cut(let checkpoint, let entry, _): .done(.success(try cut(checkpoint, entry)))
     case .use(let use, _): .done(.success(try keep(use)))
+    case .quotes(let quotes, _): .done(.success(try keep(quotes)))
     case .flush: .done(.success(()))
     case .control: preconditionFailure("a control command runs outside of transactions")
     }

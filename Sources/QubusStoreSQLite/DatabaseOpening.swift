@@ -1,3 +1,4 @@
+internal import CLogFile
 internal import GRDB
 internal import GRDBSQLite
 internal import QubusCore
@@ -8,6 +9,10 @@ enum DatabaseOpening {
     _ directory: DataDirectory, options: StoreOptions
   ) throws(QubusError) -> DatabaseQueue {
     do {
+      let result = qubus_log_file_register()
+      guard result == SQLITE_OK else {
+        throw SQLiteFailure(code: result, message: "SQLite knows no file system here")
+      }
       try refuseNewerVersion(directory)
       var configuration = Configuration()
       configuration.busyMode = .timeout(5)

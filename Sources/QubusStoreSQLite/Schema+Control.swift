@@ -1,6 +1,6 @@
 extension Schema {
   /// Devices that operators drained, changes of waiting jobs, which jobs belong together.
-  static let version11 = """
+  static let control = """
     -- Who drained it, why, and since when, in microseconds UTC.
     CREATE TABLE device_drains (
       device TEXT PRIMARY KEY,

@@ -16,6 +16,9 @@ enum Schema {
     version10, version11,
   ]
 
+  /// Control of waiting jobs, what was told of their starts, the calendars of devices.
+  private static let version11 = [control, startQuotes, calendar].joined(separator: "\n")
+
   private static let owner = """
     tenant TEXT NOT NULL DEFAULT 'default',
       project TEXT NOT NULL DEFAULT 'default',

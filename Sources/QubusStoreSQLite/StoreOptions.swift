@@ -26,6 +26,8 @@ package struct StoreOptions: Sendable {
   /// Time that evidence without a change may wait for a commit to join, milliseconds. A commit of
   /// its own would stand in the way of the next submit.
   package var noteMilliseconds = 100
+  /// Processor that the writer keeps to; nil: any.
+  package var writerProcessor: Int?
   /// Wraps the tenants' data keys; nil: nothing is encrypted.
   package var masterKey: MasterKey?
   /// Called with the tables and rows that were sealed when a plain store is opened with a master

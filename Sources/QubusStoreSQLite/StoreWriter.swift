@@ -36,6 +36,7 @@ final class StoreWriter: Sendable {
 
   func start() {
     let thread = Thread { [self] in
+      if let processor = options.writerProcessor { ProcessorSet.keepThread(on: [processor]) }
       run()
       finished.signal()
     }
@@ -84,7 +85,7 @@ final class StoreWriter: Sendable {
         let notes = queue.takeNotes()
         if !notes.isEmpty {
           write(notes, db, executor, log)
-        } else if wake == .idle {
+        } else if wake == .idle, isLong {
           checkpoint(log, .passive)
         }
         if wake == .finished { return }
@@ -179,7 +180,7 @@ final class StoreWriter: Sendable {
         case .accept: FaultPoint.acceptedUncommitted.reached()
         case .update(let work) where work.update.moves.last?.isTerminal == true:
           FaultPoint.terminalUncommitted.reached()
-        case .update, .flush, .session, .tenancy, .cut, .use, .control: break
+        case .update, .flush, .session, .tenancy, .cut, .use, .quotes, .control: break
         }
       }
     }

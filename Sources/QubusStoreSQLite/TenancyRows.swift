@@ -63,6 +63,12 @@ struct TenancyRows {
         Self.exportPolicy)
       snapshot.drains = try all(
         "SELECT \(Self.drainColumns) FROM device_drains ORDER BY device", Self.drain)
+      snapshot.reservations = try all(
+        """
+        SELECT \(Self.reservationColumns) FROM reservations WHERE ends_at > ?
+        ORDER BY starts_at,id
+        """,
+        bind: { $0.add(now) }, Self.reservation)
       return .commit
     }
     return snapshot
@@ -188,7 +194,7 @@ extension TenancyRows: TenancyLookup {
     try first(sql, bind) { _ in true }
   }
 
-  private func first<Value>(
+  func first<Value>(
     _ sql: String, _ bind: (SQLStatement) -> Void, read: (inout SQLRow) -> Value
   ) throws(SQLiteFailure) -> Value? {
     let select: SQLStatement

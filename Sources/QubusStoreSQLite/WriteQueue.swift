@@ -21,6 +21,10 @@ final class WriteQueue: Sendable {
     var acceptBytes = 0
     var refusal: QubusError?
     var writerWaits = false
+    /// The waiting writer will look at the notes by itself.
+    var looksAtTime = false
+    /// The writer took commands since it last waited.
+    var hasWorked = false
     /// The writer was woken for a command that is still on its way.
     var isExpecting = false
     var preparerWaits = false
@@ -81,7 +85,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .flush: !state.isPreparationEmpty
       case .update: task.updatedJob.map { state.preparingJobs[$0] != nil } ?? false
-      case .accept, .session, .tenancy, .cut, .use, .control: false
+      case .accept, .session, .tenancy, .cut, .use, .quotes, .control: false
       }
     if task.needsPreparation || follows {
       state.preparing.append(task)
@@ -107,7 +111,7 @@ final class WriteQueue: Sendable {
       }
       state.notes.append(task)
       // The first makes the writer look at the time, the last at the notes.
-      if state.notes.count == 1 || state.notes.count >= Self.noteLimit {
+      if !state.looksAtTime || state.notes.count >= Self.noteLimit {
         sleepers.writer = state.rouseWriter()
       }
       return nil
@@ -119,7 +123,7 @@ final class WriteQueue: Sendable {
       switch task.work {
       case .accept: (capacity, task.bytes)
       case .session(.open): (capacity, task.bytes)
-      case .tenancy, .cut, .use: (capacity, 0)
+      case .tenancy, .cut, .use, .quotes: (capacity, 0)
       case .update, .session: (2 * capacity, 0)
       case .flush, .control: (.max, 0)
       }
@@ -161,6 +165,7 @@ final class WriteQueue: Sendable {
       let group = Array(state.pending.prefix(limit))
       for task in group { state.acceptBytes -= task.bytes }
       state.pending.removeFirst(group.count)
+      state.hasWorked = true
       defer { state.notes = [] }
       return state.notes + group
     }
@@ -185,7 +190,11 @@ final class WriteQueue: Sendable {
       if !state.pending.isEmpty { return .work }
       if state.refusal != nil, state.isPreparationEmpty { return .finished }
       state.writerWaits = true
-      if let noteMilliseconds, !state.notes.isEmpty {
+      // Where commands follow one another, notes come too: a writer that looks at the time anyway
+      // need not be woken for them.
+      state.looksAtTime = !state.notes.isEmpty || state.hasWorked
+      state.hasWorked = false
+      if let noteMilliseconds, state.looksAtTime {
         milliseconds = min(milliseconds ?? noteMilliseconds, noteMilliseconds)
       }
       return nil

@@ -37,6 +37,8 @@ final class WriteTask: Sendable {
     case cut(AuditCheckpoint, AuditEntry, @Sendable (Result<Void, QubusError>) -> Void)
     /// Replaces what principals used.
     case use([UsedService], @Sendable (Result<Void, QubusError>) -> Void)
+    /// Writes what was told of starts, and when they were.
+    case quotes([StartQuoteRecord], @Sendable (Result<Void, QubusError>) -> Void)
     /// Runs between transactions, on the writer's connection.
     case control(@Sendable (Database) throws -> Void, @Sendable (Result<Void, QubusError>) -> Void)
   }
@@ -74,10 +76,11 @@ final class WriteTask: Sendable {
     case (.tenancy(_, _, let completion), .done(let result)): completion(result)
     case (.cut(_, _, let completion), .done(let result)): completion(result)
     case (.use(_, let completion), .done(let result)): completion(result)
+    case (.quotes(_, let completion), .done(let result)): completion(result)
     case (.session(.open(_, _, let completion)), .opened(let result)): completion(result)
     case (.session(let command), .done(let result)): command.done(result)
     case (.accept, _), (.update, _), (.flush, _), (.control, _), (.session, _), (.tenancy, _),
-      (.cut, _), (.use, _):
+      (.cut, _), (.use, _), (.quotes, _):
       preconditionFailure("an outcome of another kind of command")
     }
   }
@@ -94,7 +97,7 @@ final class WriteTask: Sendable {
     case .accept: .accepted(.failure(error))
     case .update: .updated(.failure(error))
     case .session(.open): .opened(.failure(error))
-    case .flush, .control, .session, .tenancy, .cut, .use: .done(.failure(error))
+    case .flush, .control, .session, .tenancy, .cut, .use, .quotes: .done(.failure(error))
     }
   }
 }

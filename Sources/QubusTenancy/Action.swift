@@ -5,6 +5,8 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
   case connect
   case readDevices = "devices.read"
   case manageDevices = "devices.manage"
+  /// Keep a device for one's project or a principal of it, within the tenant's quota.
+  case reserveDevices = "devices.reserve"
 
   case submitJobs = "jobs.submit"
   case readJobs = "jobs.read"
@@ -70,7 +72,8 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
   /// Begins or goes on with work, or brings data in: a disabled project takes no more of it.
   package var isWork: Bool {
     switch self {
-    case .submitJobs, .restoreResults, .openSessions, .stepSessions, .issueTokens: true
+    case .submitJobs, .restoreResults, .openSessions, .stepSessions, .issueTokens, .reserveDevices:
+      true
     default: false
     }
   }
@@ -83,8 +86,8 @@ package enum Action: String, Sendable, Hashable, CaseIterable {
       .restoreResults, .manageJobs, .approveJobs, .openSessions, .stepSessions, .closeSessions,
       .readSessions, .readMembers, .readAudit:
       true
-    case .exportResults, .holdJobs, .manageDevices, .rotateKeys, .issueTokens, .managePrincipals,
-      .manageProjects, .manageTenants, .manageBudgets, .manageCredit:
+    case .exportResults, .holdJobs, .manageDevices, .reserveDevices, .rotateKeys, .issueTokens,
+      .managePrincipals, .manageProjects, .manageTenants, .manageBudgets, .manageCredit:
       false
     }
   }

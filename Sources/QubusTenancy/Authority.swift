@@ -22,7 +22,7 @@ package enum Authority {
     case .managePrincipals, .readMembers, .manageProjects, .manageTenants, .rotateKeys,
       .issueTokens, .readAudit, .manageBudgets, .manageCredit:
       .readMembers
-    case .connect, .readDevices, .manageDevices: .readDevices
+    case .connect, .readDevices, .manageDevices, .reserveDevices: .readDevices
     case .submitJobs, .readJobs, .readResults, .exportResults, .restoreResults, .cancelJobs,
       .annotateJobs, .manageJobs, .approveJobs, .holdJobs:
       .readJobs

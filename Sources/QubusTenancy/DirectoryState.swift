@@ -45,9 +45,9 @@ struct DirectoryState: Sendable {
     case .spendToken: break
     case .ledger: break
     // Kept by those who judge by them (`QuotaKeeper`, `ShareWeights`, `ApprovalPolicies`,
-    // `ExportPolicies`, `DeviceDrains`).
+    // `ExportPolicies`, `DeviceDrains`, `ReservationBook`).
     case .setQuota, .setWeight, .setApprovalPolicy, .removeApprovalPolicy, .setExportPolicy,
-      .removeExportPolicy, .drain, .endDrain:
+      .removeExportPolicy, .drain, .endDrain, .calendar:
       break
     }
   }

@@ -48,12 +48,12 @@ package enum Role: String, Sendable, Hashable, CaseIterable {
     case .approver: Role.viewer.declared + [.readResults, .approveJobs]
     case .reviewer: Role.viewer.declared + [.readResults, .exportResults]
     case .projectAdmin:
-      Role.submitter.declared + [.manageJobs, .readMembers, .managePrincipals]
+      Role.submitter.declared + [.manageJobs, .reserveDevices, .readMembers, .managePrincipals]
     case .tenantAdmin: Role.projectAdmin.declared + [.manageProjects, .manageBudgets]
     case .operator:
       Self.everyone + [
-        .manageDevices, .readJobs, .readSessions, .cancelJobs, .annotateJobs, .manageJobs,
-        .holdJobs, .restoreResults, .closeSessions, .readMembers, .managePrincipals,
+        .manageDevices, .reserveDevices, .readJobs, .readSessions, .cancelJobs, .annotateJobs,
+        .manageJobs, .holdJobs, .restoreResults, .closeSessions, .readMembers, .managePrincipals,
         .manageProjects, .manageTenants, .manageBudgets, .manageCredit,
       ]
     case .auditor: Self.everyone + [.readJobs, .readSessions, .readMembers, .readAudit]

@@ -21,6 +21,7 @@ package enum TenancyOrder: Sendable, Hashable {
   /// Another key that signs tokens.
   case rotateTokenKey
   case ledger(LedgerOrder)
+  case calendar(CalendarOrder)
   /// Nil: no limit from now on.
   case setQuota(QuotaScope, Quota, limit: Int64?)
   /// Nil: that of the configuration from now on.
@@ -58,6 +59,7 @@ package enum TenancyOrder: Sendable, Hashable {
     case .revokeToken: "RevokeToken"
     case .rotateTokenKey: "RotateTokenKey"
     case .ledger(let order): order.method
+    case .calendar(let order): order.method
     case .setQuota: "SetQuota"
     case .setWeight: "SetWeight"
     case .setApprovalPolicy, .removeApprovalPolicy: "SetApprovalPolicy"
@@ -113,6 +115,8 @@ package enum TenancyQuery: Sendable, Hashable {
   case quotas(tenant: String?, TenancyPage)
   /// Nil: of every tenant that the caller sees.
   case exportPolicies(tenant: String?, TenancyPage)
+  /// Windows that have not ended; nil: of every device.
+  case reservations(device: String?, TenancyPage)
 
   /// The method of the protocol, for the audit.
   package var method: String {
@@ -128,6 +132,7 @@ package enum TenancyQuery: Sendable, Hashable {
     case .quota: "GetQuota"
     case .quotas: "ListQuotas"
     case .exportPolicies: "ListExportPolicies"
+    case .reservations: "ListReservations"
     }
   }
 }

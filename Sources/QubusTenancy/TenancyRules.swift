@@ -17,6 +17,11 @@ package protocol TenancyLookup {
   func token(_ id: String) throws(Failure) -> TokenRecord?
   func hasApprovalPolicy(_ key: ApprovalPolicy.Key) throws(Failure) -> Bool
   func hasExportPolicy(_ key: ExportPolicy.Key) throws(Failure) -> Bool
+  func reservation(_ id: Identifier) throws(Failure) -> Reservation?
+  /// The first other window of a device in a stretch of time.
+  func reservation(
+    overlapping time: Range<Microseconds>, of device: String, besides id: Identifier
+  ) throws(Failure) -> Reservation?
 }
 
 /// Which changes contradict what is there; the same for every store. Who may make them is decided
@@ -62,6 +67,7 @@ package enum TenancyRules {
       return try boundRefusal(of: change, in: lookup)
     // Which devices there are is known where they run.
     case .drain, .endDrain: return nil
+    case .calendar(let change): return try calendarRefusal(of: change, in: lookup)
     }
   }
 
@@ -124,7 +130,7 @@ package enum TenancyRules {
     case .createTenant, .setTenantDisabled, .eraseTenant, .setProjectDisabled, .createPrincipal,
       .setPrincipalDisabled, .setPrincipalUser, .addKey, .revokeKey, .grant, .revokeGrant,
       .issueToken, .revokeToken, .spendToken, .ledger, .setQuota, .setWeight, .setApprovalPolicy,
-      .removeApprovalPolicy, .setExportPolicy, .removeExportPolicy, .drain, .endDrain:
+      .removeApprovalPolicy, .setExportPolicy, .removeExportPolicy, .drain, .endDrain, .calendar:
       return nil
     }
     guard !owner.isEmpty, try !lookup.hasPrincipal(named: owner, in: tenant) else { return nil }
@@ -178,7 +184,7 @@ package enum TenancyRules {
   }
 
   /// A user of the machine who is no principal has the quotas of the project.
-  private static func scopeRefusal<Lookup: TenancyLookup>(
+  static func scopeRefusal<Lookup: TenancyLookup>(
     _ scope: QuotaScope, _ lookup: Lookup
   ) throws(Lookup.Failure) -> QubusError? {
     switch scope.place {

@@ -34,6 +34,7 @@ package enum TenancyChange: Sendable, Hashable {
   /// In the place of an earlier one of the device.
   case drain(DeviceDrain)
   case endDrain(device: String)
+  case calendar(CalendarChange)
 }
 
 /// Everything at once, as it is read at start.
@@ -50,6 +51,8 @@ package struct TenancySnapshot: Sendable, Hashable {
   package var approvalPolicies: [ApprovalPolicy] = []
   package var exportPolicies: [ExportPolicy] = []
   package var drains: [DeviceDrain] = []
+  /// Those that have not ended, in order of times.
+  package var reservations: [Reservation] = []
 
   package init() {}
 }

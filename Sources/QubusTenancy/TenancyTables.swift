@@ -18,6 +18,7 @@ package struct TenancyTables: Sendable {
   private var policies: [ApprovalPolicy.Key: ApprovalPolicy] = [:]
   private var exportPolicies: [ExportPolicy.Key: ExportPolicy] = [:]
   private var drains: [String: DeviceDrain] = [:]
+  private var reservations: [Identifier: Reservation] = [:]
 
   /// A service nobody has used: the tenant `default` with the project `default`.
   package init(createdAt: Microseconds) {
@@ -77,6 +78,9 @@ package struct TenancyTables: Sendable {
     case .removeExportPolicy(let key): exportPolicies[key] = nil
     case .drain(let drain): drains[drain.device] = drain
     case .endDrain(let device): drains[device] = nil
+    case .calendar(.create(let reservation)): reservations[reservation.id] = reservation
+    case .calendar(.extend(let id, let endsAt)): reservations[id]?.endsAt = endsAt
+    case .calendar(.cancel(let id)): reservations[id] = nil
     }
   }
 
@@ -97,6 +101,8 @@ package struct TenancyTables: Sendable {
     snapshot.approvalPolicies = policies.values.sorted { $0.key.text < $1.key.text }
     snapshot.exportPolicies = exportPolicies.values.sorted { $0.key.text < $1.key.text }
     snapshot.drains = drains.values.sorted { $0.device < $1.device }
+    snapshot.reservations = reservations.values.filter { $0.endsAt > now }
+      .sorted { ($0.startsAt, $0.id) < ($1.startsAt, $1.id) }
     return snapshot
   }
 
@@ -130,4 +136,12 @@ extension TenancyTables: TenancyLookup {
   package func token(_ id: String) -> TokenRecord? { tokens[id] }
   package func hasApprovalPolicy(_ key: ApprovalPolicy.Key) -> Bool { policies[key] != nil }
   package func hasExportPolicy(_ key: ExportPolicy.Key) -> Bool { exportPolicies[key] != nil }
+  package func reservation(_ id: Identifier) -> Reservation? { reservations[id] }
+  package func reservation(
+    overlapping time: Range<Microseconds>, of device: String, besides id: Identifier
+  ) -> Reservation? {
+    reservations.values.filter {
+      $0.device == device && $0.id != id && $0.overlaps(time.lowerBound, time.upperBound)
+    }.min { $0.startsAt < $1.startsAt }
+  }
 }

@@ -3,10 +3,11 @@ package import QubusCore
 package import QubusJobs
 
 extension MessageBuilder {
-  /// A job as its owner sees it; `queuePosition` and `estimatedStartAt` only the running service
-  /// knows.
+  /// A job as its owner sees it; `queuePosition`, `estimatedStartAt` and `forecast` only the
+  /// running service knows.
   package func job(
-    _ record: JobRecord, queuePosition: UInt64?, estimatedStartAt: Microseconds?
+    _ record: JobRecord, queuePosition: UInt64?, estimatedStartAt: Microseconds?,
+    forecast: JobForecast? = nil
   ) -> UnsafeMutablePointer<Qubus__V1__Job> {
     let message = make(qubus__v1__job__init)
     let id = text(record.id.description)
@@ -26,6 +27,7 @@ extension MessageBuilder {
         QUBUS__V1__JOB__ESTIMATED_START_CHOICE_ESTIMATED_START_AT
       message.pointee.estimated_start_at = estimatedStartAt
     }
+    if let forecast { add(forecast, to: message) }
     message.pointee.lane = text(record.lane)
     message.pointee.device = text(record.device)
     if let held = record.costHeld {
@@ -110,5 +112,30 @@ package func hexadecimal(_ bytes: [UInt8]) -> String {
       buffer[2 * index + 1] = digits[Int(byte & 15)]
     }
     return bytes.count * 2
+  }
+}
+
+extension MessageBuilder {
+  private func add(
+    _ forecast: JobForecast, to message: UnsafeMutablePointer<Qubus__V1__Job>
+  ) {
+    message.pointee.estimated_start_p10_choice_case =
+      QUBUS__V1__JOB__ESTIMATED_START_P10_CHOICE_ESTIMATED_START_P10_AT
+    message.pointee.estimated_start_p10_at = forecast.start.p10
+    message.pointee.estimated_start_p90_choice_case =
+      QUBUS__V1__JOB__ESTIMATED_START_P90_CHOICE_ESTIMATED_START_P90_AT
+    message.pointee.estimated_start_p90_at = forecast.start.p90
+    message.pointee.estimate_confidence_choice_case =
+      QUBUS__V1__JOB__ESTIMATE_CONFIDENCE_CHOICE_ESTIMATE_CONFIDENCE
+    message.pointee.estimate_confidence = forecast.confidence
+    message.pointee.estimated_end_p10_choice_case =
+      QUBUS__V1__JOB__ESTIMATED_END_P10_CHOICE_ESTIMATED_END_P10_AT
+    message.pointee.estimated_end_p10_at = forecast.end.p10
+    message.pointee.estimated_end_choice_case =
+      QUBUS__V1__JOB__ESTIMATED_END_CHOICE_ESTIMATED_END_AT
+    message.pointee.estimated_end_at = forecast.end.p50
+    message.pointee.estimated_end_p90_choice_case =
+      QUBUS__V1__JOB__ESTIMATED_END_P90_CHOICE_ESTIMATED_END_P90_AT
+    message.pointee.estimated_end_p90_at = forecast.end.p90
   }
 }

@@ -23,6 +23,7 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case replayJob = "ReplayJob"
   case explainJob = "ExplainJob"
   case getQueuePolicy = "GetQueuePolicy"
+  case getEtaReport = "GetEtaReport"
   case archiveJob = "ArchiveJob"
   case restoreJob = "RestoreJob"
   case openSession = "OpenSession"
@@ -77,6 +78,10 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
   case setApprovalPolicy = "SetApprovalPolicy"
   case setExportPolicy = "SetExportPolicy"
   case listExportPolicies = "ListExportPolicies"
+  case createReservation = "CreateReservation"
+  case listReservations = "ListReservations"
+  case extendReservation = "ExtendReservation"
+  case cancelReservation = "CancelReservation"
 
   /// How answers come.
   package enum Shape: Sendable, Hashable {
@@ -133,6 +138,8 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .explainJob: row(.readJobs, .reader)
     // The rules are everybody's to know.
     case .getQueuePolicy: row(.connect, .reader)
+    // Sums alone.
+    case .getEtaReport: row(.readJobs, .reader)
     // Under an export policy it takes results.export besides.
     case .archiveJob: row(.readResults, .reader)
     case .restoreJob: row(.restoreResults, .engine)
@@ -190,6 +197,10 @@ package enum Method: String, Sendable, Hashable, CaseIterable {
     case .approveJob: row(.approveJobs, .engine)
     case .setApprovalPolicy, .setExportPolicy: row(.manageProjects, .engine)
     case .listExportPolicies: row(.readMembers, .reader)
+    // Maintenance and calibration take devices.manage.
+    case .createReservation, .extendReservation: row(.reserveDevices, .engine, idempotent: false)
+    case .cancelReservation: row(.reserveDevices, .engine)
+    case .listReservations: row(.readDevices, .reader)
     }
   }
 

@@ -22,6 +22,7 @@ extension RequestDecoder {
     case .getQuota: try getQuota(body)
     case .listQuotas: try listQuotas(body)
     case .listExportPolicies: try listExportPolicies(body)
+    case .listReservations: try listReservations(body)
     default: throw QubusError(.internalError, "\(method.rawValue) reads no tenants")
     }
   }

@@ -38,6 +38,9 @@ extension RequestDecoder {
     case .setWeight: try setWeight(body)
     case .setApprovalPolicy: try setApprovalPolicy(body)
     case .setExportPolicy: try setExportPolicy(body)
+    case .createReservation: try createReservation(body)
+    case .extendReservation: try extendReservation(body)
+    case .cancelReservation: try cancelReservation(body)
     default: throw QubusError(.internalError, "\(method.rawValue) changes no tenants")
     }
   }

@@ -24,10 +24,23 @@ struct QubusSim: ParsableCommand {
   var output: ReportFormat = .table
   @Option(help: "Also draws the policies into this SVG file.")
   var plot: String?
+  @Flag(
+    help: """
+      Tells every job that has to wait when it will start, by the policy qubus with learned run \
+      times, and reports how the second half of these quotes held.
+      """)
+  var eta = false
 
   func run() throws {
     do {
       let trace = try load.trace(source)
+      if eta {
+        let (policy, lanes) = policies.rules
+        let quotes = try ForecastReplay.quotes(
+          of: trace, policy: policy, lanes: lanes, settings: replay.settings, seed: load.seed)
+        return print(
+          output.text(ForecastReport.secondHalf(of: trace, quotes)), terminator: "")
+      }
       var reports: [ReplayReport] = []
       var drawing = SurvivalPlot(
         title: "\(trace.name): \(trace.jobs.count) jobs on \(trace.processors) processors")

@@ -69,6 +69,12 @@ struct PolicyOptions: ParsableArguments {
   }
 
   private func service(isPreemptible: Bool) -> ReplayPolicy {
+    let (policy, lanes) = rules
+    return .service(policy, lanes: lanes, isPreemptible: isPreemptible)
+  }
+
+  /// Those of qubus.
+  var rules: (policy: FairPolicy, lanes: ServiceReplay.Lanes) {
     var policy = FairPolicy()
     if let stretch { policy.stretch = stretch }
     if let usageFactor { policy.usageFactor = usageFactor }
@@ -79,6 +85,6 @@ struct PolicyOptions: ParsableArguments {
     }
     let lanes = ServiceReplay.Lanes(
       interactiveUpTo: Microseconds(interactiveUpTo * 1e6), longFrom: Microseconds(longFrom * 1e6))
-    return .service(policy, lanes: lanes, isPreemptible: isPreemptible)
+    return (policy, lanes)
   }
 }

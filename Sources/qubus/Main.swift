@@ -25,7 +25,8 @@ struct Qubus: ParsableCommand {
       CommandGroup(
         name: "The service:",
         subcommands: [
-          DevicesCommand.self, QueuePolicyCommand.self, QuotaCommand.self, ErrorsCommand.self,
+          DevicesCommand.self, ReservationCommand.self, QueuePolicyCommand.self,
+          QuotaCommand.self, EtaReportCommand.self, ErrorsCommand.self,
           HealthCommand.self,
           VersionCommand.self,
           KeygenCommand.self, CompletionCommand.self,

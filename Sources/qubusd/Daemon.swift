@@ -37,7 +37,11 @@ final class Daemon: Sendable {
     let clock = SystemClock()
     let limits = Limits()
     let codec = ProtobufJobCodec(limits: limits)
+    let places = ThreadPlaces(
+      dataDirectory: configuration.dataDirectory,
+      keepsAwake: configuration.keepAwakeMicroseconds > 0)
     var storeOptions = StoreOptions()
+    storeOptions.writerProcessor = places.writer
     storeOptions.onFatal = { error in
       logger.critical(
         "the disk cannot be trusted any more", metadata: ["error": "\(error.logText)"])
@@ -85,10 +89,10 @@ final class Daemon: Sendable {
       configuration: engineConfiguration, store: store, codec: codec, devices: [device],
       programs: programs, clock: clock, identifiers: identifiers,
       logger: logger, sessionStore: store, sessionCodec: codec,
-      retentionStore: store, useStore: store, audit: store,
+      retentionStore: store, useStore: store, quoteStore: store, audit: store,
       ledger: tenancy.ledger, quotas: tenancy.quotas, approvalPolicies: tenancy.approvalPolicies,
       weights: tenancy.weights, exportPolicies: tenancy.exportPolicies,
-      drains: tenancy.drains)
+      drains: tenancy.drains, reservations: tenancy.reservations)
     var serverConfiguration = ServerConfiguration(
       endpoints: configuration.effectiveEndpoints.map(\.description))
     serverConfiguration.socketGroup = configuration.socketGroup
@@ -97,6 +101,7 @@ final class Daemon: Sendable {
     serverConfiguration.unadmittedAtOnce = 1024
     serverConfiguration.limits = limits
     serverConfiguration.keepAwakeMicroseconds = Int64(configuration.keepAwakeMicroseconds)
+    serverConfiguration.messageProcessor = places.messages
     serverConfiguration.storeSchemaVersion = UInt32(store.schemaVersion)
     serverConfiguration.instructionSet = device.instructionSet
     try engine.start()

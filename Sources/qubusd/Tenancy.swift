@@ -18,9 +18,11 @@ final class Tenancy: Sendable {
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
   let drains: DeviceDrains
+  let reservations: ReservationBook
   private let store: SQLiteJobStore
   private let tokens: TokenIssuer
   private let verifier: TokenVerifier
+  private let identifiers: IdentifierSource
   private let logger: Logger
   private let serverKey = Lock("")
 
@@ -47,6 +49,8 @@ final class Tenancy: Sendable {
     weights = ShareWeights(snapshot.weights)
     exportPolicies = ExportPolicies(snapshot.exportPolicies)
     drains = DeviceDrains(snapshot.drains)
+    reservations = ReservationBook(snapshot.reservations)
+    self.identifiers = identifiers
     let keys = try TokenKeys(path: configuration.dataDirectory + "/token.key")
     let service = store.serviceID.description
     tokens = TokenIssuer(
@@ -93,7 +97,9 @@ final class Tenancy: Sendable {
       ledger: LedgerSurroundings(
         book: ledger, store: store, devices: engine.deviceNames),
       quotas: quotas, approvalPolicies: approvalPolicies, weights: weights,
-      exportPolicies: exportPolicies, drains: drains)
+      exportPolicies: exportPolicies, drains: drains,
+      calendar: CalendarSurroundings(
+        book: reservations, devices: engine.deviceNames, identifiers: identifiers))
   }
 
   /// Credit that expired and subscriptions that were renewed, behind the submit that found it.

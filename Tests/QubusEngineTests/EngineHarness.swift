@@ -28,7 +28,8 @@ final class EngineHarness: Sendable {
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(), drains: DeviceDrains = DeviceDrains(),
     useStore: (any UsedServiceStore)? = nil,
-    moreDevices: [FakeDevice] = [],
+    quoteStore: (any StartQuoteStore)? = nil,
+    moreDevices: [FakeDevice] = [], reservations: ReservationBook = ReservationBook(),
     configure: (inout EngineConfiguration) -> Void = { _ in }
   ) throws {
     var configuration = EngineConfiguration()
@@ -45,8 +46,10 @@ final class EngineHarness: Sendable {
       devices: [device] + moreDevices,
       programs: programs, clock: clock, identifiers: IdentifierSource(clock: clock),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-      useStore: useStore, audit: self.store.memory.audit, ledger: ledger, quotas: quotas,
-      approvalPolicies: approvalPolicies, weights: weights, drains: drains)
+      useStore: useStore, quoteStore: quoteStore, audit: self.store.memory.audit, ledger: ledger,
+      quotas: quotas,
+      approvalPolicies: approvalPolicies, weights: weights, drains: drains,
+      reservations: reservations)
     if start { try engine.start() }
   }
 

@@ -115,13 +115,16 @@ import Testing
   @Test("waiting jobs keep their order over a restart and come before new ones")
   func order() async throws {
     let device = FakeDevice()
-    let first = try EngineHarness(device: device)
+    // By the machine's clock a slow run would find the first jobs overdue.
+    let clock = ManualClock()
+    let first = try EngineHarness(device: device, clock: clock)
     first.engine.drain(true)
     var ids: [Identifier] = []
     for _ in 0..<20 { ids.append(try await first.submitted()) }
     await first.stop()
+    clock.advance(microseconds: 1_000_000)
     let second = try EngineHarness(
-      device: device, store: first.store, codec: first.codec, start: false)
+      device: device, store: first.store, codec: first.codec, clock: clock, start: false)
     second.engine.drain(true)
     try second.engine.start()
     ids.append(try await second.submitted())

@@ -97,7 +97,10 @@ final class TenancyHarness {
         serverKey: { "server's key" },
         endSessions: { isMeant in
           ended.withLock { $0 = Self.everyone.filter(isMeant) }
-        }, devices: ["sim.a", "qpu.b"]))
+        }, devices: ["sim.a", "qpu.b"]),
+      calendar: CalendarSurroundings(
+        book: ReservationBook(), devices: ["sim.statevector", "qpu.test"],
+        identifiers: IdentifierSource(clock: clock)))
   }
 
   deinit {

@@ -89,6 +89,7 @@ import Testing
     (told.cores, told.memoryBytes) = (.all, 123)
     (told.expiresAt, told.runLimitMicroseconds) = (456, 789)
     (told.device, told.priority) = (3, -4)
+    (told.longMicroseconds, told.deadline) = (5000, 321)
     order.insert(told)
     #expect(order.waiting(id(7)) == told)
     #expect(order.next(for: .compute) == told)
@@ -146,6 +147,26 @@ import Testing
     #expect(scheduler.startNow(job(3, .interactive, expiresAt: 1), now: 1) == nil)
     #expect(scheduler.startNow(job(3, .interactive, expiresAt: 2), now: 1) == .express)
     #expect(scheduler.decide(now: 2) == [.stop(id(3), .expired)])
+  }
+
+  @Test("jobs that must start now to keep their deadline go first, the earliest to start before")
+  func deadlines() throws {
+    var scheduler = try scheduler()
+    scheduler.apply(.queued(job(1, cores: .all)), now: 0)
+    _ = scheduler.decide(now: 0)
+    for number in 10..<200 { scheduler.apply(.queued(owned(number, "b")), now: 0) }
+    for (number, deadline) in [(302, 5_000_000), (303, 4_000_000), (304, 900_000_000)] {
+      var new = owned(number, "b")
+      new.deadline = Microseconds(deadline)
+      new.longMicroseconds = 3_000_000
+      scheduler.apply(.queued(new), now: 0)
+    }
+    // Job 303 has to be on its way at 1 s, job 302 at 2 s; job 304 has time and is the last.
+    scheduler.apply(.finished(id(1)), now: 2_000_000)
+    let order = drain(&scheduler, from: 2_000_000, 193)
+    #expect(order.count == 193)
+    let places = [303, 302, 304].compactMap { order.firstIndex(of: id($0)) }
+    #expect(places.count == 3 && places[0] < places[1] && places[1] < 30 && places[2] == 192)
   }
 
   @Test("what a lane may wait is kept behind the engine's scheduler as well")

@@ -36,6 +36,55 @@ import Testing
     #expect(one?.long == 8000)
   }
 
+  @Test("where predictions are told, wider circles know how far those are off, not times")
+  func ratios() {
+    var model = RunTimeModel()
+    for number in 0..<20 {
+      model.observe(
+        Microseconds(number + 1) * 3000, predicted: Microseconds(number + 1) * 1000, device: "d",
+        principal: alice, program: "p\(number)")
+    }
+    func estimate(_ program: String, _ principal: AccountPath, _ predicted: Microseconds?)
+      -> RunTimeEstimate?
+    {
+      model.estimate(device: "d", principal: principal, program: program, predicted: predicted)
+    }
+    let known = estimate("p1", alice, 1_000_000)
+    #expect(known?.basis == .program && known?.median == 6000)
+    let new = estimate("new", alice, 500)
+    #expect(new?.basis == .principal && new?.median == 1500 && new?.long == 1500)
+    #expect(estimate("new", bob, 10)?.median == 30)
+    #expect(estimate("new", bob, 10)?.basis == .device)
+    // Times of runs without a prediction are another matter.
+    #expect(estimate("new", bob, nil) == nil)
+    model.observe(77, device: "d", principal: bob, program: "q")
+    #expect(estimate("new", bob, nil)?.median == 77)
+    #expect(estimate("new", bob, 10)?.median == 30)
+    // Predictions of nothing, and ratios without bounds, are numbers all the same.
+    model.observe(.max, predicted: 0, device: "e", principal: bob, program: "q")
+    let huge = model.estimate(device: "e", principal: bob, program: "r", predicted: .max)
+    #expect(huge.map { $0.median > 0 && $0.long >= $0.median } == true)
+  }
+
+  @Test("what is looked up is the median and the p90 of the last runs, whatever their order")
+  func ranks() {
+    var random = SeededGenerator(state: 5)
+    var model = RunTimeModel()
+    var last: [Microseconds] = []
+    for _ in 0..<500 {
+      let time = Microseconds.random(in: 1...40, using: &random)
+      model.observe(time, device: "d", principal: alice, program: "p")
+      last = (last + [time]).suffix(64)
+      let sorted = last.sorted()
+      let found = model.estimate(device: "d", principal: alice, program: "p")
+      #expect(found?.median == sorted[(sorted.count - 1) / 2], "seed 5")
+      if sorted.count >= 9 {
+        let rank = (9 * (sorted.count + 1) + 9) / 10
+        #expect(found?.long == sorted[min(sorted.count, rank) - 1], "seed 5")
+      }
+    }
+  }
+
   @Test("what ran long ago does not count")
   func drift() {
     var model = RunTimeModel()

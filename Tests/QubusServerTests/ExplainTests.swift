@@ -63,6 +63,27 @@ struct ExplainTests {
     #expect(client.ask("GetQueuePolicy", [0xFF])?.code == .malformedFrame)
   }
 
+  @Test("quotes of starts are told as sums, of all lanes first; a forecast that is due is made")
+  func etaReport() throws {
+    let fixture = try Fixture()
+    let client = fixture.client()
+    let answer = try #require(client.ask("GetEtaReport", []))
+    #expect(answer.isOK)
+    try decoded(answer.body, qubus_descriptor_get_eta_report_response()) {
+      (m: Qubus__V1__GetEtaReportResponse) in
+      #expect(m.confidence == 0.8 && m.since == 600)
+      let scores = (0..<m.n_scores).compactMap { m.scores[$0]?.pointee }
+      #expect(scores.map { String(cString: $0.lane) } == ["all", "batch", "long"])
+      #expect(scores.map(\.quotes) == [11, 10, 1] && scores.map(\.covered) == [3, 3, 0])
+      #expect(scores.map(\.mean_width_seconds) == [5, 5, 0])
+      #expect(scores.map(\.mean_error_seconds) == [2, 2, 0])
+    }
+    #expect(client.ask("GetEtaReport", [0xFF])?.code == .malformedFrame)
+    let id = fixture.service.add()
+    fixture.service.forecastsDue.withLock { _ = $0.insert(id) }
+    #expect(client.ask("GetJob", Bodies.job(id.description))?.isOK == true)
+  }
+
   @Test("pausing and resuming answer with the job or say why not")
   func pause() throws {
     let fixture = try Fixture()

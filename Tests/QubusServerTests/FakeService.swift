@@ -297,6 +297,21 @@ final class FakeService: JobService {
       allCoresSeconds: 0.05, maxRunSeconds: nil)
   }
 
+  /// Jobs whose forecast takes a thread that may block.
+  let forecastsDue = Lock<Set<Identifier>>([])
+  func isForecastDue(_ id: Identifier) -> Bool { forecastsDue.withLock { $0.contains(id) } }
+
+  func startQuoteScores(
+    context: CallContext
+  ) throws(QubusError) -> (level: Double, scores: [StartQuoteScore]) {
+    var batch = StartQuoteScore(lane: "batch")
+    (batch.quotes, batch.scored, batch.covered, batch.since) = (10, 4, 3, 700)
+    (batch.widthSeconds, batch.errorSeconds) = (20, 8)
+    var long = StartQuoteScore(lane: "long")
+    (long.quotes, long.since) = (1, 600)
+    return (0.8, [batch, long])
+  }
+
   func archive(
     _ id: Identifier, to destination: String, reason: String, context: CallContext
   ) throws(QubusError) -> ArchiveReport {

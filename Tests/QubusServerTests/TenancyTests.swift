@@ -102,7 +102,17 @@ struct TenancyTests {
         [ExportPolicy(key: .init(tenant: "lab", project: "qc"), destinations: ["vault"])],
         next: ""), [.setExportPolicy, .listExportPolicies]
     ),
+    (.reservation(window), [.createReservation, .extendReservation, .cancelReservation]),
+    (
+      .reservations([ReservationReport(reservation: window, isNamed: true)], next: "x"),
+      [.listReservations]
+    ),
   ]
+
+  private static let window = Reservation(
+    id: Identifier(high: 1, low: 2), device: "sim", isShared: true,
+    holder: .project(tenant: "lab", "qc"), startsAt: 3, endsAt: 4,
+    createdBy: Principal(tenant: "lab", project: "qc", name: "sam"), createdAt: 1)
 
   private static let money: [(TenancyAnswer, [Method])] = {
     let project = LedgerProject(tenant: "lab", project: "qc")

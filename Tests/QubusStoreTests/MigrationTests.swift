@@ -71,8 +71,10 @@ struct MigrationTests {
     #expect(snapshot.approvalPolicies.map(\.maxShots) == (version >= 6 ? [8] : []))
     #expect(snapshot.weights.map(\.weight) == (version >= 9 ? [1.5] : []))
     #expect(try store.usedService() == (version >= 9 ? [Self.use] : []))
+    #expect(try store.startQuotes(limit: 9) == (version >= 11 ? [Self.quote] : []))
     #expect(snapshot.exportPolicies.map(\.destinations) == (version >= 8 ? [["vault"]] : []))
     #expect(snapshot.drains.map(\.reason) == (version >= 11 ? ["leak"] : []))
+    #expect(snapshot.reservations == (version >= 11 ? [Self.window] : []))
     let fresh = try StoreFixture(.sqlite)
     #expect(try Self.schema(of: store) == Self.schema(of: fresh.sqlite))
     fresh.close()
@@ -115,6 +117,8 @@ struct MigrationTests {
   private static let use = UsedService(
     principal: .init(tenant: "t", project: "p", name: "alice"), deviceSeconds: 2.5, at: 17)
 
+  private static let quote = StartQuoteTests.quote(3, at: 1000, startedAt: 2_000_000)
+
   private static let bounds: [TenancyChange] = {
     var policy = ApprovalPolicy(
       key: .init(tenant: "default", project: nil, experimentClass: "demo"))
@@ -129,8 +133,15 @@ struct MigrationTests {
         DeviceDrain(
           device: "sim.statevector", by: .init(tenant: "t", project: "p", name: "root"),
           reason: "leak", since: 19)),
+      .calendar(.create(window)),
     ]
   }()
+
+  private static let window = Reservation(
+    id: Identifier(high: 7, low: 9), device: "sim.statevector", isShared: true,
+    holder: .project(tenant: "default", "default"), startsAt: 4_000_000_000_000_000,
+    endsAt: 4_000_000_060_000_000,
+    createdBy: Principal(tenant: "lab", project: "qc", name: "ada"), createdAt: 17)
 
   private static let money: [LedgerChange] = [
     .setPrice(
@@ -173,6 +184,7 @@ struct MigrationTests {
       all: TenancyFixture.lab + Self.money.map { .ledger($0) } + Self.bounds,
       audit: .sample("tenant lab"))
     fixture.sqlite.keep([Self.use]) { _ in }
+    fixture.sqlite.keep([Self.quote]) { _ in }
     try await fixture.sqlite.record(.sample("job \u{1F642}", time: -1))
     try fixture.store.close()
     try FileManager.default.copyItem(

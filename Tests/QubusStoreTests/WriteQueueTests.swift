@@ -48,4 +48,21 @@ struct WriteQueueTests {
     done.wait()
     #expect(count.withLock { $0 } == sent)
   }
+
+  @Test("a writer that has worked looks for notes by itself once, then sleeps until one wakes it")
+  func notes() {
+    let queue = WriteQueue(capacity: 16, byteCapacity: 1 << 20)
+    #expect(queue.enqueue(Self.flush()) == nil)
+    #expect(queue.take(16).count == 1)
+    #expect(queue.wait(milliseconds: nil, noteMilliseconds: 1) == .idle)
+    let thread = Thread {
+      while queue.takeNotes().isEmpty {
+        _ = queue.wait(milliseconds: nil, noteMilliseconds: 1)
+      }
+      done.signal()
+    }
+    thread.start()
+    #expect(queue.note(Self.flush()) == nil)
+    done.wait()
+  }
 }

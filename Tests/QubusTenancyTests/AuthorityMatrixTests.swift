@@ -82,6 +82,10 @@ struct Expected {
       Expected(
         viewer: "ddhh", submitter: "ddhh", approver: "ddhh", projectAdmin: "ddhh",
         tenantAdmin: "dddh", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
+    case .reserveDevices:
+      Expected(
+        viewer: "ddhh", submitter: "ddhh", approver: "ddhh", projectAdmin: "aahh",
+        tenantAdmin: "aaah", operator: "aaaa", auditor: "dddd", nobody: "dhhh")
     case .submitJobs, .openSessions:
       Expected(
         viewer: "ddhh", submitter: "aahh", approver: "ddhh", projectAdmin: "aahh",
@@ -153,9 +157,11 @@ struct Expected {
   static func action(of method: Method) -> Action {
     switch method {
     case .hello, .health, .version, .errorCatalogue, .whoAmI: .connect
-    case .listDevices, .getDevice: .readDevices
+    case .listDevices, .getDevice, .listReservations: .readDevices
+    // Maintenance and calibration take manageDevices instead.
+    case .createReservation, .extendReservation, .cancelReservation: .reserveDevices
     case .submit, .submitBatch, .replayJob, .resubmitJob: .submitJobs
-    case .plan, .getJob, .listJobs, .watchJob, .explainJob: .readJobs
+    case .plan, .getJob, .listJobs, .watchJob, .explainJob, .getEtaReport: .readJobs
     // Under an export policy archiveJob takes exportResults besides.
     case .getResult, .archiveJob: .readResults
     case .restoreJob: .restoreResults

@@ -59,7 +59,7 @@ struct TenancyRequestTests {
       names == [
         "ListTenants", "ListProjects", "ListPrincipals", "ListKeys", "ListAudit", "VerifyAudit",
         "ExportAuditCheckpoint", "ListBudgets", "GetUsage", "GetQuota", "ListQuotas",
-        "ListExportPolicies",
+        "ListExportPolicies", "ListReservations",
       ])
     #expect(try decoder.tenancyChange(.rotateTokenKey, []).order == .rotateTokenKey)
     for method in Method.allCases

@@ -18,6 +18,7 @@ static const uint8_t client_ready[] = "\4\34\5READY\13Socket-Type\0\0\0\6DEALER"
 static char endpoint[128];
 static int listener = -1, server = -1;
 static direct d;
+static const direct_keys no_keys;
 
 static void write_bytes(const void *data, size_t bytes) {
   CHECK(write(server, data, bytes) == (ssize_t)bytes);
@@ -35,7 +36,7 @@ static void read_bytes(void *to, size_t bytes) {
 
 /// A client that has connected and sent its greeting and READY, and a server that said nothing yet.
 static void begin(void) {
-  CHECK(direct_connect(&d, endpoint) == 0);
+  CHECK(direct_connect(&d, endpoint, no_keys) == 0);
   server = accept(listener, NULL, NULL);
   CHECK(server >= 0);
   uint8_t got[sizeof greeting + sizeof client_ready - 1];
@@ -336,14 +337,26 @@ static void what_cannot_be_connected_says_why(void) {
   direct none;
   char path[160] = "ipc:///tmp/";
   memset(path + strlen(path), 'x', 120);
-  CHECK(direct_connect(&none, "ipc:///tmp/qubus-there-is-no-such-socket") == ENOENT);
+  CHECK(direct_connect(&none, "ipc:///tmp/qubus-there-is-no-such-socket", no_keys) == ENOENT);
   CHECK(none.descriptor == -1);
-  CHECK(direct_connect(&none, path) == ENAMETOOLONG && none.descriptor == -1);
-  CHECK(direct_connect(&none, "ipc://") == ENAMETOOLONG);
-  CHECK(direct_connect(&none, "ipc://@qubus-there-is-no-such-name") == ECONNREFUSED);
-  CHECK(direct_serves("ipc:///x") && !direct_serves("tcp://127.0.0.1:1") &&
-        !direct_serves("curve://127.0.0.1:1"));
+  CHECK(direct_connect(&none, path, no_keys) == ENAMETOOLONG && none.descriptor == -1);
+  CHECK(direct_connect(&none, "ipc://", no_keys) == ENAMETOOLONG);
+  CHECK(direct_connect(&none, "ipc://@qubus-there-is-no-such-name", no_keys) == ECONNREFUSED);
   direct_close(&none, 0);
+}
+
+static void it_serves_this_machine_only(void) {
+  CHECK(direct_serves("ipc:///x") && !direct_serves("tcp://127.0.0.1:1"));
+  CHECK(direct_serves("curve://127.0.0.1:1") == curve_is_there());
+  CHECK(direct_serves("curve://[::1]:1") == curve_is_there());
+  CHECK(!direct_serves("curve://localhost:1") && !direct_serves("curve://192.0.2.1:1"));
+  CHECK(!direct_serves("curve://[2001:db8::1]:1"));
+  if (!curve_is_there()) return;
+  static const uint8_t key[key_bytes] = {9};
+  direct none;
+  direct_keys keys = {key, key, key};
+  CHECK(direct_connect(&none, "curve://127.0.0.1:1", keys) == ECONNREFUSED);
+  CHECK(none.descriptor == -1 && !none.curve.is_used);
 }
 
 int main(int argc, char **argv) {
@@ -367,6 +380,7 @@ int main(int argc, char **argv) {
   RUN(bytes_that_are_no_frames_end_the_connection);
   RUN(random_bytes_do_no_harm);
   RUN(what_cannot_be_connected_says_why);
+  RUN(it_serves_this_machine_only);
   close(listener);
   unlink(address.sun_path);
   return 0;

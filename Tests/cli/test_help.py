@@ -12,7 +12,8 @@ COMMANDS = [
     "run", "submit", "watch", "get", "explain", "list", "result", "cancel", "change", "resubmit", "pause", "resume", "replay", "annotate", "plan",
     "usage", "archive", "restore",
     "devices", "errors", "health", "version", "keygen", "completion",
-    "whoami", "admin", "audit", "quota", "approvals", "queue-policy",
+    "whoami", "admin", "audit", "quota", "approvals", "queue-policy", "eta-report",
+    "reservation",
 ]
 NESTED = [
     "admin tenants", "admin tenants list", "admin tenants create", "admin tenants disable",
@@ -25,7 +26,10 @@ NESTED = [
     "admin token", "admin token issue", "admin token revoke", "admin token rotate-key", "admin price",
     "admin dedicate", "admin credit", "admin budget", "admin budget list", "admin budget set",
     "audit list", "audit verify", "audit export", "admin quota", "admin quota list", "admin quota set", "admin quota lift",
-    "admin weight", "admin hold", "admin release", "admin drain", "admin undrain", "admin approval-policy", "admin approval-policy set", "admin approval-policy remove",
+    "admin weight", "admin hold", "admin release", "admin drain", "admin undrain",
+    "admin maintenance",
+    "reservation list", "reservation create", "reservation extend", "reservation cancel",
+    "admin approval-policy", "admin approval-policy set", "admin approval-policy remove",
     "admin export-policy", "admin export-policy list", "admin export-policy set", "admin export-policy remove",
     "approvals list", "approvals approve", "approvals refuse", "approvals change-device",
 ]

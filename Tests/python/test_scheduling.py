@@ -9,6 +9,7 @@ import pytest
 
 import qubus
 from conftest import BELL, ROOT, serving
+from test_service import LONG
 
 
 @pytest.fixture
@@ -55,6 +56,43 @@ def test_a_paused_job_stays_paused_over_a_restart_and_says_so(own):
         assert json.loads(cli(own, "resume", job.id, "--reason", "now"))["status"] != "canceled"
         assert job.wait(timeout=30) == "succeeded"
         assert job.explain() == []
+
+
+def test_waiting_jobs_are_told_their_start_and_the_quotes_are_scored_over_a_restart(own):
+    with qubus.Client(own.endpoint) as client:
+        assert client.eta_report().get("since") is None
+        blocker = client.submit(LONG, shots=1_000_000, priority="batch")
+        waiting = [client.submit(LONG, shots=20, seed=seed, priority="batch") for seed in (1, 2)]
+        info = waiting[-1].info()
+        assert info.estimated_start_p10_at <= info.estimated_start_at <= info.estimated_start_p90_at
+        assert info.estimated_end_p10_at <= info.estimated_end_at <= info.estimated_end_p90_at
+        assert info.estimated_start_p90_at < info.estimated_end_p90_at
+        assert info.estimate_confidence == 0.8
+        assert "should start" in cli(own, "get", waiting[-1].id, "-o", "table")
+        assert "in eight of ten cases between" in cli(own, "explain", waiting[-1].id, "-o", "table")
+        late = client.submit(LONG, shots=20, priority="batch", deadline_seconds=0.001)
+        assert blocker.info().estimated_start_p10_at is None
+        blocker.cancel()
+        for job in waiting:
+            assert job.wait(timeout=60) == "succeeded"
+        assert late.wait(timeout=60) == "expired" and late.info().reason == "DEADLINE"
+        (notice,) = [each for each in late.info().notices if "hardly be kept" in each]
+        assert notice in [event.details.get("message") for event in late.events(timeout=30)]
+        assert waiting[-1].info().estimated_start_p10_at is None
+        with pytest.raises(qubus.ValidationError) as caught:
+            client.submit(BELL, shots=1, deadline_seconds=-1)
+        assert caught.value.name == "invalid_request" and "deadline_seconds" in str(caught.value)
+    assert own.stop() == 0
+    own.start()
+    with qubus.Client(own.endpoint) as client:
+        report = client.eta_report()
+        assert report.confidence == 0.8 and report.since > 0
+        assert [each.lane for each in report.scores] == ["all", "batch"]
+        assert report.scores[0].scored >= 1 and report.scores[0].quotes >= report.scores[0].scored
+        assert "covered percent" in cli(own, "eta-report", "-o", "table")
+        header, *rows = cli(own, "eta-report", "-o", "csv").splitlines()
+        assert header == "lane,quotes,scored,covered_percent,mean_width,mean_error"
+        assert [row.split(",")[0] for row in rows] == ["all", "batch"]
 
 
 def test_weights_are_set_while_the_daemon_runs_and_wrong_ones_are_refused(own):

@@ -162,6 +162,10 @@ const (
 	ErrInvalidKey Code = 1044
 	// The name of a tenant, project or principal is not allowed.
 	ErrInvalidName Code = 1045
+	// A window in the calendar of a device that cannot be: it lies in the past or too far ahead,
+	// is too long or no time at all, ends before it begins, or has a holder that its kind does not
+	// take.
+	ErrInvalidReservation Code = 1050
 	// The call carries no credentials, or credentials that the server does not accept.
 	ErrUnauthenticated Code = 2001
 	// The principal is known but may not do this in this project.
@@ -187,6 +191,9 @@ const (
 	ErrTokenInvalid Code = 2010
 	// The bearer token has expired, is not valid yet, was revoked, or its shots are used up.
 	ErrTokenExpired Code = 2011
+	// No reservation of this id is visible to you: it has ended, it was canceled, or it belongs to
+	// another tenant, which answers the same.
+	ErrReservationNotFound Code = 2015
 	// The queue holds as many jobs as it may, so this job was not accepted.
 	ErrQueueCapacityExceeded Code = 3001
 	// The job, session or step would exceed a quota of the tenant, the project or the principal.
@@ -258,6 +265,9 @@ const (
 	ErrApprovalNotPending Code = 4022
 	// The job was to run after others had succeeded (`after_ok`), and one of them did not.
 	ErrDependencyFailed Code = 4023
+	// The device is reserved, in maintenance or calibrated in a part of that time, or its calendar
+	// is full.
+	ErrReservationConflict Code = 4030
 	// The device is switched off, in maintenance or unreachable, and the job asked for no other.
 	ErrDeviceOffline Code = 5001
 	// The device is being calibrated and takes no work at present.

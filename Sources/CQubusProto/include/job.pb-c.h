@@ -513,6 +513,24 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__CASE)
 } Qubus__V1__Job__EventsExpiryChoiceCase;
 
+typedef enum {
+  QUBUS__V1__JOB__ESTIMATED_END_P10_CHOICE__NOT_SET = 0,
+  QUBUS__V1__JOB__ESTIMATED_END_P10_CHOICE_ESTIMATED_END_P10_AT = 50
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__JOB__ESTIMATED_END_P10_CHOICE__CASE)
+} Qubus__V1__Job__EstimatedEndP10ChoiceCase;
+
+typedef enum {
+  QUBUS__V1__JOB__ESTIMATED_END_CHOICE__NOT_SET = 0,
+  QUBUS__V1__JOB__ESTIMATED_END_CHOICE_ESTIMATED_END_AT = 51
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__JOB__ESTIMATED_END_CHOICE__CASE)
+} Qubus__V1__Job__EstimatedEndChoiceCase;
+
+typedef enum {
+  QUBUS__V1__JOB__ESTIMATED_END_P90_CHOICE__NOT_SET = 0,
+  QUBUS__V1__JOB__ESTIMATED_END_P90_CHOICE_ESTIMATED_END_P90_AT = 52
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__JOB__ESTIMATED_END_P90_CHOICE__CASE)
+} Qubus__V1__Job__EstimatedEndP90ChoiceCase;
+
 struct  Qubus__V1__Job
 {
   ProtobufCMessage base;
@@ -634,10 +652,22 @@ struct  Qubus__V1__Job
   union {
     int64_t events_expire_at;
   };
+  Qubus__V1__Job__EstimatedEndP10ChoiceCase estimated_end_p10_choice_case;
+  union {
+    int64_t estimated_end_p10_at;
+  };
+  Qubus__V1__Job__EstimatedEndChoiceCase estimated_end_choice_case;
+  union {
+    int64_t estimated_end_at;
+  };
+  Qubus__V1__Job__EstimatedEndP90ChoiceCase estimated_end_p90_choice_case;
+  union {
+    int64_t estimated_end_p90_at;
+  };
 };
 #define QUBUS__V1__JOB__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__job__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB__QUEUE_POSITION_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P90_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATE_CONFIDENCE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_HELD_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_DONE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB_STATUS__JOB_STATUS_UNSPECIFIED, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, NULL, 0,NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, QUBUS__V1__JOB__QUEUE_POSITION_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_START_P90_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATE_CONFIDENCE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_HELD_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_DONE_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__SHOTS_TOTAL_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__RESULTS_EXPIRY_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__EVENTS_EXPIRY_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_END_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_END_CHOICE__NOT_SET, {0}, QUBUS__V1__JOB__ESTIMATED_END_P90_CHOICE__NOT_SET, {0} }
 
 
 /*

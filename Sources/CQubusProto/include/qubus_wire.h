@@ -15,6 +15,7 @@
 #include "job.pb-c.h"
 #include "ledger.pb-c.h"
 #include "quota.pb-c.h"
+#include "calendar.pb-c.h"
 #include "service.pb-c.h"
 #include "session.pb-c.h"
 #include "tenancy.pb-c.h"
@@ -211,13 +212,17 @@ int32_t qubus_json_read(
   X(set_weight_request) X(set_weight_response) X(pause_job_request) X(pause_job_response)         \
   X(resume_job_request) X(resume_job_response) X(hold_job_request) X(hold_job_response)           \
   X(release_job_request) X(release_job_response)                                                  \
+  X(eta_score) X(get_eta_report_request) X(get_eta_report_response)                               \
   X(get_queue_policy_request) X(get_queue_policy_response)                                        \
   X(drain_device_request) X(drain_device_response) X(change_job_request) X(change_job_response)   \
   X(cancel_batch_request) X(cancel_batch_response)                                                \
   X(resubmit_job_request) X(resubmit_job_response)                                                \
   X(archive_job_request) X(archive_job_response) X(restore_job_request) X(restore_job_response)   \
   X(export_policy) X(set_export_policy_request) X(set_export_policy_response)                     \
-  X(list_export_policies_request) X(list_export_policies_response)
+  X(list_export_policies_request) X(list_export_policies_response)                                \
+  X(reservation) X(create_reservation_request) X(create_reservation_response)                     \
+  X(list_reservations_request) X(list_reservations_response) X(extend_reservation_request)        \
+  X(extend_reservation_response) X(cancel_reservation_request) X(cancel_reservation_response)
 
 /// `qubus_descriptor_envelope()` and so on: the address of the generated descriptor, which a Swift
 /// copy of the global would not be.

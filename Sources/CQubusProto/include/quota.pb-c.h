@@ -58,7 +58,7 @@ struct  Qubus__V1__QuotaStatus
   char *scope;
   /*
    * jobs_queued, jobs_running, shots_per_day, device_seconds_per_day, sessions, memory_bytes,
-   * requests_per_second, stream_bytes_per_second
+   * requests_per_second, stream_bytes_per_second, reserved_seconds
    */
   char *quota;
   /*

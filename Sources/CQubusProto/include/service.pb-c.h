@@ -71,6 +71,9 @@ typedef struct Qubus__V1__LanePolicy Qubus__V1__LanePolicy;
 typedef struct Qubus__V1__AccountStanding Qubus__V1__AccountStanding;
 typedef struct Qubus__V1__GetQueuePolicyRequest Qubus__V1__GetQueuePolicyRequest;
 typedef struct Qubus__V1__GetQueuePolicyResponse Qubus__V1__GetQueuePolicyResponse;
+typedef struct Qubus__V1__EtaScore Qubus__V1__EtaScore;
+typedef struct Qubus__V1__GetEtaReportRequest Qubus__V1__GetEtaReportRequest;
+typedef struct Qubus__V1__GetEtaReportResponse Qubus__V1__GetEtaReportResponse;
 typedef struct Qubus__V1__Device Qubus__V1__Device;
 typedef struct Qubus__V1__DrainDeviceRequest Qubus__V1__DrainDeviceRequest;
 typedef struct Qubus__V1__DrainDeviceResponse Qubus__V1__DrainDeviceResponse;
@@ -981,7 +984,7 @@ struct  Qubus__V1__WaitConstraint
 {
   ProtobufCMessage base;
   /*
-   * APPROVAL, DEPENDENCY, DEVICE_OFFLINE, HELD, PAUSED, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
+   * APPROVAL, CALIBRATION, DEADLINE, DEPENDENCY, DEVICE_OFFLINE, HELD, MAINTENANCE, PAUSED, PREEMPTED, QUOTA, RESERVED, SHARE_TURN, TOO_LARGE
    */
   char *kind;
   /*
@@ -1172,6 +1175,79 @@ struct  Qubus__V1__GetQueuePolicyResponse
 #define QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__get_queue_policy_response__descriptor) \
     , 0,NULL, 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__HALF_LIFE_CHOICE__NOT_SET, {0}, QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__OVERDUE_STRETCH_CHOICE__NOT_SET, {0}, QUBUS__V1__GET_QUEUE_POLICY_RESPONSE__RUN_LIMIT_CHOICE__NOT_SET, {0} }
+
+
+/*
+ * How the bands held that were told of the starts of waiting jobs.
+ */
+struct  Qubus__V1__EtaScore
+{
+  ProtobufCMessage base;
+  /*
+   * "all": of every lane
+   */
+  char *lane;
+  /*
+   * that are kept
+   */
+  uint64_t quotes;
+  /*
+   * whose jobs have started
+   */
+  uint64_t scored;
+  /*
+   * of those: started between p10 and p90
+   */
+  uint64_t covered;
+  /*
+   * of the bands of those
+   */
+  double mean_width_seconds;
+  /*
+   * how far their starts lay from the p50
+   */
+  double mean_error_seconds;
+};
+#define QUBUS__V1__ETA_SCORE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__eta_score__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0 }
+
+
+struct  Qubus__V1__GetEtaReportRequest
+{
+  ProtobufCMessage base;
+};
+#define QUBUS__V1__GET_ETA_REPORT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__get_eta_report_request__descriptor) \
+     }
+
+
+typedef enum {
+  QUBUS__V1__GET_ETA_REPORT_RESPONSE__SINCE_CHOICE__NOT_SET = 0,
+  QUBUS__V1__GET_ETA_REPORT_RESPONSE__SINCE_CHOICE_SINCE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__GET_ETA_REPORT_RESPONSE__SINCE_CHOICE__CASE)
+} Qubus__V1__GetEtaReportResponse__SinceChoiceCase;
+
+struct  Qubus__V1__GetEtaReportResponse
+{
+  ProtobufCMessage base;
+  /*
+   * part of the starts that bands are to hold
+   */
+  double confidence;
+  /*
+   * of all lanes together, then of each that has quotes
+   */
+  size_t n_scores;
+  Qubus__V1__EtaScore **scores;
+  Qubus__V1__GetEtaReportResponse__SinceChoiceCase since_choice_case;
+  union {
+    int64_t since;
+  };
+};
+#define QUBUS__V1__GET_ETA_REPORT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__get_eta_report_response__descriptor) \
+    , 0, 0,NULL, QUBUS__V1__GET_ETA_REPORT_RESPONSE__SINCE_CHOICE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -2483,6 +2559,63 @@ Qubus__V1__GetQueuePolicyResponse *
 void   qubus__v1__get_queue_policy_response__free_unpacked
                      (Qubus__V1__GetQueuePolicyResponse *message,
                       ProtobufCAllocator *allocator);
+/* Qubus__V1__EtaScore methods */
+void   qubus__v1__eta_score__init
+                     (Qubus__V1__EtaScore         *message);
+size_t qubus__v1__eta_score__get_packed_size
+                     (const Qubus__V1__EtaScore   *message);
+size_t qubus__v1__eta_score__pack
+                     (const Qubus__V1__EtaScore   *message,
+                      uint8_t             *out);
+size_t qubus__v1__eta_score__pack_to_buffer
+                     (const Qubus__V1__EtaScore   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__EtaScore *
+       qubus__v1__eta_score__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__eta_score__free_unpacked
+                     (Qubus__V1__EtaScore *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__GetEtaReportRequest methods */
+void   qubus__v1__get_eta_report_request__init
+                     (Qubus__V1__GetEtaReportRequest         *message);
+size_t qubus__v1__get_eta_report_request__get_packed_size
+                     (const Qubus__V1__GetEtaReportRequest   *message);
+size_t qubus__v1__get_eta_report_request__pack
+                     (const Qubus__V1__GetEtaReportRequest   *message,
+                      uint8_t             *out);
+size_t qubus__v1__get_eta_report_request__pack_to_buffer
+                     (const Qubus__V1__GetEtaReportRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__GetEtaReportRequest *
+       qubus__v1__get_eta_report_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__get_eta_report_request__free_unpacked
+                     (Qubus__V1__GetEtaReportRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Qubus__V1__GetEtaReportResponse methods */
+void   qubus__v1__get_eta_report_response__init
+                     (Qubus__V1__GetEtaReportResponse         *message);
+size_t qubus__v1__get_eta_report_response__get_packed_size
+                     (const Qubus__V1__GetEtaReportResponse   *message);
+size_t qubus__v1__get_eta_report_response__pack
+                     (const Qubus__V1__GetEtaReportResponse   *message,
+                      uint8_t             *out);
+size_t qubus__v1__get_eta_report_response__pack_to_buffer
+                     (const Qubus__V1__GetEtaReportResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Qubus__V1__GetEtaReportResponse *
+       qubus__v1__get_eta_report_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   qubus__v1__get_eta_report_response__free_unpacked
+                     (Qubus__V1__GetEtaReportResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Qubus__V1__Device methods */
 void   qubus__v1__device__init
                      (Qubus__V1__Device         *message);
@@ -2970,6 +3103,15 @@ typedef void (*Qubus__V1__GetQueuePolicyRequest_Closure)
 typedef void (*Qubus__V1__GetQueuePolicyResponse_Closure)
                  (const Qubus__V1__GetQueuePolicyResponse *message,
                   void *closure_data);
+typedef void (*Qubus__V1__EtaScore_Closure)
+                 (const Qubus__V1__EtaScore *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__GetEtaReportRequest_Closure)
+                 (const Qubus__V1__GetEtaReportRequest *message,
+                  void *closure_data);
+typedef void (*Qubus__V1__GetEtaReportResponse_Closure)
+                 (const Qubus__V1__GetEtaReportResponse *message,
+                  void *closure_data);
 typedef void (*Qubus__V1__Device_Closure)
                  (const Qubus__V1__Device *message,
                   void *closure_data);
@@ -3085,6 +3227,9 @@ extern const ProtobufCMessageDescriptor qubus__v1__lane_policy__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__account_standing__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__get_queue_policy_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__get_queue_policy_response__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__eta_score__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__get_eta_report_request__descriptor;
+extern const ProtobufCMessageDescriptor qubus__v1__get_eta_report_response__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__device__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__drain_device_request__descriptor;
 extern const ProtobufCMessageDescriptor qubus__v1__drain_device_response__descriptor;

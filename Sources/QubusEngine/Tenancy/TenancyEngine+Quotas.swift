@@ -14,7 +14,7 @@ extension TenancyEngine {
     }
   }
 
-  private func hidden(_ scope: QuotaScope) -> QubusError {
+  func hidden(_ scope: QuotaScope) -> QubusError {
     switch scope.place {
     case .tenant(let tenant): .tenantNotFound(tenant)
     case .project(let tenant, let project): .projectNotFound(tenant, project)
@@ -34,7 +34,7 @@ extension TenancyEngine {
       action: action, grant: grant,
       subject: "quota \(quota.rawValue) of \(scope.text): \(limit.map(String.init) ?? "none")",
       tenant: scope.tenant, changes: [.setQuota(scope, quota, limit: limit)]
-    ) { [self] in .quotas([quotas.status(of: scope, quota)], next: "") }
+    ) { [self] in .quotas(withReservations([quotas.status(of: scope, quota)]), next: "") }
   }
 
   func planWeight(
@@ -87,14 +87,14 @@ extension TenancyEngine {
   ) throws(QubusError) -> TenancyAnswer {
     let own = QuotaScope.all(of: context.principal)
     guard let scope else {
-      return .quotas(quotas.statuses(of: own.reversed()), next: "")
+      return .quotas(withReservations(quotas.statuses(of: own.reversed())), next: "")
     }
     if !own.contains(scope.on(nil)) {
       try context.identity.check(
         .readMembers, on: manager(of: scope).place, now: directory.now(), hidden: hidden(scope))
       guard exists(scope) else { throw hidden(scope) }
     }
-    return .quotas(quotas.statuses(of: [scope]), next: "")
+    return .quotas(withReservations(quotas.statuses(of: [scope])), next: "")
   }
 
   private func exists(_ scope: QuotaScope) -> Bool {
@@ -129,7 +129,7 @@ extension TenancyEngine {
         && Authority.allows(
           context.identity, .readMembers, on: manager(of: record.scope).place, now: now)
     }
-    let statuses = seen.map { quotas.status(of: $0.scope, $0.quota) }
+    let statuses = withReservations(seen.map { quotas.status(of: $0.scope, $0.quota) })
     let (found, next) = page.cut(statuses, by: \.name)
     return .quotas(found, next: next)
   }

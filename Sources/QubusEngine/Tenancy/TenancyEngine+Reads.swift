@@ -27,6 +27,8 @@ extension TenancyEngine {
     case .quotas(let tenant, let page): return try limitsAnswer(of: tenant, page, context)
     case .exportPolicies(let tenant, let page):
       return try exportsAnswer(of: tenant, page, context)
+    case .reservations(let device, let page):
+      return try calendarAnswer(of: device, page, context)
     }
   }
 

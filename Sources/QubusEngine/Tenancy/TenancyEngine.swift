@@ -40,6 +40,8 @@ package final class TenancyEngine: TenancyService {
   let weights: ShareWeights
   let exportPolicies: ExportPolicies
   let drains: DeviceDrains
+  /// Nil: devices have no calendar.
+  let calendar: CalendarSurroundings?
   private let queue = ChangeQueue()
 
   package init(
@@ -48,7 +50,8 @@ package final class TenancyEngine: TenancyService {
     quotas: QuotaKeeper = QuotaKeeper(),
     approvalPolicies: ApprovalPolicies = ApprovalPolicies(),
     weights: ShareWeights = ShareWeights(),
-    exportPolicies: ExportPolicies = ExportPolicies(), drains: DeviceDrains = DeviceDrains()
+    exportPolicies: ExportPolicies = ExportPolicies(), drains: DeviceDrains = DeviceDrains(),
+    calendar: CalendarSurroundings? = nil
   ) {
     self.directory = directory
     self.store = store
@@ -60,6 +63,7 @@ package final class TenancyEngine: TenancyService {
     self.weights = weights
     self.exportPolicies = exportPolicies
     self.drains = drains
+    self.calendar = calendar
   }
 
   package func perform(
@@ -90,6 +94,7 @@ package final class TenancyEngine: TenancyService {
           weights.apply(plan.changes)
           exportPolicies.apply(plan.changes)
           drains.apply(plan.changes)
+          calendar?.book.apply(plan.changes)
           endSessions(plan.changes)
           return Result { () throws(QubusError) in try plan.answer() }
         }
@@ -141,6 +146,7 @@ package final class TenancyEngine: TenancyService {
     case .revokeToken(let id): return try planRevocation(ofToken: id, context)
     case .rotateTokenKey: return try planTokenKey(context)
     case .ledger(let order): return try planLedger(order, context)
+    case .calendar(let order): return try planCalendar(order, context)
     case .setQuota(let scope, let quota, let limit):
       return try planQuota(scope, quota, limit, context)
     case .setWeight(let scope, let weight): return try planWeight(scope, weight, context)

@@ -24,6 +24,25 @@ package struct KeyReport: Sendable, Hashable {
   }
 }
 
+/// A window of a device's calendar as one caller sees it.
+package struct ReservationReport: Sendable, Hashable {
+  package var reservation: Reservation
+  /// False: it is told as time that is taken, not whose it is.
+  package var isNamed: Bool
+
+  package init(reservation: Reservation, isNamed: Bool) {
+    self.reservation = reservation
+    self.isNamed = isNamed
+  }
+
+  /// Its place in lists: windows of one device never begin at one time.
+  package var place: String {
+    let time = String(reservation.startsAt)
+    return String(repeating: "0", count: max(0, 20 - time.count)) + time + " "
+      + reservation.device
+  }
+}
+
 /// The halves of a key pair, Z85.
 package struct ClientKeyPair: Sendable, Hashable {
   package var publicKey: String
@@ -73,6 +92,9 @@ package enum TenancyAnswer: Sendable, Hashable {
   case exportPolicies([ExportPolicy], next: String)
   /// Nil: jobs start there.
   case drain(device: String, DeviceDrain?)
+  /// Of a change: as it is now; of a cancel: as it was.
+  case reservation(Reservation)
+  case reservations([ReservationReport], next: String)
 }
 
 /// What the server needs for administration. Every call is authorised against `context.identity`:

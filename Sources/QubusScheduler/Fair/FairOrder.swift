@@ -9,15 +9,19 @@ package struct FairOrder: SchedulingPolicy {
     var charge: Charge
     var at: Microseconds
   }
-  /// Times that the scheduler minds and this order does not; `.max` for none.
+  /// Times of a job that the queue itself does not keep; `.max` for none.
   private struct Limits: Sendable {
     var expiresAt: Microseconds = .max
     var runLimit: Microseconds = .max
+    var deadline: Microseconds = .max
+    var isReserved = false
   }
   private var queue: FairQueue
   /// By the job's place.
   private var limits: [Limits] = []
   private var running: [Identifier: Started] = [:]
+  /// Waiting jobs in the lane of reservations, by device.
+  private var reserved: [UInt16: Int] = [:]
 
   /// - Throws: `invalid_configuration` for rules that cannot be, naming the field.
   package init(_ policy: FairPolicy = FairPolicy(), capacity: SchedulerCapacity) throws(QubusError)
@@ -58,14 +62,23 @@ package struct FairOrder: SchedulingPolicy {
     let place = Int(queue.add(queued(job)))
     while limits.count <= place { limits.append(Limits()) }
     limits[place] = Limits(
-      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max)
+      expiresAt: job.expiresAt ?? .max, runLimit: job.runLimitMicroseconds ?? .max,
+      deadline: job.deadline ?? .max, isReserved: job.isReserved)
+    if job.isReserved { reserved[job.device, default: 0] += 1 }
   }
 
   package mutating func remove(_ id: Identifier) -> SchedulerJob? {
     guard let place = queue.jobs.place(of: id) else { return nil }
     let job = described(place)
     _ = queue.take(place)
+    leave(place, device: job.device)
     return job
+  }
+
+  /// One that waited here does no more.
+  private mutating func leave(_ place: UInt32, device: UInt16) {
+    guard limits[Int(place)].isReserved, let count = reserved[device] else { return }
+    reserved[device] = count > 1 ? count - 1 : nil
   }
 
   package func next(for slot: SlotClass) -> SchedulerJob? {
@@ -75,6 +88,7 @@ package struct FairOrder: SchedulingPolicy {
       if let due = queue.head(in: .overdue), queue.jobs[due].lane == .interactive {
         return described(due)
       }
+      if let first = nextReserved(for: slot) { return first }
       return queue.head(in: .interactive).map { described($0) }
     }
   }
@@ -86,6 +100,7 @@ package struct FairOrder: SchedulingPolicy {
     let (entry, charge): (QueuedJob, Charge)
     if let place = queue.jobs.place(of: job.id) {
       (entry, charge) = queue.serve(place, for: time)
+      leave(place, device: entry.device)
     } else {
       // One that waited elsewhere, after its turn.
       entry = queued(job)
@@ -104,6 +119,19 @@ package struct FairOrder: SchedulingPolicy {
     queue.jobs.place(of: id).map { described($0) }
   }
 
+  package func waiting(of account: AccountPath) -> [Identifier] {
+    queue.waiting(of: account).map { queue.jobs[$0].id }.sorted()
+  }
+
+  package func reservedCount(on device: UInt16) -> Int { reserved[device] ?? 0 }
+
+  package func nextReserved(for slot: SlotClass) -> SchedulerJob? {
+    guard !reserved.isEmpty, let first = queue.head(in: .reserved),
+      slot == .compute || queue.jobs[first].lane == .interactive
+    else { return nil }
+    return described(first)
+  }
+
   package func position(of id: Identifier) -> QueuePosition? {
     guard let place = queue.jobs.place(of: id) else { return nil }
     let (inLane, overall, work) = queue.position(of: place)
@@ -112,6 +140,8 @@ package struct FairOrder: SchedulingPolicy {
   }
 
   package func count(in lane: Lane) -> Int { queue.count(in: lane) }
+
+  package var size: Int { queue.jobs.slots.count }
 
   package func constraints(on id: Identifier) -> [WaitConstraint] {
     guard let place = queue.jobs.place(of: id) else { return [] }
@@ -123,25 +153,32 @@ package struct FairOrder: SchedulingPolicy {
     let cores = job.cores == .all ? queue.cores : 1
     return QueuedJob(
       id: job.id, submittedAt: submittedAt,
-      overdueAt: queue.overdueTime(
-        job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt),
-      expected: job.predictedMicroseconds, long: job.predictedMicroseconds, attained: 0,
+      // In its own window it goes first anyway.
+      overdueAt: job.isReserved
+        ? .max
+        : queue.overdueTime(
+          job.lane, expected: job.predictedMicroseconds, submittedAt: submittedAt,
+          deadline: job.deadline, left: job.longMicroseconds),
+      expected: job.predictedMicroseconds, long: job.longMicroseconds, attained: 0,
       memoryBytes: job.memoryBytes, cores: UInt32(cores),
-      leaf: queue.leaf(of: job.account, in: job.lane), lane: job.lane, takesAll: job.cores == .all,
-      device: job.device, priority: job.priority)
+      leaf: queue.leaf(of: job.account, in: job.isReserved ? .reserved : job.lane),
+      lane: job.lane, takesAll: job.cores == .all, device: job.device, priority: job.priority)
   }
 
   private func described(_ place: UInt32) -> SchedulerJob {
     let job = queue.jobs[place]
-    let (expiresAt, runLimit) = (limits[Int(place)].expiresAt, limits[Int(place)].runLimit)
+    let limits = limits[Int(place)]
     let path = queue.path(of: job.leaf)
-    return SchedulerJob(
+    var described = SchedulerJob(
       id: job.id, tenant: path.tenant, project: path.project ?? "",
       principal: path.principal ?? "", lane: job.lane, cores: job.takesAll ? .all : .one,
       memoryBytes: job.memoryBytes, predictedMicroseconds: job.expected,
-      expiresAt: expiresAt == .max ? nil : expiresAt,
-      runLimitMicroseconds: runLimit == .max ? nil : runLimit, device: job.device,
+      longMicroseconds: job.long, deadline: limits.deadline == .max ? nil : limits.deadline,
+      expiresAt: limits.expiresAt == .max ? nil : limits.expiresAt,
+      runLimitMicroseconds: limits.runLimit == .max ? nil : limits.runLimit, device: job.device,
       priority: job.priority)
+    described.isReserved = limits.isReserved
+    return described
   }
 }
 

@@ -173,12 +173,17 @@ struct FairQueue: Sendable {
     return time - Microseconds(job.priority) << 58
   }
 
-  /// When a job is overdue; `.max`: never.
+  /// When a job is overdue; `.max`: never. One with a deadline is at the latest when it must start
+  /// to keep it, as far as nine of ten such runs go.
+  /// - Parameter left: of the run time that those do not exceed.
   func overdueTime(
-    _ lane: Lane, expected: Microseconds, submittedAt: Microseconds
+    _ lane: Lane, expected: Microseconds, submittedAt: Microseconds,
+    deadline: Microseconds? = nil, left: Microseconds = 0
   ) -> Microseconds {
     let time = submittedAt.addingReportingOverflow(policy.patience(expected, in: lane) ?? .max)
-    return time.overflow ? .max : time.partialValue
+    let byLane = time.overflow ? .max : time.partialValue
+    guard let deadline else { return byLane }
+    return min(byLane, max(submittedAt, deadline - max(0, left)))
   }
 
   /// Lets a job wait whose `leaf` is set; everything else of its place is made here.
@@ -205,6 +210,19 @@ struct FairQueue: Sendable {
     jobs[place].isOverdue = true
     jobs.drop(place)
     return job
+  }
+
+  /// Places of an account's waiting jobs, in no order.
+  /// - Complexity: these, the principals that ever waited, and the overdue jobs of all.
+  func waiting(of account: AccountPath) -> [UInt32] {
+    var found: [UInt32] = []
+    for (key, leaf) in leaves where account.contains(key.path) {
+      jobs.walk(tree[leaf].jobs) { found.append($0) }
+    }
+    jobs.walk(tree[node(of: .overdue)].jobs) { place in
+      if account.contains(path(of: jobs[place].leaf)) { found.append(place) }
+    }
+    return found
   }
 
   func home(_ job: QueuedJob) -> UInt32 { job.isOverdue ? node(of: .overdue) : job.leaf }

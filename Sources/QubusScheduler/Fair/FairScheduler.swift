@@ -128,12 +128,9 @@ package struct FairScheduler: Sendable {
 
   private mutating func submit(_ job: FairJob) {
     let leaf = queue.leaf(of: job.account, in: job.lane)
-    var overdueAt = queue.overdueTime(
-      job.lane, expected: job.expectedMicroseconds, submittedAt: job.submittedAt)
-    if let deadline = job.deadline {
-      let rest = max(0, job.longMicroseconds - job.attainedMicroseconds)
-      overdueAt = min(overdueAt, max(job.submittedAt, deadline - rest))
-    }
+    let overdueAt = queue.overdueTime(
+      job.lane, expected: job.expectedMicroseconds, submittedAt: job.submittedAt,
+      deadline: job.deadline, left: job.longMicroseconds - job.attainedMicroseconds)
     var queued = QueuedJob(
       id: job.id, submittedAt: job.submittedAt, overdueAt: overdueAt,
       expected: job.expectedMicroseconds,

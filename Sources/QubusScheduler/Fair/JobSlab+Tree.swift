@@ -114,6 +114,14 @@ extension JobSlab {
     return place
   }
 
+  /// Every job of a tree, earliest first.
+  func walk(_ root: UInt32, _ body: (UInt32) -> Void) {
+    if root == Self.none { return }
+    walk(links[Int(root)].left, body)
+    body(root)
+    walk(links[Int(root)].right, body)
+  }
+
   /// The earliest that fits.
   /// - Parameter looks: how many jobs may be looked at; what was used is taken off.
   func first(in root: UInt32, fitting room: Room, looks: inout Int) -> UInt32? {

@@ -17,36 +17,59 @@ package struct RunTimeEstimate: Sendable, Hashable {
 
 /// Run times learned online: of a program on a device; where it has not run, of the principal
 /// there; where that has not run, of the device. The last runs count, older ones do not; memory is
-/// bounded.
+/// bounded. To look up costs the same however many runs there were.
+///
+/// Where a prediction of each run is told, the wider circles learn how far predictions are off
+/// instead of times: programs of one principal can be of any length.
 package struct RunTimeModel: Sendable {
   private struct Key: Hashable, Sendable {
     var device: String
     var basis: RunTimeEstimate.Basis
     var name: String
+    /// Ratios to what was predicted, in units of `one`; else microseconds.
+    var isRatio = false
   }
-  /// The last runs, in a ring.
+  /// The last runs, in the order they came and by size.
   private struct Runs: Sendable {
-    var times: [Microseconds] = []
-    var next = 0
+    private var times: [Int64] = []
+    private(set) var sorted: [Int64] = []
+    private var next = 0
     /// When it was last added to, in observations.
     var touched: UInt64 = 0
 
-    mutating func add(_ time: Microseconds, limit: Int) {
+    mutating func add(_ time: Int64, limit: Int) {
       if times.count < limit {
         times.append(time)
       } else {
+        sorted.remove(at: Self.rank(of: times[next], in: sorted))
         times[next] = time
         next = (next + 1) % limit
       }
+      sorted.insert(time, at: Self.rank(of: time, in: sorted))
+    }
+
+    /// Place of the first that is not smaller.
+    private static func rank(of time: Int64, in sorted: [Int64]) -> Int {
+      var (low, high) = (0, sorted.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if sorted[middle] < time { low = middle + 1 } else { high = middle }
+      }
+      return low
     }
   }
   /// Runs that count.
   private static let window = 64
   /// Runs from which the longest of ten is known by itself.
   private static let enough = 9
+  /// A run as long as predicted.
+  private static let one = 1_000_000.0
   private let capacity: Int
   private var runs: [Key: Runs] = [:]
   private var observations: UInt64 = 0
+
+  /// What a long run is to a usual one where nothing is known.
+  package static let usualRatio = 2.0
 
   /// - Parameter capacity: programs, principals and devices that are remembered, in all.
   package init(capacity: Int = 10_000) {
@@ -57,30 +80,37 @@ package struct RunTimeModel: Sendable {
   package var count: Int { runs.count }
 
   /// Takes in a run that came to its end; one below a microsecond counts as one.
-  /// - Parameter program: fingerprint of what was run.
+  /// - Parameters:
+  ///   - program: fingerprint of what was run.
+  ///   - predicted: what was thought of it without this model; nil: nothing.
   package mutating func observe(
-    _ time: Microseconds, device: String, principal: AccountPath, program: String
+    _ time: Microseconds, predicted: Microseconds? = nil, device: String, principal: AccountPath,
+    program: String
   ) {
     observations += 1
-    for key in Self.keys(device, principal, program) {
-      runs[key, default: Runs()].add(max(1, time), limit: Self.window)
+    let time = max(1, time)
+    let ratio = predicted.map { Double(time) / Double(max(1, $0)) * Self.one }
+    for key in Self.keys(device, principal, program, isRatio: ratio != nil) {
+      let value = key.isRatio ? Int64(min(max(1, ratio ?? 1), 0x1p62)) : time
+      runs[key, default: Runs()].add(value, limit: Self.window)
       runs[key]?.touched = observations
     }
     if runs.count > capacity + capacity / 8 { forget() }
   }
 
   /// Nil when nothing has run on the device.
+  /// - Parameter predicted: as for `observe`; scales what the wider circles know.
   package func estimate(
-    device: String, principal: AccountPath, program: String
+    device: String, principal: AccountPath, program: String, predicted: Microseconds? = nil
   ) -> RunTimeEstimate? {
     // The ratio of long to usual runs is taken from a wider circle where the own runs are few.
-    var ratio = 2.0
+    var ratio = Self.usualRatio
     var found: RunTimeEstimate?
-    for key in Self.keys(device, principal, program).reversed() {
-      guard let times = runs[key]?.times, !times.isEmpty else { continue }
-      let sorted = times.sorted()
+    let keys = Self.keys(device, principal, program, isRatio: predicted != nil)
+    for key in keys.reversed() {
+      guard let sorted = runs[key]?.sorted, !sorted.isEmpty else { continue }
       let median = sorted[(sorted.count - 1) / 2]
-      var long = max(sorted[sorted.count - 1], Microseconds(Double(median) * ratio))
+      var long = max(sorted[sorted.count - 1], Int64(min(Double(median) * ratio, 0x1p62)))
       if sorted.count >= Self.enough {
         // The rank at which the next run is not longer with probability 0.9.
         let rank = (9 * (sorted.count + 1) + 9) / 10
@@ -88,18 +118,24 @@ package struct RunTimeModel: Sendable {
         ratio = Double(long) / Double(median)
       }
       found = RunTimeEstimate(
-        median: median, long: long, basis: key.basis, samples: sorted.count)
+        median: key.isRatio ? Self.scaled(median, by: predicted) : median,
+        long: key.isRatio ? Self.scaled(long, by: predicted) : long, basis: key.basis,
+        samples: sorted.count)
     }
     return found
   }
 
+  private static func scaled(_ ratio: Int64, by predicted: Microseconds?) -> Microseconds {
+    Microseconds(min(max(1, Double(ratio) / one * Double(max(1, predicted ?? 1))), 0x1p60))
+  }
+
   private static func keys(
-    _ device: String, _ principal: AccountPath, _ program: String
+    _ device: String, _ principal: AccountPath, _ program: String, isRatio: Bool
   ) -> [Key] {
     [
       Key(device: device, basis: .program, name: program),
-      Key(device: device, basis: .principal, name: principal.description),
-      Key(device: device, basis: .device, name: ""),
+      Key(device: device, basis: .principal, name: principal.description, isRatio: isRatio),
+      Key(device: device, basis: .device, name: "", isRatio: isRatio),
     ]
   }
 

@@ -7,8 +7,12 @@ package struct WaitConstraint: Sendable, Hashable {
     case shareTurn = "SHARE_TURN"
     /// It needs more than is free.
     case tooLarge = "TOO_LARGE"
-    /// What is free is kept for one whose turn is earlier.
+    /// What is free is kept for one whose turn is earlier, or for whom the device is reserved.
     case reserved = "RESERVED"
+    /// Operators work on the device, or will.
+    case maintenance = "MAINTENANCE"
+    /// The device is calibrated, or will be.
+    case calibration = "CALIBRATION"
     /// The device is drained.
     case deviceOffline = "DEVICE_OFFLINE"
     /// It ran and made room.
@@ -23,6 +27,8 @@ package struct WaitConstraint: Sendable, Hashable {
     case dependency = "DEPENDENCY"
     /// Somebody has to allow it first.
     case approval = "APPROVAL"
+    /// It will hardly end by its deadline.
+    case deadline = "DEADLINE"
   }
   package var kind: Kind
   package var since: Microseconds

@@ -72,12 +72,12 @@ package enum ReportFormat: String, Sendable, CaseIterable {
     return rows.map { $0.joined(separator: ",") + "\n" }.joined()
   }
 
-  private static func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     text.contains { ",\"\n".contains($0) }
       ? "\"" + text.replacingOccurrences(of: "\"", with: "\"\"") + "\"" : text
   }
 
-  private static func json(_ reports: [ReplayReport]) -> String {
+  static func json(_ reports: [some Encodable]) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     encoder.keyEncodingStrategy = .convertToSnakeCase

@@ -18,13 +18,15 @@ package enum Quota: String, Sendable, Hashable, CaseIterable {
   case requestsPerSecond = "requests_per_second"
   /// Sent in streams: events, results in chunks, optimizations. Streams go slower.
   case streamBytesPerSecond = "stream_bytes_per_second"
+  /// Of devices, from now on. Unlike the others, a tenant without a limit may reserve nothing.
+  case reservedSeconds = "reserved_seconds"
 
   /// Begins anew at midnight UTC.
   package var isDaily: Bool {
     switch self {
     case .shotsPerDay, .deviceSecondsPerDay: true
     case .jobsQueued, .jobsRunning, .sessions, .memoryBytes, .requestsPerSecond,
-      .streamBytesPerSecond:
+      .streamBytesPerSecond, .reservedSeconds:
       false
     }
   }
@@ -33,14 +35,16 @@ package enum Quota: String, Sendable, Hashable, CaseIterable {
   package var isOfFamilies: Bool {
     switch self {
     case .jobsQueued, .shotsPerDay, .deviceSecondsPerDay: true
-    case .jobsRunning, .sessions, .memoryBytes, .requestsPerSecond, .streamBytesPerSecond: false
+    case .jobsRunning, .sessions, .memoryBytes, .requestsPerSecond, .streamBytesPerSecond,
+      .reservedSeconds:
+      false
     }
   }
 
   /// The largest limit: the arithmetic of seconds is in nanoseconds, that of rates in millionths.
   package var largestLimit: Int64 {
     switch self {
-    case .deviceSecondsPerDay: 1_000_000_000
+    case .deviceSecondsPerDay, .reservedSeconds: 1_000_000_000
     case .requestsPerSecond, .streamBytesPerSecond: 1_000_000_000_000
     case .jobsQueued, .jobsRunning, .shotsPerDay, .sessions, .memoryBytes: 1 << 53
     }
@@ -101,6 +105,7 @@ extension Quota {
     case .memoryBytes: 5
     case .requestsPerSecond: 6
     case .streamBytesPerSecond: 7
+    case .reservedSeconds: 8
     }
   }
 }

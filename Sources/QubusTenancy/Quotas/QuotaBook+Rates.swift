@@ -79,6 +79,8 @@ extension QuotaBook {
         case .memoryBytes: count.use.memoryBytes
         case .requestsPerSecond: count.requests.used(rate: rate, now: time.monotonic)
         case .streamBytesPerSecond: count.streamBytes.used(rate: rate, now: time.monotonic)
+        // Counted where the windows are (`ReservationBook`).
+        case .reservedSeconds: 0
         }
     }
     return status

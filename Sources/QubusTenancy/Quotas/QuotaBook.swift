@@ -64,7 +64,8 @@ package struct QuotaBook: Sendable {
     switch quota {
     case .requestsPerSecond: counts[place].requests = TokenBucket(now: monotonic)
     case .streamBytesPerSecond: counts[place].streamBytes = TokenBucket(now: monotonic)
-    case .jobsQueued, .jobsRunning, .shotsPerDay, .deviceSecondsPerDay, .sessions, .memoryBytes:
+    case .jobsQueued, .jobsRunning, .shotsPerDay, .deviceSecondsPerDay, .sessions, .memoryBytes,
+      .reservedSeconds:
       break
     }
   }

@@ -33,8 +33,13 @@ struct ExplainCommand: ParsableCommand {
     if isFree { return "Job \(id) is queued, and nothing keeps it from its start." }
     let place = job["queue_position"]?.string.map { ", place \($0)" } ?? ""
     let start = Summary.time(job["estimated_start_at"])
+    let (low, high) = (
+      Summary.time(job["estimated_start_p10_at"]), Summary.time(job["estimated_start_p90_at"])
+    )
+    let band =
+      low.isEmpty || high.isEmpty ? "" : ", in eight of ten cases between \(low) and \(high)"
     return "Job \(id) is queued\(place)"
-      + (start.isEmpty ? "." : ", and should start at about \(start) UTC.")
+      + (start.isEmpty ? "." : ", and should start at about \(start) UTC\(band).")
   }
 
   private static func sentence(_ constraint: JSONValue) -> String {

@@ -98,11 +98,36 @@ extension RecordPrinter {
     "weights",
     [.init("scope"), .init("weight") { $0["weight"]?.string ?? "as configured" }])
 
+  static let reservations = RecordPrinter(
+    "reservations",
+    [
+      .init("reservation_id"), .init("device"),
+      .init("kind") { window in
+        let kind = window["kind"]?.string ?? ""
+        return window["is_shared"]?.isTrue == true ? "shared \(kind)" : kind
+      },
+      .init("starts_at") { Summary.time($0["starts_at"]) },
+      .init("ends_at") { Summary.time($0["ends_at"]) }, .init("holder"),
+    ])
+
   static let constraints = RecordPrinter(
     "constraints",
     [
       .init("kind"), .init("since") { Summary.time($0["since"]) }, .init("delay_microseconds"),
       .init("detail"), .init("remedy"),
+    ])
+
+  static let etaScores = RecordPrinter(
+    "scores",
+    [
+      .init("lane"), .init("quotes"), .init("scored"),
+      .init("covered_percent") { score in
+        guard let scored = score["scored"]?.integer, scored > 0 else { return "" }
+        let covered = Double(score["covered"]?.integer ?? 0)
+        return "\((1000 * covered / Double(scored)).rounded() / 10)"
+      },
+      .init("mean_width") { Summary.duration(seconds: $0["mean_width_seconds"]?.real ?? 0) },
+      .init("mean_error") { Summary.duration(seconds: $0["mean_error_seconds"]?.real ?? 0) },
     ])
 
   static let approvals = RecordPrinter(

@@ -55,6 +55,17 @@ enum Summary {
     return "\(job["shots_done"]?.unsigned ?? 0)/\(total)"
   }
 
+  /// When a waiting job should start or end: about then, and between what; empty when unknown.
+  /// - Parameter what: `start` or `end`.
+  static func forecast(_ job: JSONValue, _ what: String) -> String {
+    let about = time(job["estimated_\(what)_at"])
+    let (low, high) = (
+      time(job["estimated_\(what)_p10_at"]), time(job["estimated_\(what)_p90_at"])
+    )
+    guard !about.isEmpty, !low.isEmpty, !high.isEmpty else { return about }
+    return "\(about) (\(low) to \(high))"
+  }
+
   /// The fields of a job for people.
   static func job(_ job: JSONValue) -> String {
     let phases = job["phases"]
@@ -67,6 +78,7 @@ enum Summary {
       ("device", job["device"]?.string ?? ""), ("lane", job["lane"]?.string ?? ""),
       ("priority", job["priority"]?.integer.map { $0 == 0 ? "" : "\($0)" } ?? ""),
       ("shots", progress(job)), ("queue position", job["queue_position"]?.string ?? ""),
+      ("should start", forecast(job, "start")), ("should end", forecast(job, "end")),
       ("submitted", time(job["submitted_at"])), ("started", time(phases?["started_at"])),
       ("finished", time(phases?["finished_at"])), ("attempt", job["attempt"]?.string ?? ""),
       (

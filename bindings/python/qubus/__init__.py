@@ -23,7 +23,7 @@ from .errors import (
 from .job import Job
 from .records import (
     BatchCancelResult, CancelResult, Event, JobInfo, Provenance, QueuePolicy, Record, Replay,
-    ReplayHashes, SessionInfo, WaitConstraint)
+    ReplayHashes, Reservation, SessionInfo, WaitConstraint)
 from .result import Estimate, PubResult, Result
 from .spec import JobSpec, Pub
 from .version import __version__
@@ -57,7 +57,8 @@ __all__ = [
     "ConnectionLostError", "DeadlineExceededError", "Estimate", "Event", "ExecutionError",
     "InternalError", "Iteration", "Job", "JobInfo", "JobNotFoundError", "JobSpec", "Optimization",
     "OptimizationNotFoundError", "Optimum", "PostProcessingError", "ProgramError", "Provenance",
-    "Pub", "PubResult", "QubusError", "QueuePolicy", "QuotaError", "Record", "Replay", "ReplayHashes", "Result",
+    "Pub", "PubResult", "QubusError", "QueuePolicy", "QuotaError", "Record", "Replay",
+    "ReplayHashes", "Reservation", "Result",
     "ResultNotReadyError", "Session", "SessionInfo", "SessionNotFoundError", "StepResult",
     "ValidationError", "WaitConstraint", "__version__", "connect", "generate_key", "load_bundle",
 ]

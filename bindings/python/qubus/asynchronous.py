@@ -27,6 +27,8 @@ from .result import Estimate, Result
 from .spec import JobSpec
 
 if TYPE_CHECKING:
+    import datetime
+
     from typing_extensions import Unpack
 
     from .asynchronous_session import AsyncSession
@@ -248,6 +250,41 @@ class AsyncClient:
         return await self._perform(operations.call(
             method, request, milliseconds(timeout, default=self._call_timeout)))
 
+    # The calendars of devices
+
+    async def reserve(
+        self, device: str, seconds: float, *, start: datetime.datetime | None = None,
+        shared: bool = False, holder: str = "", reason: str = "",
+    ) -> records.Reservation:
+        """See `Client.reserve`."""
+        return records.reservation_of(await self.call(
+            "CreateReservation", records.window(device, seconds, start, shared, holder, reason)))
+
+    async def reservations(self, device: str = "") -> list[records.Reservation]:
+        """See `Client.reservations`."""
+        found: list[records.Reservation] = []
+        token = ""
+        while True:
+            page = await self.call("ListReservations", {"device": device, "page_token": token})
+            found += [records.Reservation(each) for each in page.get("reservations") or ()]
+            token = page.get("next_page_token") or ""
+            if not token:
+                return found
+
+    async def extend_reservation(
+        self, reservation_id: str, seconds: float, *, reason: str = "",
+    ) -> records.Reservation:
+        """See `Client.extend_reservation`."""
+        return records.reservation_of(await self.call("ExtendReservation", {
+            "reservation_id": reservation_id, "seconds": seconds, "reason": reason}))
+
+    async def cancel_reservation(
+        self, reservation_id: str, *, reason: str = "",
+    ) -> records.Reservation:
+        """See `Client.cancel_reservation`."""
+        return records.reservation_of(await self.call("CancelReservation", {
+            "reservation_id": reservation_id, "reason": reason}))
+
     # The daemon
 
     async def devices(self) -> list[records.Record]:
@@ -259,6 +296,10 @@ class AsyncClient:
     async def queue_policy(self) -> records.QueuePolicy:
         """See `Client.queue_policy`."""
         return records.QueuePolicy(await self.call("GetQueuePolicy"))
+
+    async def eta_report(self) -> records.Record:
+        """See `Client.eta_report`."""
+        return await self.call("GetEtaReport", {})
 
     async def health(self) -> records.Record:
         return await self._perform(operations.health())

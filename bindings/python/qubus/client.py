@@ -20,6 +20,8 @@ from .spec import JobSpec
 from .version import __version__
 
 if TYPE_CHECKING:
+    import datetime
+
     from typing_extensions import Unpack
 
     from .session import Session
@@ -368,6 +370,51 @@ class Client:
         return self._perform(operations.call(
             method, request, milliseconds(timeout, default=self._call_timeout)))
 
+    # The calendars of devices
+
+    def reserve(
+        self, device: str, seconds: float, *, start: datetime.datetime | None = None,
+        shared: bool = False, holder: str = "", reason: str = "",
+    ) -> records.Reservation:
+        """Reserves a device: in its window it runs the holder's jobs alone, or first with `shared`.
+
+        Args:
+            seconds: its length; the tenant's quota reserved_seconds bounds it.
+            start: when it begins; one without a time zone is UTC. None: now.
+            holder: "tenant/project" or "tenant/project/name"; empty: the caller's project.
+            reason: kept by the audit.
+        Raises:
+            ConflictError: `reservation_conflict`: the device is taken in a part of that time.
+            QuotaError: `quota_exceeded`.
+        """
+        return records.reservation_of(self.call(
+            "CreateReservation", records.window(device, seconds, start, shared, holder, reason)))
+
+    def reservations(self, device: str = "") -> list[records.Reservation]:
+        """What has not ended, of one device or of all; of others' only the time is told."""
+        found: list[records.Reservation] = []
+        token = ""
+        while True:
+            page = self.call("ListReservations", {"device": device, "page_token": token})
+            found += [records.Reservation(each) for each in page.get("reservations") or ()]
+            token = page.get("next_page_token") or ""
+            if not token:
+                return found
+
+    def extend_reservation(
+        self, reservation_id: str, seconds: float, *, reason: str = "",
+    ) -> records.Reservation:
+        """Lets a window end so many seconds later."""
+        return records.reservation_of(self.call("ExtendReservation", {
+            "reservation_id": reservation_id, "seconds": seconds, "reason": reason}))
+
+    def cancel_reservation(
+        self, reservation_id: str, *, reason: str = "",
+    ) -> records.Reservation:
+        """Takes a window away, also one that has begun; answers what it was."""
+        return records.reservation_of(self.call("CancelReservation", {
+            "reservation_id": reservation_id, "reason": reason}))
+
     # The daemon
 
     def devices(self) -> list[records.Record]:
@@ -380,6 +427,15 @@ class Client:
     def queue_policy(self) -> records.QueuePolicy:
         """Lanes, weights and rules by which the daemon orders its queue; of weights one's own."""
         return records.QueuePolicy(self.call("GetQueuePolicy"))
+
+    def eta_report(self) -> records.Record:
+        """Message GetEtaReportResponse: how the start times held that waiting jobs were told.
+
+        `confidence` is the part of the starts that bands are to hold; `scores` has a record of all
+        lanes together, then one of each: lane, quotes, scored, covered, mean_width_seconds,
+        mean_error_seconds.
+        """
+        return self.call("GetEtaReport", {})
 
     def health(self) -> records.Record:
         """Message HealthResponse: state ("serving", …), jobs_queued, jobs_running, …"""

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import datetime
 
 
 class Record(dict[str, Any]):
@@ -31,7 +34,8 @@ class JobInfo(Record):
 
     _optional = frozenset({
         "queue_position", "estimated_start_at", "estimated_start_p10_at", "estimated_start_p90_at",
-        "estimate_confidence", "cost_held", "cost", "phases", "error", "shots_done", "shots_total",
+        "estimate_confidence", "estimated_end_p10_at", "estimated_end_at", "estimated_end_p90_at",
+        "cost_held", "cost", "phases", "error", "shots_done", "shots_total",
         "results_expire_at", "events_expire_at"})
 
 
@@ -54,6 +58,15 @@ class QueuePolicy(Record):
     """
 
     _optional = frozenset({"usage_half_life_seconds", "overdue_stretch", "max_run_seconds"})
+
+
+class Reservation(Record):
+    """A window of a device's calendar: device, kind, starts_at and ends_at in microseconds UTC, …
+
+    `reservation_id`, `holder` and who made it are None for reservations of others.
+    """
+
+    _optional = frozenset({"reservation_id", "holder", "created_by", "created_at", "is_shared"})
 
 
 class SessionInfo(Record):
@@ -97,6 +110,29 @@ def change_request(
 def canceled_batch(answer: Record) -> BatchCancelResult:
     """Of a CancelBatchResponse."""
     return BatchCancelResult(*(answer.get(name, 0) for name in BatchCancelResult._fields))
+
+
+def reservation_of(answer: Record) -> Reservation:
+    """The reservation of an answer that has one."""
+    return Reservation(answer["reservation"])
+
+
+def window(
+    device: str, seconds: float, start: datetime.datetime | None, shared: bool, holder: str,
+    reason: str,
+) -> dict[str, Any]:
+    """The fields of a CreateReservationRequest."""
+    microseconds = 0
+    if start is not None:
+        import datetime
+
+        utc = datetime.timezone.utc
+        start = start if start.tzinfo else start.replace(tzinfo=utc)
+        epoch = datetime.datetime(1970, 1, 1, tzinfo=utc)
+        microseconds = (start - epoch) // datetime.timedelta(microseconds=1)
+    return {
+        "device": device, "seconds": seconds, "starts_at": microseconds, "is_shared": shared,
+        "holder": holder, "reason": reason}
 
 
 def key_values(entries: Any) -> dict[str, str]:

@@ -6,7 +6,7 @@ struct AdminCommand: ParsableCommand {
     commandName: "admin",
     abstract: """
       Tenants, projects, principals, keys, roles, tokens, prices, budgets, quotas, policies, \
-      holds and drains.
+      maintenance, holds and drains.
       """,
     discussion: """
       A principal is named tenant/project/name. Whoever started the daemon first is its operator; \
@@ -17,8 +17,8 @@ struct AdminCommand: ParsableCommand {
       GrantCommand.self, RevokeCommand.self, InviteCommand.self, TokenCommand.self,
       PriceCommand.self, CreditCommand.self, BudgetCommand.self, DedicateCommand.self,
       AdminQuotaCommand.self, WeightCommand.self, HoldCommand.self, ReleaseCommand.self,
-      DrainCommand.self, UndrainCommand.self, ApprovalPolicyCommand.self,
-      ExportPolicyCommand.self,
+      DrainCommand.self, UndrainCommand.self, MaintenanceCommand.self,
+      ApprovalPolicyCommand.self, ExportPolicyCommand.self,
     ])
 }
 

@@ -25,7 +25,7 @@ struct AdminQuotaCommand: ParsableCommand {
       abstract: "Set a limit; in force at once.",
       discussion: """
         Quotas: jobs_queued, jobs_running, shots_per_day, device_seconds_per_day, sessions, \
-        memory_bytes, requests_per_second, stream_bytes_per_second.
+        memory_bytes, requests_per_second, stream_bytes_per_second, reserved_seconds.
         """)
 
     @OptionGroup var quota: QuotaArguments
