@@ -63,7 +63,7 @@ import Testing
     let clock = ManualClock()
     let book = ReservationBook([window(clock, 1, 61, kind)])
     let harness = try EngineHarness(
-      device: FakeDevice(seconds: 1), clock: clock, reservations: book)
+      device: FakeDevice(seconds: 2), clock: clock, reservations: book)
     let id = try await harness.submitted()
     let event = try await told(harness, id, sequence: 3)
     #expect(event.kind == .queueMoved && event.reason == expected.rawValue)

@@ -30,7 +30,8 @@ import Testing
   {
     SchedulerJob(
       id: id(1000), tenant: "other", project: "p", principal: "u", lane: .batch,
-      predictedMicroseconds: long / 2, runLimitMicroseconds: runLimit, device: device)
+      predictedMicroseconds: predicted(ofLong: long), runLimitMicroseconds: runLimit, device: device
+    )
   }
 
   private func until(
@@ -54,8 +55,8 @@ import Testing
   @Test("a run that is stopped in time fits, whatever is expected of it")
   func runLimit() {
     let calendar = calendar([window(1, 100, 200)])
-    #expect(until(calendar, job(long: 1 << 60, runLimit: 100)) == nil)
-    #expect(until(calendar, job(long: 1 << 60, runLimit: 101)) == 200)
+    #expect(until(calendar, job(long: 1 << 50, runLimit: 100)) == nil)
+    #expect(until(calendar, job(long: 1 << 50, runLimit: 101)) == 200)
     var endless = job(long: 0)
     endless.predictedMicroseconds = .max
     #expect(until(calendar, endless) == 200)

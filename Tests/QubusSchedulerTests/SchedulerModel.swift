@@ -26,6 +26,12 @@ func job(
     runLimitMicroseconds: runLimit)
 }
 
+/// What is predicted for a job whose p90 is `long`, where nothing else is known of it.
+func predicted(ofLong long: Microseconds) -> Microseconds {
+  let probe = SchedulerJob(id: id(0), lane: .batch, predictedMicroseconds: 1000)
+  return long * 1000 / probe.longMicroseconds
+}
+
 /// One random life of a scheduler, with everything that a property needs to look at.
 struct SchedulerHistory {
   var jobs: [Identifier: SchedulerJob] = [:]

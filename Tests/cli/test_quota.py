@@ -15,7 +15,7 @@ def quotas(answer):
 def test_a_single_user_notices_nothing(service):  # noqa: F811
     assert service.ask("quota")["quotas"] == []
     everything = service.ask("quota", "--all")["quotas"]
-    assert len(everything) == 24 and not any("limit" in q for q in everything)
+    assert len(everything) == 27 and not any("limit" in q for q in everything)
     assert service.ask("admin", "quota")["quotas"] == []
     assert service.call("run", BELL, "--shots", "100").returncode == 0
     used = quotas(service.ask("quota", "--all"))

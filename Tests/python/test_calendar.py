@@ -48,7 +48,7 @@ def waits(job, kind: str):
 def test_maintenance_keeps_jobs_waiting_over_a_restart_until_it_is_canceled(own):
     with qubus.Client(own.endpoint) as client:
         window = json.loads(cli(own, "admin", "maintenance", DEVICE, "--for", "1h"))
-        assert window["kind"] == "maintenance" and "holder" not in window
+        assert window["kind"] == "maintenance" and window["holder"] == ""
         assert window["ends_at"] - window["starts_at"] == HOUR
         job = client.submit(BELL, shots=10)
         constraint = waits(job, "MAINTENANCE")
@@ -124,8 +124,13 @@ def test_windows_that_cannot_be_are_refused_and_nothing_is_changed(own):
                 client.reserve(options.pop("device", DEVICE), **options)
             assert caught.value.name == name, options
         for wrong in (float("nan"), float("inf")):
-            with pytest.raises(qubus.QubusError):
-                client.reserve(DEVICE, wrong)
+            for attempt in (
+                lambda: client.reserve(DEVICE, wrong),
+                lambda: client.extend_reservation("018f3f5e-7c1a-7000-8000-0123456789ab", wrong),
+            ):
+                with pytest.raises(qubus.ValidationError) as caught:
+                    attempt()
+                assert caught.value.name == "invalid_reservation"
         for method in ("ExtendReservation", "CancelReservation"):
             with pytest.raises(qubus.AuthError) as caught:
                 client.call(method, {

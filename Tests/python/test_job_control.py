@@ -46,7 +46,7 @@ def test_a_drained_device_starts_nothing_over_a_restart_and_tells_who_and_why(ow
         assert told["drained_by"] in constraint.detail and "a leak" in constraint.detail
         assert constraint.since == told["drained_since"]
         with pytest.raises(qubus.BackendError) as caught:
-            client.session("OPENQASM 3.0; qubit q; ry(0.5) q;", observables=[("Z", 1.0)])
+            client.session('OPENQASM 3.0; include "stdgates.inc"; qubit q; x q;', observables=[("Z", 1.0)])
         assert caught.value.name == "device_offline" and "a leak" in str(caught.value)
     assert own.stop() == 0
     own.start()

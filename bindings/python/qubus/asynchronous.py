@@ -276,7 +276,8 @@ class AsyncClient:
     ) -> records.Reservation:
         """See `Client.extend_reservation`."""
         return records.reservation_of(await self.call("ExtendReservation", {
-            "reservation_id": reservation_id, "seconds": seconds, "reason": reason}))
+            "reservation_id": reservation_id, "seconds": records.checked_seconds(seconds),
+            "reason": reason}))
 
     async def cancel_reservation(
         self, reservation_id: str, *, reason: str = "",

@@ -406,7 +406,8 @@ class Client:
     ) -> records.Reservation:
         """Lets a window end so many seconds later."""
         return records.reservation_of(self.call("ExtendReservation", {
-            "reservation_id": reservation_id, "seconds": seconds, "reason": reason}))
+            "reservation_id": reservation_id, "seconds": records.checked_seconds(seconds),
+            "reason": reason}))
 
     def cancel_reservation(
         self, reservation_id: str, *, reason: str = "",

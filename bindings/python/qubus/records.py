@@ -63,10 +63,8 @@ class QueuePolicy(Record):
 class Reservation(Record):
     """A window of a device's calendar: device, kind, starts_at and ends_at in microseconds UTC, …
 
-    `reservation_id`, `holder` and who made it are None for reservations of others.
+    `reservation_id`, `holder` and `created_by` are empty for reservations of others.
     """
-
-    _optional = frozenset({"reservation_id", "holder", "created_by", "created_at", "is_shared"})
 
 
 class SessionInfo(Record):
@@ -117,11 +115,25 @@ def reservation_of(answer: Record) -> Reservation:
     return Reservation(answer["reservation"])
 
 
+def checked_seconds(seconds: float) -> float:
+    """JSON has no word for what is no finite number."""
+    import math
+
+    from .errors import of_name
+
+    if not math.isfinite(seconds):
+        raise of_name(
+            "invalid_reservation", f"{seconds} is no length of time", field="seconds",
+            limit="a finite number")
+    return seconds
+
+
 def window(
     device: str, seconds: float, start: datetime.datetime | None, shared: bool, holder: str,
     reason: str,
 ) -> dict[str, Any]:
     """The fields of a CreateReservationRequest."""
+    checked_seconds(seconds)
     microseconds = 0
     if start is not None:
         import datetime
