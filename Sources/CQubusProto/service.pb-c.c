@@ -4365,7 +4365,7 @@ const ProtobufCMessageDescriptor qubus__v1__plan_block__descriptor =
   (ProtobufCMessageInit) qubus__v1__plan_block__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptors[12] =
+static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptors[18] =
 {
   {
     "device",
@@ -4511,13 +4511,91 @@ static const ProtobufCFieldDescriptor qubus__v1__plan_response__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "estimated_start_at",
+    50,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__PlanResponse, estimated_start_choice_case),
+    offsetof(Qubus__V1__PlanResponse, estimated_start_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_start_p10_at",
+    51,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__PlanResponse, estimated_start_p10_choice_case),
+    offsetof(Qubus__V1__PlanResponse, estimated_start_p10_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_start_p90_at",
+    52,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__PlanResponse, estimated_start_p90_choice_case),
+    offsetof(Qubus__V1__PlanResponse, estimated_start_p90_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_end_at",
+    53,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__PlanResponse, estimated_end_choice_case),
+    offsetof(Qubus__V1__PlanResponse, estimated_end_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_end_p10_at",
+    54,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__PlanResponse, estimated_end_p10_choice_case),
+    offsetof(Qubus__V1__PlanResponse, estimated_end_p10_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "estimated_end_p90_at",
+    55,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Qubus__V1__PlanResponse, estimated_end_p90_choice_case),
+    offsetof(Qubus__V1__PlanResponse, estimated_end_p90_at),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned qubus__v1__plan_response__field_indices_by_name[] = {
   11,   /* field[11] = approval_causes */
   6,   /* field[6] = cost */
   10,   /* field[10] = cost_held */
   0,   /* field[0] = device */
+  15,   /* field[15] = estimated_end_at */
+  16,   /* field[16] = estimated_end_p10_at */
+  17,   /* field[17] = estimated_end_p90_at */
   5,   /* field[5] = estimated_seconds */
+  12,   /* field[12] = estimated_start_at */
+  13,   /* field[13] = estimated_start_p10_at */
+  14,   /* field[14] = estimated_start_p90_at */
   7,   /* field[7] = fingerprint */
   8,   /* field[8] = jobs_ahead */
   1,   /* field[1] = lane */
@@ -4526,11 +4604,12 @@ static const unsigned qubus__v1__plan_response__field_indices_by_name[] = {
   2,   /* field[2] = pubs */
   9,   /* field[9] = quota */
 };
-static const ProtobufCIntRange qubus__v1__plan_response__number_ranges[2 + 1] =
+static const ProtobufCIntRange qubus__v1__plan_response__number_ranges[3 + 1] =
 {
   { 1, 0 },
   { 20, 11 },
-  { 0, 12 }
+  { 50, 12 },
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor qubus__v1__plan_response__descriptor =
 {
@@ -4540,10 +4619,10 @@ const ProtobufCMessageDescriptor qubus__v1__plan_response__descriptor =
   "Qubus__V1__PlanResponse",
   "qubus.v1",
   sizeof(Qubus__V1__PlanResponse),
-  12,
+  18,
   qubus__v1__plan_response__field_descriptors,
   qubus__v1__plan_response__field_indices_by_name,
-  2,  qubus__v1__plan_response__number_ranges,
+  3,  qubus__v1__plan_response__number_ranges,
   (ProtobufCMessageInit) qubus__v1__plan_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -1,5 +1,6 @@
 internal import Logging
 package import QubusCore
+internal import QubusDevices
 package import QubusJobs
 internal import QubusScheduler
 internal import QubusTenancy
@@ -31,6 +32,14 @@ extension Engine {
   /// Of a job that is not there yet; it is no quote.
   func forecast(ofNew job: SchedulerJob) -> JobForecast? {
     forecast(of: job.id, new: job).map { startQuotes.corrected($0, in: job.lane, now: clock.now()) }
+  }
+
+  /// Of a job that was not submitted.
+  func forecast(ofPlanned job: PreparedJob, of principal: Principal) -> JobForecast? {
+    var record = JobRecord(id: identifiers.next(), principal: principal, request: [])
+    record.device = job.device.name
+    record.phases.acceptedAt = clock.now()
+    return forecast(ofNew: waitingJob(record, job))
   }
 
   private func forecast(of id: Identifier, new: SchedulerJob? = nil) -> StartForecast? {

@@ -65,7 +65,9 @@ extension Engine {
     } catch {
       return completion(.failure(error))
     }
-    if isQuick(spec) { return completion(plan(spec, context)) }
+    // A forecast behind waiting jobs takes milliseconds.
+    let isAlone = scheduler.withScheduler { $0.queuedCount == 0 }
+    if isAlone, isQuick(spec) { return completion(plan(spec, context)) }
     let isTaken = compilePool.submit { [self] _ in
       completion(isStopping ? .failure(.shuttingDown) : plan(spec, context))
     }
@@ -321,6 +323,9 @@ extension Engine {
         jobsAhead: UInt64(ahead), cost: cost(of: job))
       report.quotas = limits(of: context.principal, on: job.device.name)
       report.approvalCauses = approvalCauses(spec, job, context)
+      if report.approvalCauses.isEmpty, !spec.hasDependencies {
+        report.forecast = forecast(ofPlanned: job, of: context.principal)
+      }
       return .success(report)
     } catch {
       return .failure(error)

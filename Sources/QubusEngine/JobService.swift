@@ -178,6 +178,8 @@ package struct PlanReport: Sendable {
   package var quotas: [QuotaStatus] = []
   /// Why it would have to be approved; empty: it runs without.
   package var approvalCauses: [String] = []
+  /// If it were submitted now; nil when nobody knows.
+  package var forecast: JobForecast?
 
   package init(
     device: String, lane: String, pubs: [PlanPubReport], memoryBytes: UInt64,

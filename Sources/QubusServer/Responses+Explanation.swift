@@ -1,4 +1,5 @@
 internal import CQubusProto
+internal import QubusCore
 internal import QubusEngine
 internal import QubusJobs
 internal import QubusScheduler
@@ -13,6 +14,29 @@ extension Responses {
       explanation.constraints
     ) { builder.constraint($0) }
     return MessageBuilder.pack(message)
+  }
+
+  static func add(
+    _ forecast: JobForecast, to message: UnsafeMutablePointer<Qubus__V1__PlanResponse>
+  ) {
+    message.pointee.estimated_start_choice_case =
+      QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_CHOICE_ESTIMATED_START_AT
+    message.pointee.estimated_start_at = forecast.start.p50
+    message.pointee.estimated_start_p10_choice_case =
+      QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P10_CHOICE_ESTIMATED_START_P10_AT
+    message.pointee.estimated_start_p10_at = forecast.start.p10
+    message.pointee.estimated_start_p90_choice_case =
+      QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P90_CHOICE_ESTIMATED_START_P90_AT
+    message.pointee.estimated_start_p90_at = forecast.start.p90
+    message.pointee.estimated_end_choice_case =
+      QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_CHOICE_ESTIMATED_END_AT
+    message.pointee.estimated_end_at = forecast.end.p50
+    message.pointee.estimated_end_p10_choice_case =
+      QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P10_CHOICE_ESTIMATED_END_P10_AT
+    message.pointee.estimated_end_p10_at = forecast.end.p10
+    message.pointee.estimated_end_p90_choice_case =
+      QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P90_CHOICE_ESTIMATED_END_P90_AT
+    message.pointee.estimated_end_p90_at = forecast.end.p90
   }
 
   static func etaReport(_ level: Double, _ scores: [StartQuoteScore]) -> [UInt8] {

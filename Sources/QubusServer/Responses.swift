@@ -72,6 +72,7 @@ enum Responses {
       report.quotas.map { ($0.name, "\($0.used) of \($0.limit ?? 0)") })
     (message.pointee.n_approval_causes, message.pointee.approval_causes) = builder.texts(
       report.approvalCauses)
+    if let forecast = report.forecast { add(forecast, to: message) }
     return MessageBuilder.pack(message)
   }
 

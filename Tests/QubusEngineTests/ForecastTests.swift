@@ -73,6 +73,31 @@ import Testing
     await harness.stop()
   }
 
+  @Test("a plan tells when the job would start, and leaves no trace")
+  func plan() async throws {
+    let clock = ManualClock()
+    let harness = try harness(clock)
+    let (engine, context) = (harness.engine, harness.context)
+    func planned(_ spec: JobSpec = EngineHarness.spec()) async throws -> PlanReport {
+      try await withCheckedContinuation { continuation in
+        engine.plan(spec, context: context) { continuation.resume(returning: $0) }
+      }.get()
+    }
+    let idle = try await planned().forecast
+    #expect(idle?.start == TimeBand(p10: clock.now(), p50: clock.now(), p90: clock.now()))
+    let first = try await harness.submitted()
+    await harness.device.started(1)
+    let second = try await harness.submitted()
+    let behind = try #require(try await planned().forecast)
+    let told = try #require(try engine.job(second, context: context).forecast)
+    #expect(behind.start.p50 > told.start.p50 && behind.end.p50 > behind.start.p50)
+    let dependent = try await planned(EngineHarness.spec { $0.after = [first] })
+    #expect(dependent.forecast == nil)
+    #expect(engine.load().jobsQueued == 1)
+    harness.device.permit(nil)
+    await harness.stop()
+  }
+
   @Test("a restart knows how quotes held, and scores those of jobs that still waited")
   func restart() async throws {
     let (clock, quotes, codec) = (ManualClock(), FakeQuoteStore(), FakeCodec())

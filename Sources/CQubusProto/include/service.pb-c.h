@@ -380,6 +380,42 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE__CASE)
 } Qubus__V1__PlanResponse__CostHeldChoiceCase;
 
+typedef enum {
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_CHOICE__NOT_SET = 0,
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_CHOICE_ESTIMATED_START_AT = 50
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_CHOICE__CASE)
+} Qubus__V1__PlanResponse__EstimatedStartChoiceCase;
+
+typedef enum {
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P10_CHOICE__NOT_SET = 0,
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P10_CHOICE_ESTIMATED_START_P10_AT = 51
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P10_CHOICE__CASE)
+} Qubus__V1__PlanResponse__EstimatedStartP10ChoiceCase;
+
+typedef enum {
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P90_CHOICE__NOT_SET = 0,
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P90_CHOICE_ESTIMATED_START_P90_AT = 52
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P90_CHOICE__CASE)
+} Qubus__V1__PlanResponse__EstimatedStartP90ChoiceCase;
+
+typedef enum {
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_CHOICE__NOT_SET = 0,
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_CHOICE_ESTIMATED_END_AT = 53
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_CHOICE__CASE)
+} Qubus__V1__PlanResponse__EstimatedEndChoiceCase;
+
+typedef enum {
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P10_CHOICE__NOT_SET = 0,
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P10_CHOICE_ESTIMATED_END_P10_AT = 54
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P10_CHOICE__CASE)
+} Qubus__V1__PlanResponse__EstimatedEndP10ChoiceCase;
+
+typedef enum {
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P90_CHOICE__NOT_SET = 0,
+  QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P90_CHOICE_ESTIMATED_END_P90_AT = 55
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P90_CHOICE__CASE)
+} Qubus__V1__PlanResponse__EstimatedEndP90ChoiceCase;
+
 struct  Qubus__V1__PlanResponse
 {
   ProtobufCMessage base;
@@ -413,10 +449,34 @@ struct  Qubus__V1__PlanResponse
   union {
     int64_t cost_held;
   };
+  Qubus__V1__PlanResponse__EstimatedStartChoiceCase estimated_start_choice_case;
+  union {
+    int64_t estimated_start_at;
+  };
+  Qubus__V1__PlanResponse__EstimatedStartP10ChoiceCase estimated_start_p10_choice_case;
+  union {
+    int64_t estimated_start_p10_at;
+  };
+  Qubus__V1__PlanResponse__EstimatedStartP90ChoiceCase estimated_start_p90_choice_case;
+  union {
+    int64_t estimated_start_p90_at;
+  };
+  Qubus__V1__PlanResponse__EstimatedEndChoiceCase estimated_end_choice_case;
+  union {
+    int64_t estimated_end_at;
+  };
+  Qubus__V1__PlanResponse__EstimatedEndP10ChoiceCase estimated_end_p10_choice_case;
+  union {
+    int64_t estimated_end_p10_at;
+  };
+  Qubus__V1__PlanResponse__EstimatedEndP90ChoiceCase estimated_end_p90_choice_case;
+  union {
+    int64_t estimated_end_p90_at;
+  };
 };
 #define QUBUS__V1__PLAN_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&qubus__v1__plan_response__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, QUBUS__V1__PLAN_RESPONSE__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0, 0, 0, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, QUBUS__V1__PLAN_RESPONSE__COST_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__COST_HELD_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__ESTIMATED_START_P90_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P10_CHOICE__NOT_SET, {0}, QUBUS__V1__PLAN_RESPONSE__ESTIMATED_END_P90_CHOICE__NOT_SET, {0} }
 
 
 struct  Qubus__V1__GetJobRequest

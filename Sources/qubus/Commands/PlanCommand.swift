@@ -37,6 +37,8 @@ struct PlanCommand: ParsableCommand {
       ("time", Summary.duration(seconds: plan["estimated_seconds"]?.real ?? 0)),
       ("cost", cost(plan)),
       ("jobs ahead", plan["jobs_ahead"]?.string ?? "0"),
+      ("would start", Summary.forecast(plan, "start")),
+      ("would end", Summary.forecast(plan, "end")),
       ("fingerprint", plan["fingerprint"]?.string ?? ""),
     ])
     var bounds: [(name: String, value: String)] = []
