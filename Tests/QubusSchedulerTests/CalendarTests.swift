@@ -58,7 +58,7 @@ import Testing
     #expect(until(calendar, job(long: 1 << 50, runLimit: 100)) == nil)
     #expect(until(calendar, job(long: 1 << 50, runLimit: 101)) == 200)
     var endless = job(long: 0)
-    endless.predictedMicroseconds = .max
+    endless.longMicroseconds = .max
     #expect(until(calendar, endless) == 200)
   }
 
