@@ -15,8 +15,10 @@ typedef struct log_file {
   unsigned char *kept;
   sqlite3_int64 offset;
   int length;
-  /// The last write was the header of a frame that commits.
-  int commits;
+  /// Where the last byte that was ever written to this log ends.
+  sqlite3_int64 end;
+  /// The last write was the header of a frame, of one that commits.
+  int is_header, commits;
 } log_file;
 
 static sqlite3_vfs *platform;
@@ -33,26 +35,33 @@ static int flush(log_file *self) {
   return file->pMethods->xWrite(file, self->kept, length, self->offset);
 }
 
+/// Keeps the headers and pages of new frames; everything else, such as a frame that is written again,
+/// goes to the file at once.
 static int log_write(
     sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
+  static const unsigned char none[4] = {0};
   log_file *self = (log_file *)file;
   if (self->kept == NULL) self->kept = malloc(KEPT_BYTES);
-  int is_next = offset == self->offset + self->length && count <= KEPT_BYTES - self->length;
-  if (self->length > 0 && !is_next) {
+  // The log is begun anew with its own header.
+  if (offset == 0) self->end = 0;
+  int is_header = count == FRAME_HEADER_BYTES;
+  int is_kept = self->kept != NULL && count <= KEPT_BYTES && offset >= self->end &&
+                (is_header || self->is_header);
+  int fits = offset == self->offset + self->length && count <= KEPT_BYTES - self->length;
+  int ends_commit = self->commits && !is_header;
+  if (self->length > 0 && !(is_kept && fits)) {
     int result = flush(self);
     if (result != SQLITE_OK) return result;
   }
-  if (self->kept == NULL || count > KEPT_BYTES) {
-    return inner(file)->pMethods->xWrite(inner(file), bytes, count, offset);
-  }
+  if (offset + count > self->end) self->end = offset + count;
+  self->is_header = is_header && is_kept;
+  // The size of the database after the commit, 0 in all other frames.
+  self->commits = self->is_header && memcmp((const char *)bytes + 4, none, sizeof none) != 0;
+  if (!is_kept) return inner(file)->pMethods->xWrite(inner(file), bytes, count, offset);
   if (self->length == 0) self->offset = offset;
   memcpy(self->kept + self->length, bytes, (size_t)count);
   self->length += count;
-  // The size of the database after the commit, 0 in all other frames.
-  static const unsigned char none[4] = {0};
-  int had_committed = self->commits;
-  self->commits = count == FRAME_HEADER_BYTES && memcmp((const char *)bytes + 4, none, 4) != 0;
-  return had_committed ? flush(self) : SQLITE_OK;
+  return ends_commit ? flush(self) : SQLITE_OK;
 }
 
 static int log_close(sqlite3_file *file) {

@@ -63,10 +63,17 @@ static int reach_path(direct *d, const char *path) {
 }
 
 static int reach_loopback(direct *d, const char *endpoint) {
-  struct sockaddr_storage address;
+  struct sockaddr_storage address, own;
   size_t length;
   if (!endpoint_loopback(endpoint, &address, &length)) return EINVAL;
-  return reach(d, (struct sockaddr *)&address, (socklen_t)length);
+  int failure = reach(d, (struct sockaddr *)&address, (socklen_t)length);
+  socklen_t own_length = sizeof own;
+  // Of a port that nobody listens at the system may make the socket's own: it would talk to itself.
+  if (failure == 0 && getsockname(d->descriptor, (struct sockaddr *)&own, &own_length) == 0 &&
+      own_length == length && memcmp(&own, &address, length) == 0) {
+    return ECONNREFUSED;
+  }
+  return failure;
 }
 
 int direct_connect(direct *d, const char *endpoint, direct_keys keys) {

@@ -3,7 +3,8 @@
 /// threads fewer wake for every message than with libzmq, whose I/O thread reads and writes for the
 /// caller (decision 0017).
 ///
-/// Everything here runs under the mutex of the client and never blocks.
+/// Everything here runs under the mutex of the client and never blocks, but for a listener of loopback
+/// whose queue is full (20 ms).
 #ifndef QUBUS_DIRECT_H
 #define QUBUS_DIRECT_H
 

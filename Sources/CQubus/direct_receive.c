@@ -64,20 +64,24 @@ static int32_t open_next(direct *d, size_t *missing) {
   }
   int there = direct_read_place(d->raw, d->raw_end, d->raw_start, &place, missing);
   if (there == 0) return 0;
-  int32_t is_right = 0;
+  const uint8_t *plain = NULL;
+  uint8_t flags = 0;
+  size_t bytes = 0;
   if (there > 0 && place.flags & flag_command) {
     // In the clear there are commands of the handshake only.
-    is_right = d->state != direct_open &&
-               append(d, flag_command, d->raw + place.start, place.end - place.start);
+    if (d->state != direct_open) plain = d->raw + place.start;
+    flags = flag_command;
+    bytes = place.end - place.start;
   } else if (there > 0) {
-    uint8_t flags = 0;
-    size_t bytes = 0;
-    const uint8_t *plain =
-        curve_open(&d->curve, d->raw + place.start, place.end - place.start, &flags, &bytes);
-    is_right = plain != NULL && append(d, flags_shown(flags), plain, bytes);
+    plain = curve_open(&d->curve, d->raw + place.start, place.end - place.start, &flags, &bytes);
+    flags = flags_shown(flags);
   }
-  if (!is_right) {
+  if (plain == NULL) {
     direct_break_handshake(d, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, 0);
+    return 0;
+  }
+  if (!append(d, flags, plain, bytes)) {
+    d->is_broken = 1;
     return 0;
   }
   d->raw_start = place.end;

@@ -24,6 +24,7 @@ struct OfflineJobs: Sendable {
   private var counts: [Lane: Int] = [:]
 
   var isEmpty: Bool { jobs.isEmpty }
+  var all: some Sequence<SchedulerJob> { jobs.values.lazy.map { $0 } }
   func count(in lane: Lane) -> Int { counts[lane, default: 0] }
   func job(_ id: Identifier) -> SchedulerJob? { jobs[id] }
 

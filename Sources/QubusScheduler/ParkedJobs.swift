@@ -10,12 +10,15 @@ struct ParkedJobs: Sendable {
     var project: String
     var principal: String
     var lane: Lane
+    /// The calendar may hold up the jobs of one device only.
+    var device: UInt16
 
     init(_ job: SchedulerJob) {
       tenant = job.tenant
       project = job.project
       principal = job.principal
       lane = job.lane
+      device = job.device
     }
   }
   private struct Entry: Sendable {
@@ -23,8 +26,13 @@ struct ParkedJobs: Sendable {
     var number: UInt64
     var since: Microseconds
   }
-  /// Jobs that left are taken out when the head reaches them.
-  private var lines: [Line: Deque<Identifier>] = [:]
+  /// A place in a line; of a job that left, and perhaps stands in another line now, until the head
+  /// reaches it.
+  private struct Place: Sendable {
+    var id: Identifier
+    var number: UInt64
+  }
+  private var lines: [Line: Deque<Place>] = [:]
   private var entries: [Identifier: Entry] = [:]
   private var counts: [Lane: Int] = [:]
   private var nextNumber: UInt64 = 0
@@ -41,7 +49,7 @@ struct ParkedJobs: Sendable {
   mutating func add(_ job: SchedulerJob, now: Microseconds) {
     nextNumber += 1
     entries[job.id] = Entry(job: job, number: nextNumber, since: now)
-    lines[Line(job), default: []].append(job.id)
+    lines[Line(job), default: []].append(Place(id: job.id, number: nextNumber))
     counts[job.lane, default: 0] += 1
   }
 
@@ -49,7 +57,9 @@ struct ParkedJobs: Sendable {
     guard let job = entries.removeValue(forKey: id)?.job else { return nil }
     counts[job.lane, default: 0] -= 1
     let line = Line(job)
-    while let first = lines[line]?.first, entries[first] == nil { lines[line]?.removeFirst() }
+    while let first = lines[line]?.first, entries[first.id]?.number != first.number {
+      lines[line]?.removeFirst()
+    }
     if lines[line]?.isEmpty == true { lines[line] = nil }
     return job
   }
@@ -58,9 +68,9 @@ struct ParkedJobs: Sendable {
   func first(for slot: SlotClass, where isAllowed: (SchedulerJob) -> Bool) -> SchedulerJob? {
     if entries.isEmpty { return nil }
     var best: Entry?
-    for (line, ids) in lines where slot == .compute || line.lane == .interactive {
-      guard let id = ids.first, let entry = entries[id], entry.number < best?.number ?? .max,
-        isAllowed(entry.job)
+    for (line, places) in lines where slot == .compute || line.lane == .interactive {
+      guard let place = places.first, let entry = entries[place.id],
+        entry.number < best?.number ?? .max, isAllowed(entry.job)
       else { continue }
       best = entry
     }

@@ -84,6 +84,7 @@ extension Scheduler {
     jobs += setAside.all
     jobs += parked.all
     jobs += withheld.all
+    jobs += offline.all
     let ids = jobs.filter { $0.device == window.device && window.isHeld(by: $0) }.map(\.id)
     return Array(ids.sorted().prefix(Self.tellings))
   }

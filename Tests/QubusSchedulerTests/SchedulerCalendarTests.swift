@@ -64,6 +64,26 @@ import Testing
     #expect(scheduler.explain(id(1), now: 20 * second).isEmpty && scheduler.nextDeadline == nil)
   }
 
+  @Test("a held job whose device is a holder's keeps none of its owner from another device")
+  func otherDevice() throws {
+    let second = Self.second
+    var scheduler = try scheduler()
+    scheduler.apply(.scheduled([window(0, 100, isShared: true)]), now: 0)
+    scheduler.apply(.queued(owned(9, by: "third", device: 1)), now: 0)
+    #expect(starts(scheduler.decide(now: 0)) == [id(9)])
+    let other = AccountPath(tenant: "other")
+    scheduler.apply(.capped([other: SchedulerCap(jobs: 0)]), now: 0)
+    scheduler.apply(.queued(owned(1)), now: 0)
+    scheduler.apply(.queued(owned(2, device: 1)), now: 0)
+    #expect(scheduler.decide(now: 0) == [.hold(id(1)), .hold(id(2))])
+    scheduler.apply(.capped([:]), now: second)
+    scheduler.apply(.queued(owned(3, by: "lab")), now: second)
+    for (ended, next) in [(9, 2), (2, 3), (3, 1)] {
+      scheduler.apply(.finished(id(ended)), now: second)
+      #expect(starts(scheduler.decide(now: second)) == [id(next)])
+    }
+  }
+
   @Test("one that ends in time starts before the window, also at once")
   func startsBefore() throws {
     let second = Self.second
@@ -242,6 +262,20 @@ import Testing
       scheduler.decide(now: 100 * second)
         == [.announce(id(1), window), .announce(id(2), window)])
     #expect(scheduler.decide(now: 101 * second) == [])
+  }
+
+  @Test("the holder's jobs are told of it also while the device starts nothing")
+  func announcedOffline() throws {
+    let second = Self.second
+    var scheduler = try scheduler()
+    let begins = Calendar.notice / second + 100
+    let window = window(begins, begins + 100)
+    let outage = DeviceOutage(since: 0, detail: "a leak", remedy: "its end")
+    scheduler.apply(.offline([0: outage]), now: 0)
+    scheduler.apply(.queued(owned(1, by: "lab")), now: 0)
+    #expect(scheduler.decide(now: 0) == [])
+    scheduler.apply(.scheduled([window]), now: second)
+    #expect(scheduler.decide(now: 100 * second) == [.announce(id(1), window)])
   }
 
   @Test("a border that concerns many jobs is passed in parts, and nothing is left behind")

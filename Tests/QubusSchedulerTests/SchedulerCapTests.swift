@@ -43,6 +43,26 @@ struct SchedulerCapTests {
     #expect(scheduler.queuedCount == 0)
   }
 
+  @Test("one that is held and changes lanes leaves nobody behind its old place")
+  func changesLanes() throws {
+    var scheduler = scheduler()
+    scheduler.apply(.capped([alice: SchedulerCap(jobs: 1)]), now: 0)
+    for number in 1...4 { scheduler.apply(.queued(job(number, of: "alice")), now: 0) }
+    #expect(
+      scheduler.decide(now: 0) == [
+        .start(id(1), .compute), .hold(id(2)), .hold(id(3)), .hold(id(4)),
+      ])
+    var moved = try #require(try scheduler.takeOut(id(3), for: .long, now: 1))
+    moved.lane = .long
+    scheduler.apply(.queued(moved), now: 1)
+    #expect(scheduler.decide(now: 1) == [.hold(id(3))])
+    for (ended, next) in [(1, 2), (2, 4), (4, 3)] {
+      scheduler.apply(.finished(id(ended)), now: 2)
+      #expect(scheduler.decide(now: 2) == [.start(id(next), .compute)])
+    }
+    #expect(scheduler.queuedCount == 0)
+  }
+
   @Test("those that had their turn go before those that wait, whatever came meanwhile")
   func order() {
     var scheduler = scheduler(slots: 1)
